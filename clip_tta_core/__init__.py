@@ -1,0 +1,1 @@
+"""Test-time adaptation of CLIP: methods, corruptions, pictures, an engine that runs them, and a page."""
