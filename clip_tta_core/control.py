@@ -1,0 +1,83 @@
+"""Pause, single-step and stop a run from another thread, and see how far it is."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+
+class Stopped(Exception):
+    """Raised inside a run, between two optimization steps, after stop() was called."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is right now."""
+
+    batch: int = 0  # 1 for the first
+    batches: int = 0
+    method: str = ""  # title of the method at work
+    step: int = 0  # optimization steps finished on this batch
+    steps: int = 0
+    doing: str = ""  # what is done before the first batch: "downloading ViT-B/32, OpenAI: 12 of 605 MB"
+
+
+class Control:
+    """The handle of one run: the page turns it, the engine asks it between optimization steps.
+
+    A fresh control lets the run go. All methods may be called from any thread.
+    """
+
+    def __init__(self) -> None:
+        self.progress = Progress()
+        self._changed = threading.Condition()
+        self._paused = False
+        self._steps_allowed = 0
+        self._stopped = False
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
+    def pause(self) -> None:
+        """Hold the run at its next checkpoint."""
+        with self._changed:
+            self._paused = True
+
+    def resume(self) -> None:
+        """Let a held run go on."""
+        with self._changed:
+            self._paused, self._steps_allowed = False, 0
+            self._changed.notify_all()
+
+    def step(self) -> None:
+        """Let the run pass one checkpoint (one optimization step), then hold it."""
+        with self._changed:
+            self._paused, self._steps_allowed = True, self._steps_allowed + 1
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """End the run at its next checkpoint, also while it is held."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def announce(self, progress: Progress) -> None:
+        """Called by the run where it cannot be held: publish `progress`, raise Stopped if it is to end."""
+        self.progress = progress
+        if self._stopped:
+            raise Stopped
+
+    def checkpoint(self, progress: Progress) -> None:
+        """Called by the run: publish `progress`, wait while held, raise Stopped if it is to end."""
+        self.progress = progress
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or not self._paused or self._steps_allowed > 0)
+            if self._stopped:
+                raise Stopped
+            if self._paused:
+                self._steps_allowed -= 1

@@ -1,0 +1,104 @@
+"""Hyper-parameters: declared once, beside the class that reads them; checked and described from there.
+
+@dataclass(frozen=True)
+class Config(hparams.Config):
+    lr: float = knob(1e-3, 1e-6, 1e-1, log=True, help="Step size.")
+    steps: int = knob(1, 1, 20, help="Gradient steps per batch.")
+    loss: Literal["soft", "hard"] = knob("soft", help="Target of the contrastive loss.")
+    gamma: float | Literal["auto"] = knob(0.005, 1e-4, 10.0, log=True, help="Width of the soft step.")
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One hyper-parameter as an interface needs to know it."""
+
+    name: str
+    kind: Literal["bool", "int", "float", "choice"]
+    default: Value
+    low: float | None  # inclusive; None where there is no number to bound
+    high: float | None
+    log: bool  # whether a slider should be logarithmic
+    choices: tuple[str, ...]  # allowed words; beside a number range they are alternatives to a number
+    help: str
+
+    def check(self, owner: str, value: Any) -> Value:
+        """Return `value` in the knob's own type, or raise the sentence that says what must hold."""
+        if isinstance(value, str) and value in self.choices:
+            return value
+        if self.kind == "bool" and isinstance(value, bool):
+            return value
+        if self.kind in ("int", "float") and isinstance(value, int | float) and not isinstance(value, bool):
+            whole = self.kind == "float" or (math.isfinite(value) and value == int(value))
+            if whole and self.low <= value <= self.high:
+                return float(value) if self.kind == "float" else int(value)
+        raise ValueError(f"{owner}: {self.name} must be {self._allowed()}, got {value!r}.")
+
+    def _allowed(self) -> str:
+        words = ", ".join(f"'{word}'" for word in self.choices)
+        if self.kind == "bool":
+            return "True or False"
+        if self.kind == "choice":
+            return f"one of {words}"
+        number = "a whole number" if self.kind == "int" else "a number"
+        return f"{number} in [{self.low:g}, {self.high:g}]" + (f" or {words}" if words else "")
+
+
+def knob(
+    default: Value, low: float | None = None, high: float | None = None, *, log: bool = False, help: str
+) -> Any:
+    """Declare a hyper-parameter as a dataclass field; numbers need a range, words and switches do not."""
+    return field(default=default, metadata={"low": low, "high": high, "log": log, "help": help})
+
+
+@dataclass(frozen=True)
+class Config:
+    """Base of every method's configuration: values are checked against their knobs at construction."""
+
+    def __post_init__(self) -> None:
+        for item in self.knobs():
+            object.__setattr__(self, item.name, item.check(self.owner(), getattr(self, item.name)))
+
+    @classmethod
+    def owner(cls) -> str:
+        """The name of the class this configuration is nested in, for error sentences."""
+        return cls.__qualname__.split(".")[-2] if "." in cls.__qualname__ else cls.__qualname__
+
+    @classmethod
+    def knobs(cls) -> tuple[Knob, ...]:
+        """Every hyper-parameter, in the order of declaration."""
+        return _knobs(cls)
+
+    @classmethod
+    def from_values(cls, values: dict[str, Value]) -> Config:
+        """Build from a plain mapping; an unknown name raises a sentence that lists the known ones."""
+        known = [item.name for item in cls.knobs()]
+        for name in values:
+            if name not in known:
+                raise ValueError(f"{cls.owner()}: has no knob '{name}'. Known: {', '.join(known) or 'none'}.")
+        return cls(**values)
+
+
+@cache
+def _knobs(cls: type[Config]) -> tuple[Knob, ...]:
+    hints = get_type_hints(cls)
+    return tuple(_describe(f, hints[f.name]) for f in dataclasses.fields(cls))
+
+
+def _describe(f: dataclasses.Field, hint: Any) -> Knob:
+    parts = get_args(hint) if get_origin(hint) not in (None, Literal) else (hint,)
+    numbers = [part for part in parts if part in (bool, int, float)]
+    choices = tuple(word for part in parts if get_origin(part) is Literal for word in get_args(part))
+    kind = numbers[0].__name__ if numbers else "choice"
+    meta = f.metadata
+    return Knob(f.name, kind, f.default, meta["low"], meta["high"], meta["log"], choices, meta["help"])

@@ -1,0 +1,67 @@
+"""What the operator of a page decides, by environment variables; each is declared once, here.
+
+A variable that is not set takes the value for one's own machine, or, on Hugging Face Spaces (where SPACE_ID
+is set), the one for a public page.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+WORDS = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+
+
+def hosted() -> bool:
+    """Whether the page runs on Hugging Face Spaces, open to everyone."""
+    return bool(os.environ.get("SPACE_ID"))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One decision; it is read anew at every use."""
+
+    name: str  # of the environment variable
+    here: bool | int  # where the variable is not set, on one's own machine
+    public: bool | int  # and on a public page
+    meaning: str  # one sentence
+
+    @property
+    def value(self) -> bool | int:
+        """What holds now, or the sentence that says what the variable must be."""
+        text = os.environ.get(self.name, "").strip().lower()
+        if not text:
+            return self.public if hosted() else self.here
+        if isinstance(self.here, bool):
+            if text in WORDS:
+                return WORDS[text]
+            raise ValueError(f"{self.name} must be 1 or 0, got '{text}'.")
+        if text.isdigit():
+            return int(text)
+        raise ValueError(f"{self.name} must be a whole number, 0 for no limit, got '{text}'.")
+
+
+ANY_MODEL = Setting(
+    "CLIPTTA_ANY_MODEL", True, False, "Whether visitors may name any open_clip model or hub repository."
+)
+LOCAL_FILES = Setting(
+    "CLIPTTA_LOCAL_FILES", True, False, "Whether visitors may name a checkpoint on this machine."
+)
+MODELS_KEPT = Setting("CLIPTTA_MODELS_KEPT", 3, 2, "How many models stay in memory besides mini-CLIP.")
+MAX_MODEL_MB = Setting("CLIPTTA_MAX_MODEL_MB", 0, 4000, "The largest weights file that is downloaded, in MB.")
+MAX_IMAGES = Setting("CLIPTTA_MAX_IMAGES", 0, 8192, "The most pictures in one run.")
+MAX_STEPS = Setting(
+    "CLIPTTA_MAX_STEPS", 0, 5000, "The most optimization steps in one run, of all methods together."
+)
+MAX_SECONDS = Setting("CLIPTTA_MAX_SECONDS", 0, 600, "How long one run may take, in seconds.")
+
+SETTINGS = (ANY_MODEL, LOCAL_FILES, MODELS_KEPT, MAX_MODEL_MB, MAX_IMAGES, MAX_STEPS, MAX_SECONDS)

@@ -1,0 +1,225 @@
+"""What crosses rooms: picklable records of numpy arrays and plain Python, with shapes beside the fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from clip_tta_core.hparams import Knob, Value
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A finite set of pictures that are already decoded, square and of one size: an upload or a data set."""
+
+    images: np.ndarray  # uint8 (N, S, S, 3)
+    labels: np.ndarray  # int64 (N,), -1 where no label is known
+    names: tuple[str, ...]
+    class_names: tuple[str, ...] = ()  # what the labels index; empty when nothing is labelled
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures as the methods will see them, and what only the judge may know."""
+
+    images: np.ndarray  # uint8 (B, H, W, 3)
+    labels: np.ndarray  # int64 (B,), -1 where no label is known
+    names: tuple[str, ...]
+    unknown: np.ndarray  # bool (B,), True where the picture shows something outside the class list
+    applied: tuple[str, ...]  # (B,) what was done to each picture, "fog 5", "" when nothing was
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one method made of one batch."""
+
+    probs: np.ndarray  # float32 (B, K)
+    features: np.ndarray  # float32 (B, D), unit rows
+    scores: np.ndarray  # float32 (B,), higher is more in-distribution
+    threshold: float  # accept where score > threshold
+    losses: Mapping[str, float]  # what adapt() returned
+    metrics: Mapping[str, float]  # NaN where undefined (no labels, no unknowns)
+    seconds: float  # adapt and predict together
+
+
+@dataclass(frozen=True)
+class Report:
+    """One batch of a run: the pictures and every method's outcome on them."""
+
+    step: int  # 1 for the first batch
+    total: int
+    batch: Batch
+    outcomes: Mapping[str, Outcome]  # by method name; "zero_shot" is always there
+    device: str
+    notes: tuple[str, ...] = ()  # sentences the visitor should read: a skipped step, a smaller micro-batch
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides a run's numbers; equal configurations give equal reports on one machine."""
+
+    methods: Mapping[str, Mapping[str, Value]] = field(  # {method: {knob: value}}
+        default_factory=lambda: {"zero_shot": {}, "tent": {}, "cliptta": {}}
+    )
+    model: str = "mini-clip"
+    source: str = "rendered"
+    pictures: Pictures | None = None  # for the source "upload"
+    class_names: tuple[str, ...] = ()  # empty: the source's own task
+    templates: str = "single"  # a name of clip.prompts.TEMPLATES, or sentences with {}, one a line
+    style: str = "none"  # a style shift of the rendered objects
+    corruption: str = "none"
+    severity: int = 5
+    schedule: str = "constant"  # a name of corruptions.schedule.SCHEDULES
+    order: str = "shuffled"  # a name of stream.ORDERS
+    batch_size: int = 64
+    batches: int = 16
+    episodic: bool = False
+    predict: str = "post"  # or "pre": before the batch's update
+    unknown_source: str = "none"
+    unknown_pictures: Pictures | None = None
+    unknown_share: float = 0.5  # of every batch's pictures, on average
+    unknown_arrival: str = "mixed"
+    device: str = "auto"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Loading:
+    """What is being done to get a model ready, while one waits."""
+
+    model: str
+    doing: str  # "downloading", "loading", ..., to be followed by the model's title
+    done: int = 0  # bytes of a download, else steps
+    total: int = 0  # 0 while unknown
+
+
+@dataclass
+class RunLog:
+    """A run as plain data, computed once per report: charts, tables, sentences and files all read it."""
+
+    class_names: tuple[str, ...] = ()
+    titles: dict[str, str] = field(default_factory=dict)  # {method: title}
+    settings: dict[str, object] = field(default_factory=dict)  # what the visitor had chosen, plain values
+    total: int = 0  # batches planned
+    device: str = ""
+    series: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # {method: {curve: one per step}}
+    predicted: dict[str, list[tuple[int, ...]]] = field(
+        default_factory=dict
+    )  # {method: (K,) counts per step}
+    truth: list[tuple[int, ...]] = field(default_factory=list)  # (K,) counts of the true classes per step
+    known: dict[str, list[tuple[float, ...]]] = field(default_factory=dict)  # {method: scores per step}
+    unknown: dict[str, list[tuple[float, ...]]] = field(default_factory=dict)
+    sizes: list[int] = field(default_factory=list)  # pictures per step
+    elapsed: list[float] = field(default_factory=list)  # seconds since the run began
+    notes: list[str] = field(default_factory=list)
+    last: Report | None = None
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any picture so far came with a label."""
+        return any(any(counts) for counts in self.truth)
+
+    @property
+    def has_unknowns(self) -> bool:
+        """Whether any picture so far showed something outside the class list."""
+        return any(any(scores) for scores in self.unknown.values())
+
+    def append(self, report: Report, elapsed: float) -> None:
+        """Take in the next report; `elapsed` is in seconds since the run began."""
+        batch, steps = report.batch, len(self)
+        counted = batch.labels[(batch.labels >= 0) & ~batch.unknown]
+        for name, outcome in report.outcomes.items():
+            size = outcome.probs.shape[1]
+            self.predicted.setdefault(name, []).append(_counts(outcome.probs.argmax(axis=1), size))
+            self.known.setdefault(name, []).append(_rounded(outcome.scores[~batch.unknown]))
+            self.unknown.setdefault(name, []).append(_rounded(outcome.scores[batch.unknown]))
+            self._append_curves(name, outcome, steps)
+        self.truth.append(_counts(counted, size))
+        self.total, self.device, self.last = report.total, report.device, report
+        self.sizes.append(len(batch))
+        self.elapsed.append(elapsed)
+        self.notes += [note for note in report.notes if note not in self.notes]
+
+    def _append_curves(self, name: str, outcome: Outcome, steps: int) -> None:
+        curves = self.series.setdefault(name, {})
+        new = {**outcome.metrics, "threshold": outcome.threshold, "seconds": outcome.seconds}
+        new |= {f"loss {key}": value for key, value in outcome.losses.items()}
+        for key in new.keys() | curves.keys():  # a curve that starts late or pauses keeps its place with NaN
+            values = curves.setdefault(key, [float("nan")] * steps)
+            values.append(float(new.get(key, float("nan"))))
+
+
+def _counts(labels: np.ndarray, size: int) -> tuple[int, ...]:
+    return tuple(np.bincount(labels, minlength=size).tolist())
+
+
+def _rounded(scores: np.ndarray) -> tuple[float, ...]:
+    return tuple(np.round(scores.astype(float), 4).tolist())
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One entry of a menu."""
+
+    name: str  # in code and links
+    title: str
+    help: str  # one sentence
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """How often a picture of the stream goes through the image encoder, on average."""
+
+    forwards: float
+    backwards: float = 0.0
+    texts: bool = False  # whether texts are encoded at every step besides; they are not counted
+
+    @property
+    def relative(self) -> float:
+        """In forwards of zero-shot CLIP; going backward takes as long as two of them."""
+        return self.forwards + 2 * self.backwards
+
+
+@dataclass(frozen=True)
+class MethodCard:
+    """A method as the page shows it."""
+
+    name: str
+    title: str
+    family: str
+    summary: str
+    citation: str
+    knobs: tuple[Knob, ...]
+    presets: Mapping[str, Mapping[str, Value]]
+    needs: str  # "", "texts" or "tokens": what a model must offer besides image features
+    cost: Cost  # at the default knobs
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything there is to choose."""
+
+    methods: tuple[MethodCard, ...]
+    models: tuple[Choice, ...]
+    sources: tuple[Choice, ...]
+    styles: tuple[Choice, ...]
+    corruptions: tuple[Choice, ...]
+    schedules: tuple[Choice, ...]
+    orders: tuple[Choice, ...]
+    templates: tuple[Choice, ...]
+    unknown_sources: tuple[Choice, ...]
+    arrivals: tuple[Choice, ...]
+    objects: tuple[str, ...]  # every class name of the rendered world
+    task: tuple[str, ...]  # its default class list

@@ -1,0 +1,53 @@
+"""A mapping from names to things, with errors that suggest the right name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol, TypeVar
+
+
+class Named(Protocol):
+    """Anything with a name."""
+
+    name: str
+
+
+T = TypeVar("T", bound=Named)
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
+    """The sentence for a name that does not exist: what arrived, the nearest known name, all known names."""
+    known = list(known)
+    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    return f"Unknown {kind} '{name}'.{hint} Known: {', '.join(known)}."
+
+
+class Registry(Mapping[str, T]):
+    """Things by name, in the order in which they were registered."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._items: dict[str, T] = {}
+
+    def register(self, item: T) -> T:
+        """Add `item` under `item.name`; usable as a class decorator."""
+        if item.name in self._items:
+            raise ValueError(f"{self.kind} '{item.name}' is already registered; names must be unique.")
+        self._items[item.name] = item
+        return item
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self:
+            raise ValueError(unknown_name(self.kind, name, self._items))
+        return self._items[name]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name in self._items
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)

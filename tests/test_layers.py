@@ -1,0 +1,69 @@
+"""The rooms of the house and who may enter which: a room imports only rooms listed above it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "clip_tta_core"
+
+ROOMS = [  # from the ground up; rooms on one line know nothing of each other
+    {"registry", "hparams", "control", "palette", "limits"},
+    {"records"},
+    {"losses", "optim", "augment", "assignment", "metrics"},
+    {"scores", "memory"},
+    {"clip"},
+    {"methods"},
+    {"corruptions"},
+    {"sources"},
+    {"stream"},
+    {"engine"},
+    {"hosting"},
+    {"plots", "export"},
+    {"pretrain", "card", "bench", "record"},
+    {"ui"},
+]
+FLOOR = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names of everything a file imports, wherever in the file it does so."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path.name}: imports are absolute here"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_every_room_has_its_floor():
+    assert {room_of(path) for path in FILES} - {"__init__"} <= FLOOR.keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_rooms_below_it(path):
+    here = room_of(path)
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "clip_tta_core" and len(parts) > 1 and here != "__init__":
+            there = parts[1]
+            assert there == here or FLOOR[there] < FLOOR[here], f"{here} must not import {there}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "ui").glob("*.py")), ids=lambda path: path.name)
+def test_no_file_of_the_page_imports_torch(path):
+    assert not {name.split(".")[0] for name in imports(path)} & {"torch", "torchvision", "open_clip"}
+
+
+@pytest.mark.parametrize("room", ["registry", "hparams", "records", "control", "metrics"])
+def test_plain_rooms_do_without_torch(room):
+    assert "torch" not in {name.split(".")[0] for name in imports(PACKAGE / f"{room}.py")}
