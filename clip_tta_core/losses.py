@@ -1,0 +1,209 @@
+"""What the methods minimize: pure functions of logits and features, differentiable, in float32.
+
+Letters: B batch, K classes, D embedding. `logits` are scaled similarities, `features` unit rows.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Direction = Literal["image_to_text", "symmetric"]
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """Entropy of each prediction, in nats. (..., K) -> (...)"""
+    log_probs = logits.log_softmax(dim=-1)
+    return -(log_probs.exp() * log_probs).sum(dim=-1)
+
+
+def marginal_entropy(logits: Tensor) -> Tensor:
+    """Entropy of the batch-averaged prediction, in nats. (B, K) -> ()
+
+    H(mean_i softmax(logits_i)). Large when the batch spreads over the classes, 0 when every image gets the
+    same one: subtracting it from a loss discourages collapse. The 1e-6 inside the logarithm is the released
+    CLIPTTA code's; it keeps the gradient finite for a class nobody predicts.
+
+    Args:
+        logits: (B, K) scaled similarities.
+
+    Returns:
+        () between 0 and ln K, differentiable.
+    """
+    mean = logits.softmax(dim=-1).mean(dim=0)  # (K,)
+    return -(mean * (mean + 1e-6).log()).sum()
+
+
+def soft_cross_entropy(target: Tensor, logits: Tensor) -> Tensor:
+    """Cross-entropy against a distribution: -sum_k target_k log softmax(logits)_k. 2 x (..., K) -> (...)"""
+    return -(target * logits.log_softmax(dim=-1)).sum(dim=-1)
+
+
+def caption_logits(logits: Tensor) -> Tensor:
+    """Similarity of every image to every image's predicted caption. (B, K) -> (B, B)
+
+    A_ij = logits[i, argmax_k logits[j, k]]: column j is the caption of the class predicted for image j.
+    Images that share a class share a caption; such columns are kept apart (CLIPTTA, arXiv 2507.14312).
+    """
+    return logits[:, logits.argmax(dim=-1)]
+
+
+def soft_contrastive(logits: Tensor, direction: Direction = "image_to_text") -> Tensor:
+    """CLIPTTA's soft contrastive loss. (B, K) -> ()
+
+    With A = caption_logits(logits), the mean entropy of softmax over the rows of A (image to text);
+    `symmetric` averages it with the mean entropy over the columns (text to image). It equals entropy
+    minimization under the batch's own class frequencies plus a penalty on over-represented classes, which is
+    why it resists collapse. One predicted class in the whole batch gives log B and no gradient.
+
+    Source: CLIPTTA, arXiv 2507.14312. The released code evaluates the rows only, because its text tower is
+    frozen: hence the default.
+    """
+    captions = caption_logits(logits)  # (B, B)
+    loss = entropy(captions).mean()
+    if direction == "symmetric":
+        loss = (loss + entropy(captions.T).mean()) / 2
+    return loss
+
+
+def hard_contrastive(logits: Tensor, direction: Direction = "image_to_text") -> Tensor:
+    """The contrastive loss with each image's own predicted caption as its only match. (B, K) -> ()
+
+    Equals pseudo-label cross-entropy under the batch's class frequencies; the ablation of CLIPTTA,
+    arXiv 2507.14312.
+    """
+    captions = caption_logits(logits)  # (B, B)
+    match = torch.arange(len(captions), device=captions.device)
+    loss = F.cross_entropy(captions, match)
+    if direction == "symmetric":
+        loss = (loss + F.cross_entropy(captions.T, match)) / 2
+    return loss
+
+
+OceForm = Literal["contrastive", "inter_variance", "intra_variance"]
+
+
+def outlier_weights(scores: Tensor, threshold: Tensor, gamma: float | Tensor) -> Tensor:
+    """How much each picture counts as in-distribution: sigmoid((score - threshold) / gamma). (B,) -> (B,)"""
+    return torch.sigmoid((scores - threshold) / gamma)
+
+
+def outlier_contrastive_exposure(
+    scores: Tensor, threshold: Tensor, gamma: float | Tensor, form: OceForm = "contrastive"
+) -> Tensor | None:
+    """CLIPTTA's OCE loss: push the scores above and below the threshold apart. (B,) -> ()
+
+    With w = outlier_weights(...), p_in = mean w, and mean scores m_in (weighted by w) and m_out (by 1 - w):
+
+        contrastive     -(m_in - m_out)^2                 every published script
+        inter_variance  -p_in p_out (m_in - m_out)^2
+        intra_variance  -p_in m_in^2 - p_out m_out^2      the released code's third form
+
+    Gradients flow through the scores, the weights and the threshold. Source: CLIPTTA, arXiv 2507.14312.
+
+    Args:
+        scores: (B,) higher is more in-distribution.
+        threshold: () learnable.
+        gamma: width of the soft step, in units of the score.
+
+    Returns:
+        () at most 0, or None when one side holds under a thousandth of the weight: nothing to tell apart.
+    """
+    inside = outlier_weights(scores, threshold, gamma)
+    outside = 1 - inside
+    if min(inside.mean().item(), outside.mean().item()) < 1e-3:
+        return None
+    mean_in = (inside * scores).sum() / (inside.sum() + 1e-12)
+    mean_out = (outside * scores).sum() / (outside.sum() + 1e-12)
+    if form == "contrastive":
+        return -((mean_in - mean_out) ** 2)
+    if form == "inter_variance":
+        return -inside.mean() * outside.mean() * (mean_in - mean_out) ** 2
+    if form == "intra_variance":
+        return -inside.mean() * mean_in**2 - outside.mean() * mean_out**2
+    raise ValueError(f"outlier_contrastive_exposure: form must be one of the three OCE forms, got {form!r}.")
+
+
+def similarity_targets(features: Tensor, captions: Tensor, scale: float) -> Tensor:
+    """How alike a batch's pictures are, by eye and in their captions, as rows of sum 1. (B, D) -> (B, B)
+
+    Rows of softmax(scale (Z Z' + T T') / 2), with picture features Z and the features T of each picture's own
+    caption. Source: Vargas Hakim et al., WACV 2025, arXiv 2405.00754, whose temperature is 1 / scale.
+    """
+    return (scale * (features @ features.T + captions @ captions.T) / 2).softmax(dim=-1)
+
+
+def similarity_matching(
+    features: Tensor, captions: Tensor, scale: float, transposed: bool = False, through_targets: bool = False
+) -> Tensor:
+    """Pictures should resemble each other's captions as much as both resemble their own kind. -> ()
+
+    Mean cross-entropy of the softmax over captions of scale Z T' against `similarity_targets`; of one picture
+    alone it is 0.
+
+    Args:
+        features, captions: (B, D) unit rows.
+        scale: CLIP's.
+        transposed, through_targets: where the code of CLIPArTT and WATT leaves their papers: it takes
+            the targets by columns, which do not sum to 1, and lets gradients flow through them.
+    """
+    targets = similarity_targets(features, captions, scale)  # (B, B)
+    targets = targets.T if transposed else targets
+    targets = targets if through_targets else targets.detach()
+    return soft_cross_entropy(targets, scale * features @ captions.T).mean()
+
+
+def redundancy(features: Tensor, centre: bool = False) -> Tensor:
+    """How much the dimensions of a batch of features repeat each other, from 0 to 1. (B, D) -> ()
+
+    Mean absolute cosine between two different dimensions, each a column over the batch; `centre` takes
+    the columns' means off first, which makes it a correlation. With fewer pictures than dimensions it cannot
+    reach 0: compare at equal batch sizes only. Source: FRET, arXiv 2505.10641, divided by D (D - 1).
+    """
+    columns = features - features.mean(dim=0) if centre else features
+    columns = F.normalize(columns, dim=0)
+    cosines = columns.T @ columns  # (D, D)
+    dim = features.shape[1]
+    return (cosines.abs().sum() - cosines.diagonal().abs().sum()) / (dim * (dim - 1))
+
+
+def class_separation(means: Tensor, average: bool = False) -> Tensor:
+    """Sum over ordered pairs of classes of 1 - cosine between their means; 0 for a single class. (C, D) -> ()
+
+    Source: BATCLIP, arXiv 2412.02837. `average` divides by the number of pairs, which grows as C squared.
+    """
+    unit = F.normalize(means, dim=-1)
+    apart = 1 - unit @ unit.T  # (C, C)
+    total = apart.sum() - apart.diagonal().sum()
+    return total / max(len(means) * (len(means) - 1), 1) if average else total
+
+
+def reliable_entropy(logits: Tensor, margin: float) -> Tensor:
+    """Mean of exp(margin - H) H over predictions of entropy H: the surer, the heavier. (N, K) -> ()
+
+    The weights are not differentiated. Source: EATA, Niu et al., ICML 2022, arXiv 2204.02610.
+    """
+    doubt = entropy(logits)  # (N,)
+    return ((margin - doubt.detach()).exp() * doubt).mean()
+
+
+def timeliness(ages: Tensor) -> Tensor:
+    """Weight by age, exp(-a) / (1 + exp(-a)), a half when new: RoTTA, arXiv 2303.13899. (S,) -> (S,)"""
+    return torch.sigmoid(-ages)
+
+
+def self_weighted_entropy(logits: Tensor, through_weights: bool = True) -> Tensor:
+    """Sum of softmax(-H) H over predictions of entropy H: the surest lead. (N, K) -> ()
+
+    Source: STAMP, Yu et al., ECCV 2024, arXiv 2407.15773, whose weights add up to N before the mean.
+
+    Args:
+        logits: (N, K) scaled similarities.
+        through_weights: whether gradients flow through the weights too, as in the released code.
+    """
+    doubt = entropy(logits)  # (N,)
+    weights = (-doubt).softmax(dim=0)
+    return ((weights if through_weights else weights.detach()) * doubt).sum()

@@ -1,0 +1,96 @@
+"""How much a picture looks like one of the classes: a number per picture, higher is more in-distribution.
+
+Every score reads cosines (B, K) and a scale kappa of its own, because CLIP's factor of 100 saturates them:
+CLIPTTA scores with kappa 1 (arXiv 2507.14312, released code).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from clip_tta_core import losses
+from clip_tta_core.registry import unknown_name
+
+ScoreName = Literal["max_prob", "max_log_prob", "max_logit", "logsumexp", "entropy"]
+
+SCORES: dict[str, Callable[[Tensor], Tensor]] = {  # (B, K) kappa-scaled cosines -> (B,)
+    "max_prob": lambda logits: logits.softmax(dim=-1).amax(
+        dim=-1
+    ),  # MCM: Ming et al., NeurIPS 2022, at kappa 1
+    "max_log_prob": lambda logits: logits.log_softmax(dim=-1).amax(dim=-1),
+    "max_logit": lambda logits: logits.amax(dim=-1),
+    "logsumexp": lambda logits: logits.logsumexp(dim=-1),  # negative energy: Liu et al., NeurIPS 2020
+    "entropy": lambda logits: -losses.entropy(logits),
+}
+
+
+def score(cosines: Tensor, name: ScoreName = "max_log_prob", kappa: float = 1.0) -> Tensor:
+    """In-distribution score of each picture, higher is more in-distribution. (B, K) cosines -> (B,)"""
+    if name not in SCORES:
+        raise ValueError(unknown_name("score", name, SCORES))
+    return SCORES[name](kappa * cosines)
+
+
+def otsu(scores: Tensor) -> float:
+    """Otsu's threshold of one-dimensional scores, computed exactly. (N,) -> number
+
+    Of all splits of the sorted scores, the one with the largest w_low w_high (mean_high - mean_low)^2; the
+    threshold is the middle of its gap, and the middle one of equally good gaps. All scores equal: that value.
+    Source: Otsu, IEEE Trans. SMC 1979, on the values themselves instead of a histogram.
+    """
+    if scores.numel() == 0:
+        raise ValueError("otsu: needs at least one score, got none.")
+    ordered = scores.detach().double().flatten().sort().values  # (N,)
+    if ordered[0] == ordered[-1]:
+        return ordered[0].item()
+    n = len(ordered)
+    low_count = torch.arange(1, n, dtype=torch.float64, device=ordered.device)  # (N-1,)
+    low_sum = ordered.cumsum(dim=0)[:-1]
+    gap = (ordered.sum() - low_sum) / (n - low_count) - low_sum / low_count
+    variance = low_count * (n - low_count) * gap**2
+    variance[ordered[1:] == ordered[:-1]] = -1  # a threshold cannot part equal scores
+    best = (variance >= variance.max() * (1 - 1e-12)).nonzero().flatten()
+    split = best[(len(best) - 1) // 2]
+    return ((ordered[split] + ordered[split + 1]) / 2).item()
+
+
+def two_gaussians(values: Tensor, tolerance: float = 1e-3, iterations: int = 100) -> Tensor | None:
+    """How surely each value belongs to the lower of two Gaussians, fitted to all of them. (N,) -> (N,)
+
+    Expectation-maximization from Otsu's split, which is the best in one dimension, until the mean
+    log-likelihood gains less than the tolerance: nothing is random. 1e-6 is added to both variances.
+
+    Returns:
+        posterior probabilities in the type of `values`, or None when there is nothing to tell apart: all
+        values equal, or fewer than two in one of the Gaussians.
+    """
+    points = (
+        values.detach().double().flatten().cpu()
+    )  # (N,), a few hundred at most: faster here than on a device
+    if len(points) < 4 or points.min() == points.max():
+        return None
+    low = (points < otsu(points)).double()
+    posterior = torch.stack([low, 1 - low])  # (2, N)
+    before = -math.inf
+    for _ in range(iterations):
+        weight = posterior.sum(dim=1) + 1e-12  # (2,)
+        mean = posterior @ points / weight
+        variance = (posterior * (points - mean[:, None]) ** 2).sum(dim=1) / weight + 1e-6
+        log_density = (
+            -((points - mean[:, None]) ** 2 / variance[:, None] + (2 * math.pi * variance[:, None]).log()) / 2
+        )
+        joint = log_density + (weight / weight.sum()).log()[:, None]  # (2, N)
+        likelihood = joint.logsumexp(dim=0)
+        posterior = (joint - likelihood).exp()
+        now = likelihood.mean().item()
+        if abs(now - before) < tolerance:
+            break
+        before = now
+    if posterior.sum(dim=1).min() < 2:
+        return None
+    return posterior[mean.argmin()].to(values)

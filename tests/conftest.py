@@ -1,0 +1,88 @@
+"""What many tests need: a tiny random CLIP that runs in milliseconds, without downloads."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from clip_tta_core.clip.classifier import ClipClassifier
+
+
+class TinyVisual(nn.Module):
+    """Patchify, two normalized residual layers, project: a vision transformer's outline in 20 lines."""
+
+    def __init__(self, width: int = 32, dim: int = 16) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, width, kernel_size=4, stride=4)
+        self.norm_pre = nn.LayerNorm(width)
+        self.norm_mid = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.norm_post = nn.LayerNorm(width)
+        self.project = nn.Linear(width, dim, bias=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.project(self._tokens(images).mean(dim=1))  # (B, dim)
+
+    def forward_tokens(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        tokens = self._tokens(images)
+        return self.project(tokens.mean(dim=1)), self.project(tokens)  # (B, dim), (B, N, dim)
+
+    def _tokens(self, images: Tensor) -> Tensor:
+        tokens = self.norm_pre(self.patches(images).flatten(2).transpose(1, 2))  # (B, N, width)
+        return self.norm_post(tokens + self.mlp(self.norm_mid(tokens)))
+
+
+class TinyText(nn.Module):
+    """A text encoder with a norm of its own: every text is noise seeded by its letters, normalized,
+    projected."""
+
+    def __init__(self, dim: int = 16) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(32)
+        self.project = nn.Linear(32, dim, bias=False)
+
+    def forward(self, texts: list[str]) -> Tensor:
+        rows = [torch.randn(32, generator=torch.Generator().manual_seed(crc32(t.encode()))) for t in texts]
+        return nn.functional.normalize(self.project(self.norm(torch.stack(rows))), dim=-1)
+
+
+@pytest.fixture
+def make_clip():
+    """Build a tiny random classifier: make_clip(classes=5, seed=0, scale=100.0)."""
+
+    def make(classes: int = 5, seed: int = 0, scale: float = 100.0) -> ClipClassifier:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            visual, text = TinyVisual(), TinyText()
+            names = [f"thing {chr(97 + k % 26)}{k}" for k in range(classes)]
+        with torch.no_grad():
+            prompts = text([f"a photo of a {name}" for name in names])
+            features = nn.functional.normalize(prompts, dim=-1)  # bit for bit what encode_classes gives
+        return ClipClassifier(visual, features, scale, names, (0.5,) * 3, (0.25,) * 3, encode_text=text)
+
+    return make
+
+
+@pytest.fixture
+def clip(make_clip) -> ClipClassifier:
+    return make_clip()
+
+
+@pytest.fixture
+def make_images():
+    """Random pictures in [0, 1] that differ from each other: make_images(batch=8, size=16, seed=0)."""
+
+    def make(batch: int = 8, size: int = 16, seed: int = 0) -> Tensor:
+        rng = torch.Generator().manual_seed(seed)
+        base = torch.rand(batch, 3, 1, 1, generator=rng)
+        return (base + 0.3 * torch.randn(batch, 3, size, size, generator=rng)).clamp(0, 1)
+
+    return make
+
+
+@pytest.fixture
+def images(make_images) -> Tensor:
+    return make_images()

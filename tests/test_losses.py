@@ -1,0 +1,146 @@
+"""Losses against values worked out by hand, and the laws they obey."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from clip_tta_core import losses
+
+LOGITS = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0]])  # predicted classes 0, 1, 0
+
+
+def random_logits(batch=8, classes=5, seed=0, dtype=torch.float64):
+    return 3 * torch.randn(batch, classes, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def test_entropy_of_a_uniform_prediction_is_log_k():
+    torch.testing.assert_close(losses.entropy(torch.zeros(3, 7)), torch.full((3,), math.log(7)))
+
+
+def test_entropy_stays_finite_for_logits_of_any_size():
+    assert losses.entropy(torch.tensor([[1e4, -1e4, 0.0]])).item() == 0
+
+
+def test_captions_are_the_columns_of_the_predicted_classes():
+    expected = torch.tensor([[2.0, 0.0, 2.0], [0.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
+    torch.testing.assert_close(losses.caption_logits(LOGITS), expected)
+
+
+def test_contrastive_losses_of_three_images_by_hand():
+    rows = torch.tensor(0.959356)
+    columns = torch.tensor(0.880040)
+    torch.testing.assert_close(losses.soft_contrastive(LOGITS), rows, atol=1e-6, rtol=0)
+    both = losses.soft_contrastive(LOGITS, "symmetric")
+    torch.testing.assert_close(both, (rows + columns) / 2, atol=1e-6, rtol=0)
+    hard = losses.hard_contrastive(LOGITS)
+    torch.testing.assert_close(hard, torch.tensor(0.724021), atol=1e-6, rtol=0)
+    both = losses.hard_contrastive(LOGITS, "symmetric")
+    torch.testing.assert_close(both, torch.tensor((0.724021 + 0.788886) / 2), atol=1e-6, rtol=0)
+
+
+def test_marginal_and_mean_entropy_of_three_images_by_hand():
+    torch.testing.assert_close(losses.marginal_entropy(LOGITS), torch.tensor(0.660568), atol=1e-5, rtol=0)
+    torch.testing.assert_close(losses.entropy(LOGITS).mean(), torch.tensor(0.509913), atol=1e-6, rtol=0)
+
+
+def test_soft_contrast_is_entropy_under_the_batch_frequencies_plus_a_penalty_on_frequent_classes():
+    logits = random_logits()
+    counts = torch.bincount(logits.argmax(dim=1), minlength=5).double()
+    adjusted = (logits + counts.log()).softmax(dim=1)  # classes nobody predicts drop out
+    penalty = (adjusted[:, counts > 0] * counts[counts > 0].log()).sum(dim=1)
+    expected = torch.special.entr(adjusted).sum(dim=1) + penalty
+    torch.testing.assert_close(losses.soft_contrastive(logits), expected.mean())
+
+
+def test_hard_contrast_is_pseudo_labelling_under_the_batch_frequencies():
+    logits = random_logits()
+    labels = logits.argmax(dim=1)
+    counts = torch.bincount(labels, minlength=5).double()
+    expected = torch.nn.functional.cross_entropy(logits + counts.log(), labels) + counts[labels].log().mean()
+    torch.testing.assert_close(losses.hard_contrastive(logits), expected)
+
+
+@pytest.mark.parametrize("loss", [losses.soft_contrastive, losses.hard_contrastive])
+@pytest.mark.parametrize("direction", ["image_to_text", "symmetric"])
+def test_contrastive_losses_do_not_care_about_the_order_of_the_batch(loss, direction):
+    logits, order = random_logits(), torch.tensor([3, 1, 7, 0, 2, 6, 5, 4])
+    torch.testing.assert_close(loss(logits, direction), loss(logits[order], direction))
+
+
+@pytest.mark.parametrize("loss", [losses.soft_contrastive, losses.hard_contrastive])
+def test_one_image_has_nothing_to_be_contrasted_with(loss):
+    logits = random_logits(batch=1).requires_grad_(True)
+    loss(logits).backward()
+    assert loss(logits).item() == 0 and not logits.grad.any()
+
+
+@pytest.mark.parametrize("loss", [losses.soft_contrastive, losses.hard_contrastive])
+def test_a_collapsed_batch_costs_log_b_and_pulls_nowhere(loss):
+    logits = random_logits()
+    logits[:, 2] += 100
+    logits.requires_grad_(True)
+    value = loss(logits)
+    value.backward()
+    assert value.item() == pytest.approx(math.log(8))
+    torch.testing.assert_close(logits.grad, torch.zeros_like(logits), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [losses.soft_contrastive, losses.hard_contrastive, losses.marginal_entropy],
+    ids=lambda f: f.__name__,
+)
+def test_gradients_agree_with_finite_differences(loss):
+    assert torch.autograd.gradcheck(loss, random_logits(batch=4, classes=3).requires_grad_(True))
+
+
+def test_entropy_pulls_nowhere_from_a_uniform_and_hardly_from_a_certain_prediction():
+    for logits in (torch.zeros(2, 5), torch.tensor([[50.0, 0, 0, 0, 0]])):
+        logits.requires_grad_(True)
+        losses.entropy(logits).mean().backward()
+        assert logits.grad.abs().max() < 1e-7
+
+
+SCORES = torch.tensor([0.10, 0.12, 0.30, 0.34], dtype=torch.float64)
+
+
+def test_outlier_exposure_of_four_scores_by_hand():
+    threshold = torch.tensor(0.21, dtype=torch.float64, requires_grad=True)
+    weights = losses.outlier_weights(SCORES, threshold, 0.05)
+    expected = torch.tensor([0.09975, 0.14185, 0.85815, 0.93086], dtype=torch.float64)
+    torch.testing.assert_close(weights, expected, atol=1e-5, rtol=0)
+    loss = losses.outlier_contrastive_exposure(SCORES, threshold, 0.05)
+    loss.backward()
+    assert loss.item() == pytest.approx(-0.0270246, abs=1e-7)
+    assert threshold.grad.item() == pytest.approx(-0.0164369, abs=1e-7)
+    between = losses.outlier_contrastive_exposure(SCORES, threshold, 0.05, "inter_variance")
+    assert between.item() == pytest.approx(-0.00675458, abs=1e-8)
+    p_in = weights.mean().item()
+    within = losses.outlier_contrastive_exposure(SCORES, threshold, 0.05, "intra_variance")
+    assert within.item() == pytest.approx(-p_in * 0.295938**2 - (1 - p_in) * 0.131546**2, abs=1e-6)
+
+
+@pytest.mark.parametrize("form", ["contrastive", "inter_variance"])
+def test_outlier_exposure_ignores_where_zero_is_and_scales_with_the_square_of_the_scores(form):
+    at = torch.tensor(0.21, dtype=torch.float64)
+    plain = losses.outlier_contrastive_exposure(SCORES, at, 0.05, form)
+    torch.testing.assert_close(losses.outlier_contrastive_exposure(SCORES + 7, at + 7, 0.05, form), plain)
+    torch.testing.assert_close(losses.outlier_contrastive_exposure(3 * SCORES, 3 * at, 0.15, form), 9 * plain)
+
+
+def test_outlier_exposure_vanishes_as_the_threshold_softens():
+    at = torch.tensor(0.21, dtype=torch.float64)
+    assert abs(losses.outlier_contrastive_exposure(SCORES, at, 1e6).item()) < 1e-9
+
+
+def test_descending_on_outlier_exposure_parts_known_from_unknown():
+    scores = SCORES.clone().requires_grad_(True)
+    losses.outlier_contrastive_exposure(scores, torch.tensor(0.21, dtype=torch.float64), 0.005).backward()
+    assert (scores.grad[:2] > 0).all() and (scores.grad[2:] < 0).all()
+
+
+def test_outlier_exposure_has_nothing_to_say_when_one_side_is_empty():
+    assert losses.outlier_contrastive_exposure(SCORES, torch.tensor(9.0, dtype=torch.float64), 0.005) is None

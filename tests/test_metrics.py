@@ -1,0 +1,110 @@
+"""Metrics against values by hand and against scikit-learn."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+
+from clip_tta_core import metrics
+
+
+@pytest.fixture
+def two_sides():
+    rng = np.random.default_rng(0)
+    return rng.normal(1, 1, 300).round(1), rng.normal(0, 1, 200).round(1)  # rounded: with many ties
+
+
+def test_detection_agrees_with_scikit_learn(two_sides):
+    known, unknown = two_sides
+    scores, positive = np.concatenate([known, unknown]), np.repeat([1, 0], [300, 200])
+    ours = metrics.detection(known, unknown)
+    assert ours["auroc"] == pytest.approx(reference.roc_auc_score(positive, scores))
+    fpr, tpr, _ = reference.roc_curve(positive, scores, drop_intermediate=False)
+    assert ours["fpr95"] == pytest.approx(np.interp(0.95, tpr, fpr))
+    assert ours["aupr_in"] == pytest.approx(reference.average_precision_score(positive, scores))
+    assert ours["aupr_out"] == pytest.approx(reference.average_precision_score(1 - positive, -scores))
+    assert ours["detection_accuracy"] == pytest.approx(((tpr + 1 - fpr) / 2).max())
+
+
+def test_perfect_separation_and_none_at_all():
+    perfect = metrics.detection(np.array([2.0, 3.0]), np.array([0.0, 1.0]))
+    assert perfect["auroc"] == 1 and perfect["fpr95"] == 0
+    assert metrics.detection(np.ones(3), np.ones(5))["auroc"] == 0.5
+
+
+@pytest.mark.parametrize("sizes", [(0, 4), (4, 0), (0, 0)])
+def test_detection_is_undefined_with_one_side_only(sizes):
+    known, unknown = np.ones(sizes[0]), np.zeros(sizes[1])
+    assert all(math.isnan(value) for value in metrics.detection(known, unknown).values())
+    assert math.isnan(metrics.oscr(known, np.ones(sizes[0], dtype=bool), unknown))
+
+
+def test_oscr_is_auroc_when_everything_is_classified_right_and_zero_when_nothing_is(two_sides):
+    known, unknown = two_sides
+    right = np.ones(len(known), dtype=bool)
+    assert metrics.oscr(known, right, unknown) == pytest.approx(metrics.detection(known, unknown)["auroc"])
+    assert metrics.oscr(known, ~right, unknown) == 0
+
+
+def test_collapse_by_hand():
+    skewed = metrics.collapse(np.array([0.5, 0.3, 0.2]))
+    assert skewed["chi_square"] == pytest.approx(0.14)
+    entropy = -sum(p * math.log(p) for p in (0.5, 0.3, 0.2))
+    assert skewed["kl_uniform"] == pytest.approx(math.log(3) - entropy)
+    assert skewed["effective_classes"] == pytest.approx(math.exp(entropy))
+    assert metrics.collapse(np.full(7, 1 / 7))["effective_classes"] == pytest.approx(7)
+    single = metrics.collapse(np.array([0.0, 1.0, 0.0]))
+    assert single["effective_classes"] == 1 and single["chi_square"] == pytest.approx(2)
+
+
+def test_calibration_error_by_hand():
+    confidence = np.array([0.95, 0.95, 0.55, 0.55])
+    right = np.array([True, True, True, False])
+    assert metrics.calibration_error(confidence, right) == pytest.approx(0.5 * 0.05 + 0.5 * 0.05)
+    assert metrics.calibration_error(np.ones(4), np.ones(4, dtype=bool)) == 0
+
+
+def one_hot(classes, k=3):
+    return np.eye(k, dtype=np.float32)[classes]
+
+
+def test_a_tally_counts_what_changed_and_what_is_right():
+    tally = metrics.Tally()
+    labels = np.array([0, 1, 2, 0])
+    before, after = one_hot([0, 0, 2, 1]), one_hot([0, 1, 1, 0])
+    known = np.zeros(4, dtype=bool)
+    numbers = tally.add(after, before, labels, known, np.arange(4.0), 1.5)
+    assert numbers["accuracy"] == 0.75 and numbers["gained"] == 2 and numbers["lost"] == 1
+    assert numbers["changed"] == 0.75 and numbers["accepted"] == 0.5
+    assert numbers["distinct_classes"] == 2 and numbers["largest_share"] == 0.5
+    assert math.isnan(numbers["auroc"])
+    net = numbers["gained"] - numbers["lost"]
+    assert net == (after.argmax(1) == labels).sum() - (before.argmax(1) == labels).sum()
+    numbers = tally.add(one_hot([0] * 4), one_hot([0] * 4), labels, known, np.arange(4.0), 1.5)
+    assert numbers["accuracy"] == 5 / 8 and numbers["accuracy_batch"] == 0.5
+
+
+def test_accuracy_counts_known_pictures_only_and_scores_are_pooled_over_the_stream():
+    tally = metrics.Tally()
+    unknown = np.array([False, False, True, True])
+    labels = np.array([0, 1, -1, -1])
+    for shift in (0.0, 10.0):
+        scores = np.array([2.0, 2.0, 1.0, 1.0]) + shift
+        numbers = tally.add(
+            one_hot([0, 0, 2, 2]), one_hot([0, 0, 2, 2]), labels, unknown, scores, 1.5 + shift
+        )
+    assert numbers["accuracy"] == 0.5
+    assert numbers["auroc_batch"] == 1  # within each batch
+    assert numbers["auroc"] == 0.75  # over both: the second batch's unknowns lie above the first one's known
+
+
+def test_a_batch_of_unknowns_only_leaves_everything_else_undefined():
+    unknown = np.ones(3, dtype=bool)
+    numbers = metrics.Tally().add(
+        one_hot([0, 1, 2]), one_hot([0, 1, 2]), np.full(3, -1), unknown, np.ones(3), 0.5
+    )
+    assert numbers["accepted"] == 1
+    assert all(math.isnan(numbers[name]) for name in ("accuracy", "effective_classes", "auroc", "ece"))
