@@ -1,0 +1,1 @@
+"""CLIP as a zero-shot classifier whose normalization layers can be adapted."""

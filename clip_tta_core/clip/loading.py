@@ -1,0 +1,449 @@
+"""Load a CLIP by name once, keep it frozen, and hand out zero-shot classifiers that share it.
+
+"mini-clip"                          the model that ships with the project
+"ViT-B-32/laion2b_s34b_b79k"         architecture and pretraining tag, as open_clip lists them
+"hf-hub:org/name"                    a repository on the Hugging Face hub
+"ViT-B-32@/path/weights.safetensors" an architecture with weights from a local file; OpenAI's own weights
+                                     want an architecture whose name ends in -quickgelu
+
+A model that cannot be used here is refused with one sentence, and a failed attempt leaves nothing behind: the
+next one starts afresh. Loading a model holds up only those who wait for the same one.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import importlib.util
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from clip_tta_core import limits
+from clip_tta_core.clip import weights
+from clip_tta_core.clip.classifier import ClipClassifier
+from clip_tta_core.clip.prompts import fill, templates
+from clip_tta_core.records import Choice, Loading
+from clip_tta_core.registry import Registry, unknown_name
+
+MINI = "mini-clip"
+
+MODELS: Registry[Choice] = Registry("model")  # the short list of the page; `load` takes any name
+for _model in (
+    Choice(MINI, "mini-CLIP", "Ships with this page and knows the rendered objects; 64 px.", "here"),
+    Choice(
+        "ViT-B-32/openai",
+        "ViT-B/32, OpenAI",
+        "The smallest original CLIP; 224 px, 151 million weights.",
+        "OpenAI",
+    ),
+    Choice(
+        "ViT-B-16/openai",
+        "ViT-B/16, OpenAI",
+        "The one CLIPTTA's tables use; 224 px, 150 million weights.",
+        "OpenAI",
+    ),
+    Choice(
+        "ViT-L-14/openai", "ViT-L/14, OpenAI", "Large; 224 px, 428 million weights, wants a GPU.", "OpenAI"
+    ),
+    Choice(
+        "RN50/openai",
+        "ResNet-50, OpenAI",
+        "A convolutional CLIP: its batch normalization reads the statistics of every batch; 224 px.",
+        "OpenAI",
+    ),
+    Choice("ViT-B-32/laion2b_s34b_b79k", "ViT-B/32, LAION-2B", "Open data; 224 px.", "LAION"),
+    Choice("ViT-B-16/laion2b_s34b_b88k", "ViT-B/16, LAION-2B", "Open data; 224 px.", "LAION"),
+    Choice("ViT-B-32/datacomp_xl_s13b_b90k", "ViT-B/32, DataComp", "Filtered open data; 224 px.", "DataComp"),
+    Choice("ViT-B-16/datacomp_xl_s13b_b90k", "ViT-B/16, DataComp", "Filtered open data; 224 px.", "DataComp"),
+    Choice(
+        "ViT-B-16-SigLIP/webli",
+        "ViT-B/16, SigLIP",
+        "Trained with a sigmoid instead of a softmax; 224 px.",
+        "Google",
+    ),
+    Choice(
+        "MobileCLIP-S1/datacompdr", "MobileCLIP-S1", "Made for phones; 256 px, 85 million weights.", "Apple"
+    ),
+):
+    # SigLIP's texts are read by a package that is not asked for otherwise.
+    if "SigLIP" not in _model.name or importlib.util.find_spec("transformers"):
+        MODELS.register(_model)
+MINI_FOLDER = Path(__file__).parents[2] / "assets" / "mini_clip"
+TEXTS_AT_ONCE = 256
+LISTS_KEPT = 32  # class lists whose text features a model remembers
+# Bytes of intermediate results a CPU run may keep for the backward pass. With ViT-B/32, 64 pictures and 40
+# from the memory go through in three pieces and CLIPTTA stays at MEASURED resident; without a limit it takes
+# WITHOUT.
+CPU_ACTIVATIONS = 1_500_000_000
+HUB = "hf-hub:"
+
+Observer = Callable[[Loading], None]
+
+
+def _ignore(state: Loading) -> None:
+    """Nobody watches."""
+
+
+class TextTower(nn.Module):
+    """Texts in, unit features out; a module, so that its norms can be trained."""
+
+    def __init__(self, encoder: nn.Module, tokenize: Callable[[list[str]], Tensor]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.tokenize = tokenize
+
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        """N texts -> (N, D) unit rows, float32."""
+        device = next(self.encoder.parameters()).device
+        tokens = self.tokenize(list(texts)).to(device)  # (N, context length)
+        features = [self.encoder(piece) for piece in tokens.split(TEXTS_AT_ONCE)]
+        return F.normalize(torch.cat(features).float(), dim=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedClip:
+    """A frozen model on a device and how to feed it."""
+
+    name: str
+    visual: nn.Module
+    text: TextTower
+    scale: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    image_size: int  # pixels, square
+    device: torch.device
+    autocast: torch.dtype | None
+    micro_batch: int | None
+    flops: int = 0  # floating-point operations of one picture forward, 0 where nobody counted
+    texts: OrderedDict[tuple, Tensor] = field(
+        default_factory=OrderedDict, repr=False
+    )  # (classes, templates): (K, D)
+
+
+def devices() -> tuple[str, ...]:
+    """The devices of this machine, the best one first."""
+    found = ["cuda"] if torch.cuda.is_available() else []
+    found += ["mps"] if torch.backends.mps.is_available() else []
+    return (*found, "cpu")
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device called `name`, or the best one there is: CUDA, then Apple's MPS, then the CPU."""
+    available = devices()
+    if name == "auto":
+        return torch.device(available[0])
+    if name not in available:
+        raise ValueError(
+            f"Device must be one this machine has ({', '.join(available)}) or auto, got '{name}'."
+        )
+    return torch.device(name)
+
+
+def choose_autocast(device: torch.device) -> torch.dtype | None:
+    """The encoder's reduced precision on `device`: bf16 on GPUs that have units for it, fp16 on older ones.
+
+    CPUs without bf16 units are ten times slower in it, and older GPUs only imitate it, which does not count.
+    In fp16 the classifier scales gradients up on their way through the encoder, so that small ones survive.
+    Losses, logits and scores are float32 always. A logit is a hundred times a cosine, and TF32 rounds cosines
+    to three digits: it stays off for matrix products (PyTorch's default), which costs autocast nothing.
+    """
+    if device.type != "cuda":
+        return None
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
+Key = tuple[str, str, int]
+_shelf: OrderedDict[Key, LoadedClip] = OrderedDict()  # the most recently used model last
+_under_way: dict[Key, Loading] = {}
+_locks: dict[Key, threading.Lock] = {}
+_guard = threading.Lock()  # of the three above; held for moments only
+
+
+def check_name(model: str) -> None:
+    """Raise one sentence if `model` is no name of a model, or not one this page may load; loads nothing."""
+    if model in MODELS:
+        return
+    if "@" in model:
+        if not limits.LOCAL_FILES.value:
+            raise ValueError(
+                "Model: this page loads no files from its own machine; choose a model of the list."
+            )
+        weights.check_file(Path(model.partition("@")[2]))
+    elif not limits.ANY_MODEL.value:
+        raise ValueError(unknown_name("model", model, MODELS))
+    if model.startswith(HUB):
+        return
+    architecture, tag = _parts(model)
+    if architecture not in open_clip.list_models():
+        raise ValueError(unknown_name("CLIP architecture", architecture, [MINI, *open_clip.list_models()]))
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    if "@" not in model and tag not in tags:
+        known = tags or ["none, give a file as " + architecture + "@/path/weights.safetensors"]
+        raise ValueError(unknown_name(f"pretraining of {architecture}", tag, known))
+
+
+def _parts(model: str) -> tuple[str, str]:
+    """Architecture, and pretraining tag or file."""
+    architecture, _, rest = model.partition("@" if "@" in model else "/")
+    return architecture, rest
+
+
+def load(model: str = MINI, device: str = "auto", observe: Observer = _ignore) -> LoadedClip:
+    """Load `model` on `device`, once for all who ask.
+
+    Args:
+        model: a name as at the top of this file.
+        device: "auto", or one of `devices()`.
+        observe: told what is being done, several times a second; what it raises ends the attempt.
+
+    Raises:
+        ValueError: one sentence, where the name is unknown or the weights cannot be had.
+    """
+    check_name(model)
+    place = choose_device(device)
+    key = (model, str(place), _version(model))
+    with _guard:
+        lock = _locks.setdefault(key, threading.Lock())
+    while not lock.acquire(timeout=0.1):
+        observe(_under_way.get(key, Loading(model, "waiting for")))
+    try:
+        found = _taken(key)
+        if found is None:
+            found = _place(model, place, lambda state: (_under_way.__setitem__(key, state), observe(state)))
+            _keep(key, found)
+        return found
+    finally:
+        _under_way.pop(key, None)
+        lock.release()
+
+
+def _version(model: str) -> int:
+    """Changes when a local file does."""
+    return Path(_parts(model)[1]).stat().st_mtime_ns if "@" in model else 0
+
+
+def _taken(key: Key) -> LoadedClip | None:
+    with _guard:
+        if key in _shelf:
+            _shelf.move_to_end(key)
+        return _shelf.get(key)
+
+
+def _keep(key: Key, loaded: LoadedClip) -> None:
+    """Put a model on the shelf and take off those used longest ago; runs that use one keep it alive."""
+    with _guard:
+        _shelf[key] = loaded
+        others = [old for old in _shelf if old[0] != MINI]
+        for old in others[: max(0, len(others) - max(1, limits.MODELS_KEPT.value))]:
+            del _shelf[old]
+
+
+def _place(model: str, device: torch.device, tell: Observer) -> LoadedClip:
+    on_cpu = _taken((model, "cpu", _version(model))) if device.type != "cpu" else None
+    if on_cpu is not None:  # in a process of its own, a copy is faster than reading the file again
+        return _moved(on_cpu, device)
+    tell(Loading(model, "loading"))
+    return _load_mini(device) if model == MINI else _load_open_clip(model, device, tell)
+
+
+def _moved(loaded: LoadedClip, device: torch.device) -> LoadedClip:
+    visual, text = (copy.deepcopy(tower).to(device) for tower in (loaded.visual, loaded.text))
+    autocast = None if loaded.name == MINI else choose_autocast(device)
+    changes = {"device": device, "autocast": autocast, "micro_batch": None, "texts": OrderedDict()}
+    return dataclasses.replace(loaded, visual=visual, text=text, **changes)
+
+
+def classifier(
+    loaded: LoadedClip,
+    class_names: Sequence[str],
+    template_set: str = "single",
+    observe: Observer = _ignore,
+) -> ClipClassifier:
+    """A frozen zero-shot classifier over `class_names`; the text features of a list are computed once."""
+    names, prompts = tuple(class_names), templates(template_set)
+    if len(names) < 2:
+        raise ValueError(f"Classes: at least two are needed to choose between, got {len(names)}.")
+    return ClipClassifier(
+        loaded.visual,
+        _text_features(loaded, names, prompts, observe),
+        loaded.scale,
+        names,
+        loaded.mean,
+        loaded.std,
+        encode_text=loaded.text,
+        templates=prompts,
+        micro_batch=loaded.micro_batch,
+        autocast=loaded.autocast,
+    )
+
+
+@torch.no_grad()
+def _text_features(
+    loaded: LoadedClip, names: tuple[str, ...], prompts: tuple[str, ...], observe: Observer
+) -> Tensor:
+    """Unit text features, averaged over the prompts; a model remembers the lists used last. -> (K, D)"""
+    with _guard:
+        features = loaded.texts.pop((names, prompts), None)
+    if features is None:
+        total = 0
+        for done, prompt in enumerate(prompts):
+            observe(Loading(loaded.name, "reading class names for", done, len(prompts)))
+            total = total + loaded.text(fill(prompt, names))
+        features = F.normalize(total, dim=-1)
+    with _guard:
+        loaded.texts[names, prompts] = features
+        while len(loaded.texts) > LISTS_KEPT:
+            loaded.texts.popitem(last=False)
+    return features
+
+
+def _load_mini(device: torch.device) -> LoadedClip:
+    from clip_tta_core.clip import mini
+
+    model = mini.load(MINI_FOLDER).to(device)
+    config = model.config
+    return LoadedClip(
+        MINI,
+        model.visual.requires_grad_(False).eval(),
+        TextTower(model.text, mini.tokenize).requires_grad_(False).eval(),
+        model.logit_scale.exp().item(),
+        tuple(config.mean),
+        tuple(config.std),
+        config.image_size,
+        device,
+        autocast=None,  # too small to gain anything
+        micro_batch=None,
+    )
+
+
+def _load_open_clip(name: str, device: torch.device, tell: Observer) -> LoadedClip:
+    file, settings = None, {}
+    try:
+        file, settings = _locate(name, tell)
+        tell(Loading(name, "building"))
+        return _build(name, file, settings, device)
+    except weights.UNREADABLE as error:
+        if file is not None and "@" not in name and weights.damaged(error):
+            weights.discard(file)
+        raise ValueError(
+            f"Model '{name}' cannot be used: {weights.why_unreadable(error)}; "
+            f"choose another, or stay on {MINI}."
+        ) from error
+
+
+def _locate(name: str, tell: Observer) -> tuple[Path, dict]:
+    """The file with the weights of a model, fetched where need be, and what open_clip says of them."""
+
+    def advance(done: int, total: int) -> None:
+        tell(Loading(name, "downloading", done, total))
+
+    if name.startswith(HUB):
+        repo = name.removeprefix(HUB)
+        weights.read_config(weights.fetch(repo, (weights.CONFIG,), advance))
+        return weights.fetch(repo, weights.WEIGHTS, advance), {}
+    architecture, tag = _parts(name)
+    if "@" in name:
+        return Path(tag), {}
+    settings = open_clip.get_pretrained_cfg(architecture, tag)
+    repo, file = settings["hf_hub"].rsplit("/", 1)
+    names = (Path(file).with_suffix(".safetensors").name, file) if file else weights.WEIGHTS
+    return weights.fetch(repo, names, advance), settings
+
+
+def _build(name: str, file: Path, settings: dict, device: torch.device) -> LoadedClip:
+    hub = name.startswith(HUB)
+    architecture = f"local-dir:{file.parent}" if hub else _parts(name)[0]
+    preprocess = {key: settings[key] for key in ("mean", "std") if key in settings}
+    model = open_clip.create_model(
+        architecture,
+        pretrained=None if hub else str(file),
+        force_quick_gelu=bool(settings.get("quick_gelu")),
+        force_custom_text=True,
+        force_preprocess_cfg=preprocess,
+        pretrained_text=False,
+        require_pretrained=True,
+        weights_only=True,
+    )
+    return wrap(name, model, open_clip.get_tokenizer(_tokenizer_name(name, architecture, file)), device)
+
+
+def wrap(
+    name: str, model: nn.Module, tokenize: Callable[[list[str]], Tensor], device: torch.device
+) -> LoadedClip:
+    """A model of open_clip's with two towers, as `load` hands it out; ValueError where it does not fit."""
+    for tower in (model.visual, model.text):  # CoCa's towers give their tokens too; nobody here reads those
+        if getattr(tower, "output_tokens", False):
+            tower.output_tokens = False
+    text = TextTower(model.text, tokenize)
+    preprocess = open_clip.get_model_preprocess_cfg(model)
+    size = preprocess["size"]
+    sides = {size} if isinstance(size, int) else set(size)
+    if len(sides) != 1:
+        raise ValueError(f"its pictures must be square, and are {size[0]} x {size[1]}")
+    loaded = LoadedClip(
+        name,
+        model.visual.requires_grad_(False).eval().to(device),
+        text.requires_grad_(False).eval().to(device),
+        # SigLIP also has a bias: the same number on every logit, which no softmax can see.
+        model.logit_scale.exp().item(),
+        tuple(preprocess["mean"]),
+        tuple(preprocess["std"]),
+        sides.pop(),
+        device,
+        choose_autocast(device),
+        micro_batch=None,
+    )
+    kept, flops = _try_out(loaded)
+    # A GPU that is too small says so, and the engine then takes smaller pieces.
+    pieces = max(1, CPU_ACTIVATIONS // kept) if device.type == "cpu" else None
+    return dataclasses.replace(loaded, micro_batch=pieces, flops=flops)
+
+
+def _tokenizer_name(name: str, architecture: str, file: Path) -> str:
+    """What open_clip calls the tokenizer; only one that lives on the hub by itself is asked for there."""
+    if not name.startswith(HUB):
+        return architecture
+    text = weights.read_config(file.with_name(weights.CONFIG))["model_cfg"].get("text_cfg", {})
+    return name if text.get("hf_tokenizer_name") else architecture
+
+
+def _try_out(loaded: LoadedClip) -> tuple[int, int]:
+    """Send one picture and one text through. -> bytes the backward pass keeps of a picture, its operations"""
+    known = {tensor.untyped_storage().data_ptr() for tensor in loaded.visual.state_dict().values()}
+    kept = 0
+
+    def count(tensor: Tensor) -> Tensor:
+        nonlocal kept
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in known:
+            known.add(storage.data_ptr())
+            kept += storage.nbytes()
+        return tensor
+
+    side = loaded.image_size
+    image = torch.zeros(1, 3, side, side, device=loaded.device, requires_grad=True)
+    with (
+        torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
+        FlopCounterMode(display=False) as operations,
+    ):
+        features = loaded.visual(image)
+    with torch.no_grad():
+        texts = loaded.text(["a photo"])
+    if not isinstance(features, Tensor) or features.shape != texts.shape:
+        got = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+        raise ValueError(
+            f"its image encoder must give one row per picture, as long as a text's, {tuple(texts.shape)}, "
+            f"and gives {got}"
+        )
+    if not (features.isfinite().all() and texts.isfinite().all()):
+        raise ValueError("its features are not finite numbers")
+    return max(1, kept), operations.get_total_flops()
