@@ -1,0 +1,76 @@
+"""What a method is: built for one run, it adapts to batches and predicts. Labels never enter."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from clip_tta_core import hparams
+from clip_tta_core.clip.classifier import ClipClassifier, Prediction, Train
+from clip_tta_core.hparams import Value
+from clip_tta_core.records import Cost
+from clip_tta_core.registry import Registry
+
+METHODS: Registry[type[Method]] = Registry("method")
+
+
+class Method:
+    """Base of all methods: keeps what it is given, predicts with the (adapted) classifier.
+
+    Starting over (a new episode, a new domain) means building the object again from a fresh fork.
+
+    Args:
+        clip: the run's private fork, made with `train`.
+        config: hyper-parameters.
+        rng: the method's own source of randomness, on the CPU.
+    """
+
+    name: ClassVar[str]  # in code and links
+    title: ClassVar[str]  # on the page
+    family: ClassVar[str]
+    citation: ClassVar[str]
+    train: ClassVar[Train] = ""  # what of the model is forked and trained
+    episodic: bool = False  # its authors start over at every batch: the engine rebuilds it; a knob may say no
+    presets: ClassVar[Mapping[str, Mapping[str, Value]]] = {}  # settings worth a name; {} is the default
+    needs: ClassVar[Literal["", "tokens", "texts"]] = ""  # what the model must offer besides image features
+    Config: ClassVar[type[hparams.Config]]
+
+    def __init__(self, clip: ClipClassifier, config: hparams.Config, rng: torch.Generator) -> None:
+        self.clip = clip
+        self.config = config
+        self.rng = rng
+        self.on_step: Callable[[int, int], None] = lambda step, steps: None
+
+    def adapt(self, images: Tensor) -> dict[str, float]:
+        """Learn from a batch. (B, 3, H, W) in [0, 1] -> numbers worth plotting"""
+        return {}
+
+    @torch.no_grad()
+    def predict(self, images: Tensor) -> Prediction:
+        """Classify a batch with what has been learned so far. (B, 3, H, W) in [0, 1]"""
+        return self.clip.predict(images)
+
+    @classmethod
+    def cost(cls, config: hparams.Config, batch_size: int = 64, batches: int = 16) -> Cost:
+        """Passes through the image encoder per picture, the prediction among them, when no picture is left
+        out and memories are full: what a method selects can only make it cheaper.
+        """
+        steps = getattr(config, "steps", 1) if cls.train else 0
+        return Cost(steps + 1, steps)
+
+    def steps(self, count: int) -> Iterator[int]:
+        """Count optimization steps; between them the run can be watched, paused and stopped (`on_step`)."""
+        for step in range(count):
+            self.on_step(step, count)
+            yield step
+
+
+def register(cls: type[Method]) -> type[Method]:
+    """Class decorator: make a method known by its name; its docstring is what the page says of it."""
+    if not inspect.getdoc(cls):
+        raise ValueError(f"Method '{cls.name}' needs a docstring: the page shows it.")
+    return METHODS.register(cls)

@@ -1,0 +1,43 @@
+"""Tent: entropy minimization. Wang et al., ICLR 2021, arXiv 2006.10726."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from clip_tta_core import hparams, losses, optim
+from clip_tta_core.clip.classifier import ClipClassifier
+from clip_tta_core.hparams import knob
+from clip_tta_core.methods.base import Method, register
+
+
+@register
+class Tent(Method):
+    """Make every prediction more confident by lowering its entropy; nothing keeps the classes apart."""
+
+    name, title, family = "tent", "TENT", "entropy minimization"
+    citation = "Wang et al., ICLR 2021, arXiv 2006.10726"
+    train = "visual_norm"
+    presets = {"authors": {"lr": 1e-3, "steps": 1}, "CLIPTTA protocol": {"lr": 1e-3, "steps": 10}}
+
+    @dataclass(frozen=True)
+    class Config(hparams.Config):
+        lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam.")
+        steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
+        beta_reg: float = knob(0.0, 0.0, 10.0, help="Weight of the diversity bonus; 0 is Tent as published.")
+
+    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+        super().__init__(clip, config, rng)
+        self.optimizer = torch.optim.Adam(clip.trainable(), lr=config.lr, eps=1e-6)
+
+    def adapt(self, images: Tensor) -> dict[str, float]:
+        for _ in self.steps(self.config.steps):
+            logits = self.clip.predict(images).logits  # (B, K)
+            entropy = losses.entropy(logits).mean()
+            loss = entropy
+            if self.config.beta_reg and len(images) > 1:  # of one image alone it would reward doubt
+                loss = loss - self.config.beta_reg * losses.marginal_entropy(logits)
+            stepped = optim.guarded_step(self.optimizer, loss)
+        return {"loss": loss.item(), "entropy": entropy.item(), "skipped": float(not stepped)}

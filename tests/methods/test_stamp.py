@@ -1,0 +1,139 @@
+"""STAMP: what may enter the memory, the loss on it, and the averaged prediction."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from clip_tta_core import losses
+from clip_tta_core.methods.stamp import Stamp
+
+
+def build(clip, **knobs):
+    return Stamp(clip.fork(Stamp.train), Stamp.Config(**knobs), torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def unsure_clip(make_clip):
+    return make_clip(scale=10.0)
+
+
+def flat(clip):
+    return torch.cat([p.detach().flatten() for p in clip.trainable()])
+
+
+def test_the_loss_by_hand():
+    logits = torch.tensor([[0.0, 0.0], [3.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    a, b = losses.entropy(logits).tolist()
+    weight = math.exp(-a) / (math.exp(-a) + math.exp(-b))
+    loss = losses.self_weighted_entropy(logits)
+    assert math.isclose(loss.item(), weight * a + (1 - weight) * b)
+
+
+def test_gradients_flow_through_the_weights_only_where_asked():
+    doubts = torch.tensor([0.3, 0.9], dtype=torch.float64)
+    logits = torch.tensor([[2.0, 0.0], [0.5, 0.0]], dtype=torch.float64, requires_grad=True)
+    doubts = losses.entropy(logits)
+    weights = torch.softmax(-doubts.detach(), dim=0)
+    (entropy_gradient,) = torch.autograd.grad((weights * doubts).sum(), logits)
+    (without,) = torch.autograd.grad(losses.self_weighted_entropy(logits, through_weights=False), logits)
+    torch.testing.assert_close(without, entropy_gradient)
+    assert torch.autograd.gradcheck(losses.self_weighted_entropy, logits)
+    (through,) = torch.autograd.grad(losses.self_weighted_entropy(logits), logits)
+    assert not torch.allclose(through, without)
+
+
+def test_only_sure_pictures_enter(unsure_clip, images):
+    method = build(unsure_clip, margin=0.5)
+    entropy = losses.entropy(unsure_clip.predict(images).logits)
+    sure = entropy < 0.5 * math.log(5)
+    assert 0 < sure.sum() < len(images)
+    report = method.adapt(images)
+    assert report["selected"] == sure.float().mean().item() and report["memory"] == sure.sum().item()
+
+
+def test_only_what_the_source_agrees_on_enters(unsure_clip, images):
+    labels = unsure_clip.predict(images).logits.argmax(dim=-1)
+    other = torch.nn.functional.one_hot((labels + (torch.arange(8) < 3)) % 5, 5).float()
+    for check, kept in ((True, 5.0), (False, 8.0)):
+        method = build(unsure_clip, margin=1.5, check_source=check)
+        method.clip.zero_shot = lambda _: type("Seen", (), {"logits": other})
+        assert method.adapt(images)["memory"] == kept
+
+
+def test_the_source_is_not_asked_of_a_thousand_classes(make_clip, images):
+    method = build(make_clip(classes=1000), margin=1.5)
+    method.clip.zero_shot = None
+    assert method.adapt(images)["memory"] == 8.0
+
+
+def test_nothing_sure_teaches_nothing(unsure_clip, images):
+    method = build(unsure_clip, margin=0.0)
+    before = flat(method.clip)
+    report = method.adapt(images)
+    assert report == {"skipped": 1.0, "selected": 0.0, "memory": 0.0, "memory_classes": 0.0}
+    assert torch.equal(flat(method.clip), before)
+
+
+def test_a_picture_that_is_not_a_number_never_enters(unsure_clip, images):
+    method = build(unsure_clip, margin=1.5)
+    images[2] = math.nan
+    report = method.adapt(images)
+    assert report["memory"] == 7.0 and math.isfinite(report["loss"])
+
+
+def test_one_view_predicts_as_the_model_does(unsure_clip, images):
+    method = build(unsure_clip)
+    prediction = method.predict(images)
+    with torch.no_grad():
+        logits = unsure_clip.predict(images).logits
+    assert torch.equal(prediction.logits, logits)
+    torch.testing.assert_close(prediction.scores, -losses.entropy(logits))
+    assert math.isclose(prediction.threshold, -0.4 * math.log(5))
+
+
+@pytest.mark.parametrize("view", ["crop", "strong"])
+def test_several_views_are_averaged_as_probabilities(unsure_clip, images, view):
+    method = build(unsure_clip, views=4, view=view)
+    seen, predict = [], method.clip.predict
+
+    def watched(pictures):
+        seen.append(predict(pictures))
+        return seen[-1]
+
+    method.clip.predict = watched
+    prediction = method.predict(images)
+    probs = torch.stack([one.logits.softmax(dim=-1) for one in seen]).mean(dim=0)
+    assert len(seen) == 4
+    torch.testing.assert_close(prediction.logits.exp(), probs)
+    assert torch.equal(prediction.features, seen[0].features)
+
+
+def test_predicting_changes_nothing(unsure_clip, images):
+    method = build(unsure_clip, views=3)
+    state = method.rng.get_state()
+    first = method.predict(images.clone())
+    assert torch.equal(first.logits, method.predict(images).logits)
+    assert torch.equal(method.rng.get_state(), state)
+
+
+def test_the_schedule_is_half_a_cosine(unsure_clip, images):
+    method = build(unsure_clip, schedule=4, lr=0.01, margin=1.5)
+    rates = []
+    for _ in range(4):
+        method.adapt(images)
+        rates.append(method.optimizer.param_groups[0]["lr"])
+    expected = [0.005 * (1 + math.cos(math.pi * t / 4)) for t in range(4)]
+    torch.testing.assert_close(torch.tensor(rates), torch.tensor(expected))
+
+
+def test_the_authors_descent_has_no_momentum(unsure_clip):
+    method = build(unsure_clip, optimizer="sgd")
+    assert method.optimizer.param_groups[0]["momentum"] == 0
+
+
+def test_a_full_memory_keeps_its_size(unsure_clip, make_images):
+    method = build(unsure_clip, margin=1.5, capacity=10, check_source=False)
+    assert [method.adapt(make_images(seed=seed))["memory"] for seed in range(3)] == [8.0, 10.0, 10.0]
