@@ -1,0 +1,44 @@
+"""Pictures to corrupt: a photograph and flat fields."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+SIZES = (32, 64, 224)
+
+
+@cache
+def photograph(n: int) -> np.ndarray:
+    """A portrait with a smooth ground, fine texture, black, white and a saturated orange. uint8 (n, n, 3)"""
+    picture = Image.fromarray(skimage.data.astronaut()).crop((100, 0, 400, 300)).resize((n, n))
+    pixels = np.array(picture)
+    pixels.setflags(write=False)
+    return pixels
+
+
+def flat(n: int, level: int = 128) -> np.ndarray:
+    return np.full((n, n, 3), level, np.uint8)
+
+
+@pytest.fixture(params=SIZES)
+def size(request: pytest.FixtureRequest) -> int:
+    return request.param
+
+
+@pytest.fixture
+def photo(size: int) -> np.ndarray:
+    return photograph(size)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def mean_square(first: np.ndarray, second: np.ndarray) -> float:
+    return float(np.square(first.astype(float) - second).mean())
