@@ -1,0 +1,90 @@
+"""What a source of pictures is, and the orders in which a stream can take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from clip_tta_core.records import Pictures
+from clip_tta_core.registry import Registry
+
+
+class Source(Protocol):
+    """Pictures that can be had by number, so that a stream is the same whatever its batch size."""
+
+    class_names: tuple[str, ...]
+
+    def arrange(self, count: int, order: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Choose at most `count` pictures in an order. -> items and labels int64 (n,), -1 without a label"""
+
+    def read(self, items: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+        """-> uint8 (n, S, S, 3), a name for each"""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One way to line up the pictures of a stream."""
+
+    name: str
+    title: str
+    help: str
+
+
+ORDERS: Registry[Order] = Registry("order")
+ORDERS.register(Order("shuffled", "Shuffled", "Every batch holds a bit of everything."))
+ORDERS.register(
+    Order("sorted", "Sorted by class", "One class after the other, as a camera that looks at one thing.")
+)
+ORDERS.register(
+    Order("imbalanced", "Imbalanced", "A few classes are common, most are rare, ten to one at the ends.")
+)
+IMBALANCE = 10.0  # how much more often the most common class comes than the rarest
+
+
+def class_sequence(classes: int, count: int, order: str, rng: np.random.Generator) -> np.ndarray:
+    """Labels of a stream over an endless source. -> int64 (count,)"""
+    ORDERS[order]  # an unknown order stops here, with its sentence
+    if order == "imbalanced":
+        ranks = rng.permutation(classes)
+        weights = IMBALANCE ** (-ranks / max(1, classes - 1))
+        return rng.choice(classes, size=count, p=weights / weights.sum())
+    labels = np.arange(count) % classes
+    labels = np.sort(labels) if order == "sorted" else rng.permutation(labels)
+    return labels.astype(np.int64)
+
+
+def relabel(labels: np.ndarray, own: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
+    """Labels that index the list `own`, as places in `wanted`; -1 where it lacks the name. (N,) -> (N,)"""
+    known = {name: k for k, name in enumerate(wanted)}
+    return np.array([known.get(name, -1) for name in own] + [-1], dtype=np.int64)[labels]
+
+
+def choose(labels: np.ndarray, classes: int, count: int, order: str, rng: np.random.Generator) -> np.ndarray:
+    """Line up at most `count` of finitely many pictures, each at most once. -> places in `labels` (n,)"""
+    ORDERS[order]
+    items = rng.permutation(len(labels))
+    if order == "sorted":
+        items = items[np.argsort(labels[items], kind="stable")]
+    elif order == "imbalanced":
+        ranks = rng.permutation(classes + 1)  # the last stands for "no label"
+        items = items[rng.random(len(items)) < IMBALANCE ** (-ranks[labels[items]] / max(1, classes))]
+    return items[:count]
+
+
+class PictureSource:
+    """A finite set of pictures, each shown at most once."""
+
+    def __init__(self, pictures: Pictures, class_names: tuple[str, ...] = ()) -> None:
+        self.pictures = pictures
+        self.class_names = class_names or pictures.class_names
+        self.labels = relabel(pictures.labels, pictures.class_names, self.class_names)
+
+    def arrange(self, count: int, order: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        items = choose(self.labels, len(self.class_names), count, order, rng)
+        return items, self.labels[items]
+
+    def read(self, items: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+        return self.pictures.images[items], tuple(self.pictures.names[i] for i in items)

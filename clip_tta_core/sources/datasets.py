@@ -1,0 +1,418 @@
+"""Data sets from a folder that the operator names in the environment variable CLIPTTA_DATA.
+
+Each is found in the layout in which it is published, read by torchvision with its checks of the files where
+it knows the format, and downloaded by it if small enough. Pictures are decoded when they are shown. Those of
+one size keep it, so that corruptions apply where they apply in the papers; others become squares.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from clip_tta_core.corruptions import CORRUPTIONS
+from clip_tta_core.records import Choice
+from clip_tta_core.registry import Registry
+from clip_tta_core.sources import readers
+from clip_tta_core.sources.base import choose, relabel
+from clip_tta_core.sources.decoding import DECODER_ERRORS, SIZE, square
+from clip_tta_core.sources.readers import Items
+
+DATA_VARIABLE = "CLIPTTA_DATA"
+DOWNLOAD_MB = 1_000  # larger sets are for the operator to fetch, not for a visitor's click
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """How a data set is called, found, read and prompted."""
+
+    name: str
+    title: str
+    help: str  # one sentence
+    needs: tuple[str, ...]  # patterns below the data folder, each of which must match
+    read: Callable[..., Items]  # (folder) -> Items, for corrupted sets (folder, corruption, severity)
+    templates: str = "single"  # a name of clip.prompts.TEMPLATES
+    size: int = SIZE  # side of its pictures in pixels
+    corrupted: bool = False  # its pictures come corrupted, by kind and severity
+    download: Callable[[Path], object] | None = None
+    megabytes: int = 0  # to download
+
+    def missing(self, folder: Path) -> str:
+        """The first pattern that nothing in `folder` matches, or ""."""
+        return next((need for need in self.needs if not any(folder.glob(need))), "")
+
+    @property
+    def downloadable(self) -> bool:
+        return self.download is not None and self.megabytes <= DOWNLOAD_MB
+
+
+class DatasetSource:
+    """A data set as a source; of a shorter class list, only the pictures of these classes are shown."""
+
+    def __init__(
+        self, name: str, class_names: tuple[str, ...] = (), corruption: str = "none", severity: int = 5
+    ) -> None:
+        self.dataset = DATASETS[name]
+        folder = str(data_folder())
+        if self.dataset.corrupted:
+            if corruption not in CORRUPTIONS:
+                raise ValueError(
+                    f"{self.dataset.title}: its pictures come corrupted; choose one of its corruptions, got "
+                    f"'{corruption}'."
+                )
+            self.items = _open(name, folder, corruption, severity)
+        else:
+            self.items = _open(name, folder)
+        self.corrupted = self.dataset.corrupted
+        self.class_names = class_names or self.items.class_names
+        self.labels = relabel(self.items.labels, self.items.class_names, self.class_names)
+        self.places = np.flatnonzero(self.labels >= 0)
+        if not len(self.places):
+            raise ValueError(
+                f"{self.dataset.title}: none of its pictures shows a class of the list; its classes are "
+                f"{', '.join(self.items.class_names[:5])} and so on."
+            )
+
+    def arrange(self, count: int, order: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        chosen = choose(self.labels[self.places], len(self.class_names), count, order, rng)
+        items = self.places[chosen]
+        return items, self.labels[items]
+
+    def read(self, items: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+        return np.stack([self._picture(item) for item in items]), tuple(self.items.names[i] for i in items)
+
+    def _picture(self, item: int) -> np.ndarray:
+        try:
+            with self.items.picture(int(item)) as image:
+                return square(image, self.dataset.size)
+        except DECODER_ERRORS as error:
+            raise ValueError(
+                f"{self.dataset.title}: picture '{self.items.names[item]}' cannot be read; fetch it again."
+            ) from error
+
+
+def data_folder() -> Path:
+    """Where data sets live on this machine."""
+    named = os.environ.get(DATA_VARIABLE, "")
+    if not named:
+        raise ValueError(
+            f"Data sets: the environment variable {DATA_VARIABLE} must name a folder; it is not set."
+        )
+    if not Path(named).is_dir():
+        raise ValueError(f"Data sets: {DATA_VARIABLE} must name a folder, got '{named}'.")
+    return Path(named)
+
+
+def choices() -> tuple[Choice, ...]:
+    """The data sets that are here or can be downloaded; none where no folder is named."""
+    try:
+        folder = data_folder()
+    except ValueError:
+        return ()
+    return tuple(
+        Choice(f"dataset:{d.name}", d.title, d.help, "Data sets")
+        for d in DATASETS.values()
+        if d.downloadable or not d.missing(folder)
+    )
+
+
+_downloads = threading.Lock()  # two visitors must not write one file
+
+
+@lru_cache(maxsize=4)  # labels and file names; of the small sets, their pictures
+def _open(name: str, folder: str, *which: str | int) -> Items:
+    dataset, root = DATASETS[name], Path(folder)
+    with _downloads:
+        if dataset.missing(root) and dataset.downloadable:
+            _download(dataset, root)
+    if missing := dataset.missing(root):
+        by_itself = "" if dataset.downloadable else "; it is not downloaded by itself, put it there"
+        raise ValueError(f"{dataset.title}: looked for '{missing}' in {root} and found nothing{by_itself}.")
+    try:
+        items = dataset.read(root, *which)
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{dataset.title}: reading it needs the package '{error.name}'; install it with "
+            f"'pip install {error.name}'."
+        ) from error
+    except (OSError, RuntimeError, LookupError, EOFError) as error:
+        raise ValueError(
+            f"{dataset.title}: its files in {root} cannot be read ({_first_line(error)})."
+        ) from error
+    if not len(items.labels):
+        raise ValueError(f"{dataset.title}: its folder in {root} holds no pictures.")
+    return items
+
+
+def _download(dataset: Dataset, root: Path) -> None:
+    try:
+        dataset.download(root)
+    except (OSError, RuntimeError, ValueError, ImportError) as error:
+        raise ValueError(
+            f"{dataset.title}: looked for '{dataset.missing(root)}' in {root} and found nothing, and the "
+            f"download failed ({_first_line(error)})."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+
+
+DATASETS: Registry[Dataset] = Registry("data set")
+for _dataset in (
+    Dataset(
+        "cifar10",
+        "CIFAR-10",
+        "The 10,000 test pictures of ten animals and vehicles, 32 px.",
+        ("cifar-10-batches-py/test_batch",),
+        partial(readers.cifar, "CIFAR10"),
+        size=32,
+        download=readers.fetch("CIFAR10"),
+        megabytes=170,
+    ),
+    Dataset(
+        "cifar100",
+        "CIFAR-100",
+        "The 10,000 test pictures of a hundred everyday things, 32 px.",
+        ("cifar-100-python/test",),
+        partial(readers.cifar, "CIFAR100"),
+        size=32,
+        download=readers.fetch("CIFAR100"),
+        megabytes=169,
+    ),
+    Dataset(
+        "cifar10.1",
+        "CIFAR-10.1",
+        "2,000 new pictures for CIFAR-10's classes, a natural shift, 32 px.",
+        ("CIFAR-10.1/cifar10.1_v6_data.npy", "CIFAR-10.1/cifar10.1_v6_labels.npy"),
+        readers.cifar101,
+        size=32,
+    ),
+    *(
+        Dataset(
+            f"cifar{n}-c",
+            f"CIFAR-{n}-C",
+            f"CIFAR-{n}'s test pictures, corrupted as published; corruption and severity choose the file.",
+            (f"CIFAR-{n}-C/labels.npy",),
+            partial(readers.cifar_c, f"CIFAR-{n}-C"),
+            size=32,
+            corrupted=True,
+        )
+        for n in (10, 100)
+    ),
+    Dataset(
+        "svhn",
+        "SVHN",
+        "26,032 house numbers cut into digits, 32 px.",
+        ("test_32x32.mat",),
+        readers.svhn,
+        "digits",
+        size=32,
+        download=readers.fetch("SVHN", split="test"),
+        megabytes=64,
+    ),
+    Dataset(
+        "dtd",
+        "Describable Textures",
+        "1,880 pictures of 47 textures.",
+        ("dtd/dtd/labels/test1.txt", "dtd/dtd/images"),
+        partial(readers.by_torchvision, "DTD", split="test"),
+        "textures",
+        download=readers.fetch("DTD", split="test"),
+        megabytes=625,
+    ),
+    Dataset(
+        "eurosat",
+        "EuroSAT",
+        "27,000 satellite pictures of ten kinds of land, 64 px.",
+        ("eurosat/2750",),
+        partial(readers.by_torchvision, "EuroSAT"),
+        "satellite",
+        size=64,
+        download=readers.fetch("EuroSAT"),
+        megabytes=94,
+    ),
+    Dataset(
+        "flowers102",
+        "Flowers 102",
+        "6,149 pictures of 102 kinds of flowers.",
+        ("flowers-102/jpg", "flowers-102/imagelabels.mat", "flowers-102/setid.mat"),
+        partial(readers.by_torchvision, "Flowers102", split="test"),
+        "flowers",
+        download=readers.fetch("Flowers102", split="test"),
+        megabytes=345,
+    ),
+    Dataset(
+        "food101",
+        "Food-101",
+        "25,250 pictures of 101 dishes.",
+        ("food-101/meta/test.json", "food-101/images"),
+        partial(readers.by_torchvision, "Food101", split="test"),
+        "food",
+        download=readers.fetch("Food101", split="test"),
+        megabytes=4_997,
+    ),
+    Dataset(
+        "pets",
+        "Oxford-IIIT Pets",
+        "3,669 pictures of 37 breeds of cats and dogs.",
+        ("oxford-iiit-pet/annotations/test.txt", "oxford-iiit-pet/images"),
+        readers.pets,
+        "pets",
+        download=readers.fetch("OxfordIIITPet", split="test"),
+        megabytes=811,
+    ),
+    Dataset(
+        "cars",
+        "Stanford Cars",
+        "8,041 pictures of 196 cars by maker, model and year.",
+        ("stanford_cars/cars_test_annos_withlabels.mat", "stanford_cars/cars_test", "stanford_cars/devkit"),
+        partial(readers.by_torchvision, "StanfordCars", split="test", rename=str),
+        "sentence",
+    ),
+    Dataset(
+        "aircraft",
+        "FGVC Aircraft",
+        "3,333 pictures of 100 aircraft variants.",
+        ("fgvc-aircraft-2013b/data/images", "fgvc-aircraft-2013b/data/images_variant_test.txt"),
+        partial(readers.by_torchvision, "FGVCAircraft", split="test", rename=str),
+        "aircraft",
+        download=readers.fetch("FGVCAircraft", split="test"),
+        megabytes=2_754,
+    ),
+    Dataset(
+        "caltech101",
+        "Caltech-101",
+        "8,677 pictures of 101 things.",
+        ("caltech101/101_ObjectCategories",),
+        readers.caltech,
+        "sentence",
+        download=readers.fetch("Caltech101"),
+        megabytes=137,
+    ),
+    Dataset(
+        "sun397",
+        "SUN397",
+        "108,754 pictures of 397 places.",
+        ("SUN397/ClassName.txt",),
+        partial(readers.by_torchvision, "SUN397", rename=readers.scene),
+        download=readers.fetch("SUN397"),
+        megabytes=37_000,
+    ),
+    Dataset(
+        "imagenette",
+        "Imagenette",
+        "3,925 pictures of ten easy classes of ImageNet, 160 px.",
+        ("imagenette2-160/val",),
+        partial(readers.by_torchvision, "Imagenette", split="val", size="160px", rename=str),
+        "sentence",
+        download=readers.fetch("Imagenette", split="val", size="160px"),
+        megabytes=99,
+    ),
+    Dataset(
+        "pcam",
+        "PatchCamelyon",
+        "32,768 patches of lymph nodes under the microscope, with and without a tumor, 96 px.",
+        ("pcam/camelyonpatch_level_2_split_test_x.h5", "pcam/camelyonpatch_level_2_split_test_y.h5"),
+        readers.pcam,
+        "tissue",
+        size=96,
+        download=readers.fetch("PCAM", split="test"),
+        megabytes=800,
+    ),
+    Dataset(
+        "imagenet",
+        "ImageNet",
+        "The 50,000 validation pictures of 1,000 classes, in folders called by WordNet identifiers.",
+        ("ImageNet/val/n*",),
+        lambda folder: readers.wnids(folder / "ImageNet" / "val"),
+        "sentence",
+    ),
+    Dataset(
+        "imagenet-c",
+        "ImageNet-C",
+        "ImageNet's validation pictures, corrupted as published; corruption and severity choose the folder.",
+        ("ImageNet-C/*",),
+        readers.imagenet_c,
+        "sentence",
+        corrupted=True,
+    ),
+    Dataset(
+        "imagenet-r",
+        "ImageNet-R",
+        "30,000 renditions, drawings, toys and tattoos, of 200 classes.",
+        ("imagenet-r/n*",),
+        lambda folder: readers.wnids(folder / "imagenet-r"),
+        "sentence",
+    ),
+    Dataset(
+        "imagenet-a",
+        "ImageNet-A",
+        "7,500 photographs of 200 classes on which a ResNet-50 was wrong.",
+        ("imagenet-a/n*",),
+        lambda folder: readers.wnids(folder / "imagenet-a"),
+        "sentence",
+    ),
+    Dataset(
+        "imagenet-v2",
+        "ImageNet-V2",
+        "10,000 new pictures for ImageNet's classes, matched in frequency.",
+        (f"{readers.IMAGENET_V2}/0",),
+        readers.imagenet_v2,
+        "sentence",
+    ),
+    Dataset(
+        "imagenet-sketch",
+        "ImageNet-Sketch",
+        "50,889 black-and-white sketches of ImageNet's classes.",
+        ("sketch/n*",),
+        lambda folder: readers.wnids(folder / "sketch"),
+        "sentence",
+    ),
+    *(
+        Dataset(
+            f"pacs-{domain.split('_')[0]}",
+            f"PACS, {domain.replace('_', ' ')}",
+            f"Seven classes as {meaning}, one of PACS's four domains.",
+            (f"PACS/{domain}/*",),
+            lambda folder, domain=domain: readers.tree(folder / "PACS" / domain),
+        )
+        for domain, meaning in (
+            ("photo", "photographs"),
+            ("art_painting", "paintings"),
+            ("cartoon", "cartoons"),
+            ("sketch", "sketches"),
+        )
+    ),
+    *(
+        Dataset(
+            f"office-home-{domain.split()[0].lower()}",
+            f"Office-Home, {domain.lower()}",
+            f"65 things from offices and homes, the domain '{domain}' of four.",
+            (f"OfficeHome/{domain}/*",),
+            lambda folder, domain=domain: readers.tree(folder / "OfficeHome" / domain),
+        )
+        for domain in ("Art", "Clipart", "Product", "Real World")
+    ),
+    Dataset(
+        "visda-c",
+        "VisDA-C",
+        "55,388 photographs of twelve things, the validation domain.",
+        ("visda-c/validation/*",),
+        readers.visda,
+    ),
+    Dataset(
+        "folder",
+        "Your own folder",
+        "Any pictures in a folder for each class, inside the folder 'own' of the data folder.",
+        ("own/*",),
+        lambda folder: readers.tree(folder / "own", readers.spaced),
+    ),
+):
+    DATASETS.register(_dataset)

@@ -1,0 +1,241 @@
+"""Ways to read data sets in the layouts in which they are published: labels at once, pictures on demand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from clip_tta_core.corruptions import CORRUPTIONS, SEVERITIES
+from clip_tta_core.sources.base import relabel
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+IMAGENET_V2 = "imagenetv2-matched-frequency-format-val"
+
+
+@dataclass(frozen=True)
+class Items:
+    """A data set that has been opened: all labels, and pictures on demand."""
+
+    class_names: tuple[str, ...]
+    labels: np.ndarray  # int64 (N,)
+    names: Sequence[str]  # (N,)
+    picture: Callable[[int], Image.Image]
+
+
+def words(name: str) -> str:
+    """A folder's name as people would write it: "AnnualCrop" and "annual_crop" are "annual crop"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").strip().lower()
+
+
+def spaced(name: str) -> str:
+    """A name whose capitals mean something: only underscores go."""
+    return name.replace("_", " ").strip()
+
+
+def files(class_names: Sequence[str], labels: Sequence[int], paths: Sequence[str | Path]) -> Items:
+    """Pictures that are files."""
+    paths = [Path(path) for path in paths]
+    names = [f"{path.parent.name}/{path.name}" for path in paths]
+    return Items(
+        tuple(class_names), np.array(labels, dtype=np.int64), names, lambda item: Image.open(paths[item])
+    )
+
+
+def arrays(class_names: Sequence[str], labels: np.ndarray, images: np.ndarray) -> Items:
+    """Pictures that are rows of one array, uint8 (N, H, W, 3), which may be mapped from the disk."""
+    if len(images) != len(labels) or images.ndim != 4 or images.dtype != np.uint8:
+        raise RuntimeError(
+            f"pictures must be uint8 (N, H, W, 3) with N labels, got {images.dtype} {images.shape} and "
+            f"{len(labels)}"
+        )
+    names = [f"{class_names[label]} {item}" for item, label in enumerate(labels)]
+    return Items(
+        tuple(class_names), labels.astype(np.int64), names, lambda item: Image.fromarray(images[item])
+    )
+
+
+def tree(folder: Path, rename: Callable[[str], str] = words) -> Items:
+    """Pictures in a folder for each class."""
+    folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    paths = [sorted(p for p in f.rglob("*") if p.suffix.lower() in SUFFIXES) for f in folders]
+    labels = np.repeat(np.arange(len(folders)), [len(p) for p in paths])
+    return files([rename(f.name) for f in folders], labels, [p for group in paths for p in group])
+
+
+def by_torchvision(name: str, folder: Path, rename: Callable[[str], str] = words, **options) -> Items:
+    """A set of files that torchvision lists; the loader that does nothing keeps it at that."""
+    from torchvision import datasets as torchvision_datasets
+
+    dataset = getattr(torchvision_datasets, name)(folder, loader=lambda path: path, **options)
+    pairs = sorted((str(path), int(label)) for path, label in map(dataset.__getitem__, range(len(dataset))))
+    names = [rename(c if isinstance(c, str) else c[0]) for c in dataset.classes]
+    return files(names, [label for _, label in pairs], [path for path, _ in pairs])
+
+
+def fetch(name: str, **options) -> Callable[[Path], object]:
+    """What downloads a set through torchvision."""
+
+    def download(folder: Path) -> None:
+        from torchvision import datasets as torchvision_datasets
+
+        getattr(torchvision_datasets, name)(folder, download=True, **options)
+
+    return download
+
+
+def cifar(name: str, folder: Path) -> Items:
+    from torchvision import datasets as torchvision_datasets
+
+    dataset = getattr(torchvision_datasets, name)(folder, train=False)  # refuses files with a wrong checksum
+    return arrays([words(c) for c in dataset.classes], np.array(dataset.targets), dataset.data)
+
+
+def svhn(folder: Path) -> Items:
+    import scipy.io  # noqa: F401  torchvision needs it, and says so less plainly
+    from torchvision.datasets import SVHN
+
+    dataset = SVHN(folder, split="test")
+    return arrays([str(digit) for digit in range(10)], dataset.labels, dataset.data.transpose(0, 2, 3, 1))
+
+
+def pets(folder: Path) -> Items:
+    base = folder / "oxford-iiit-pet"
+    rows = [line.split() for line in (base / "annotations" / "test.txt").read_text().splitlines()]
+    breeds = {int(number): words(image.rsplit("_", 1)[0]) for image, number, *_ in rows}
+    paths = [base / "images" / f"{image}.jpg" for image, *_ in rows]
+    return _numbered(breeds, [int(number) for _, number, *_ in rows], paths)
+
+
+def _numbered(names: Mapping[int, str], numbers: Sequence[int], paths: Sequence[Path]) -> Items:
+    """Pictures whose classes go by any numbers."""
+    place = {number: k for k, number in enumerate(sorted(names))}
+    return files([names[n] for n in sorted(names)], [place[n] for n in numbers], paths)
+
+
+def caltech(folder: Path) -> Items:
+    items = tree(folder / "caltech101" / "101_ObjectCategories")
+    # One folder is no class, but whatever a search engine found.
+    names = tuple(name for name in items.class_names if name != "background google")
+    labels = relabel(items.labels, items.class_names, names)
+    return Items(names, labels, items.names, items.picture)
+
+
+PCAM_CLASSES = ("healthy lymph node tissue", "lymph node tumor tissue")
+
+
+def pcam(folder: Path) -> Items:
+    import h5py
+
+    base = folder / "pcam"
+    with h5py.File(base / "camelyonpatch_level_2_split_test_y.h5") as file:
+        labels = file["y"][:].reshape(-1).astype(np.int64)
+
+    def picture(item: int) -> Image.Image:
+        with h5py.File(base / "camelyonpatch_level_2_split_test_x.h5") as file:
+            return Image.fromarray(file["x"][item])
+
+    return Items(PCAM_CLASSES, labels, [f"patch {item}" for item in range(len(labels))], picture)
+
+
+CIFAR10_CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
+
+
+def cifar101(folder: Path) -> Items:
+    images, labels = (folder / "CIFAR-10.1" / f"cifar10.1_v6_{part}.npy" for part in ("data", "labels"))
+    return arrays(CIFAR10_CLASSES, np.load(labels), np.load(images, mmap_mode="r"))
+
+
+def cifar_c(base: str, folder: Path, corruption: str, severity: int) -> Items:
+    """An array per corruption, the severities one after the other; the labels of one, or repeated for all."""
+    images = np.load(_corrupted_file(folder / base, f"{corruption}.npy", corruption), mmap_mode="r")
+    labels = np.load(folder / base / "labels.npy")
+    part = len(images) // len(SEVERITIES)
+    here = slice((severity - 1) * part, severity * part)
+    labels = labels[here] if len(labels) == len(images) else labels[:part]
+    names = CIFAR10_CLASSES if base == "CIFAR-10-C" else _cifar100_classes(folder)
+    return arrays(names, labels, images[here])
+
+
+def _cifar100_classes(folder: Path) -> tuple[str, ...]:
+    """CIFAR-100's list is in CIFAR-100's own files, which CIFAR-100-C lacks."""
+    listed = _listing(folder / "CIFAR-100-C" / "classes.txt")
+    if not listed:
+        try:
+            return cifar("CIFAR100", folder).class_names
+        except (RuntimeError, OSError) as error:
+            raise RuntimeError(
+                "its class names must be in 'CIFAR-100-C/classes.txt', or CIFAR-100 itself be in "
+                "'cifar-100-python'"
+            ) from error
+    return tuple(listed)
+
+
+def _listing(path: Path) -> list[str]:
+    return [line.strip() for line in path.read_text().splitlines() if line.strip()] if path.is_file() else []
+
+
+def _corrupted_file(base: Path, wanted: str, corruption: str) -> Path:
+    for path in (base / wanted, *sorted(base.glob(f"*/{wanted}"))):  # ImageNet-C comes in groups
+        if path.exists():
+            return path
+    there = [name for name in CORRUPTIONS if any(base.glob(f"{name}*")) or any(base.glob(f"*/{name}*"))]
+    raise RuntimeError(f"'{wanted}' is not in {base.name}; there are: {', '.join(there) or 'none'}")
+
+
+# open_clip calls two pairs of classes by one name each, which would tie them.
+IMAGENET_TWINS = {744: "projectile", 836: "sunglass"}
+
+
+@lru_cache(maxsize=1)
+def imagenet_names() -> dict[str, str]:
+    """The names people use for ImageNet's 1,000 classes, by their WordNet identifiers, in their order."""
+    from open_clip import IMAGENET_CLASSNAMES
+    from timm.data import ImageNetInfo
+
+    names = [IMAGENET_TWINS.get(k, name) for k, name in enumerate(IMAGENET_CLASSNAMES)]
+    return dict(zip(ImageNetInfo("imagenet-1k").label_names(), names, strict=True))
+
+
+def wnids(folder: Path) -> Items:
+    """Folders called by WordNet identifiers, all 1,000 or some; those beyond ImageNet keep their own name."""
+    return tree(folder, rename=lambda wnid: imagenet_names().get(wnid, wnid))
+
+
+def imagenet_v2(folder: Path) -> Items:
+    """Folders called by the number of their class."""
+    names = list(imagenet_names().values())
+    items = tree(folder / IMAGENET_V2, rename=str)
+    if any(not number.isdecimal() or int(number) >= len(names) for number in items.class_names):
+        raise RuntimeError("its folders must be called 0 to 999")
+    return Items(
+        tuple(names), np.array([int(n) for n in items.class_names])[items.labels], items.names, items.picture
+    )
+
+
+def imagenet_c(folder: Path, corruption: str, severity: int) -> Items:
+    return wnids(_corrupted_file(folder / "ImageNet-C", f"{corruption}/{severity}", corruption))
+
+
+def visda(folder: Path) -> Items:
+    """The list says which picture shows what, by number; the folders say what the numbers are called."""
+    base = folder / "visda-c" / "validation"
+    if not (base / "image_list.txt").is_file():
+        return tree(base)
+    rows = [
+        line.rsplit(" ", 1) for line in (base / "image_list.txt").read_text().splitlines() if line.strip()
+    ]
+    if any(Path(path).is_absolute() or ".." in Path(path).parts for path, _ in rows):
+        raise RuntimeError("image_list.txt names files outside of its folder")
+    names = {int(number): words(path.split("/")[0]) for path, number in rows}
+    return _numbered(names, [int(number) for _, number in rows], [base / path for path, _ in rows])
+
+
+def scene(name: str) -> str:
+    """SUN397's "apse/indoor" as an indoor apse."""
+    return " ".join(words(part) for part in reversed(name.split("/")))

@@ -1,0 +1,156 @@
+"""Pictures that visitors bring: image files, and zip or tar archives of them.
+
+Everything that arrives is hostile until proven otherwise: `archives` reads within the `limits`, `decoding`
+opens, and here what cannot be used is listed with the reason while its neighbours go on.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from clip_tta_core.records import Pictures
+from clip_tta_core.sources.archives import display_name, files
+from clip_tta_core.sources.decoding import SIZE, decode
+from clip_tta_core.sources.limits import LIMITS, Ended, Full, Limits, Meter, Unusable
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What could be read, and what could not."""
+
+    pictures: Pictures | None  # None when nothing was usable
+    class_names: tuple[str, ...]  # the list the visitor gave, else the folders that hold pictures
+    counts: tuple[int, ...]  # pictures of each class
+    skipped: tuple[tuple[str, str], ...]  # (name, reason in one sentence)
+
+    def __len__(self) -> int:
+        return 0 if self.pictures is None else len(self.pictures)
+
+    @property
+    def unlabelled(self) -> int:
+        """Pictures of which no class is known."""
+        return len(self) - sum(self.counts)
+
+    def usable(self) -> Pictures:
+        """The pictures, or a ValueError with the sentence that says why there are none."""
+        if self.pictures is None:
+            name, reason = self.skipped[0] if self.skipped else ("The archive", "It holds no files.")
+            raise ValueError(f"Upload: at least one picture must be readable, got none. {name}: {reason}")
+        return self.pictures
+
+
+def read(
+    paths: Sequence[str | Path],
+    class_names: Sequence[str] = (),
+    *,
+    size: int = SIZE,
+    progress: Callable[[float, str], None] | None = None,
+    limits: Limits = LIMITS,
+) -> Upload:
+    """Read image files, archives and folders; the folders inside archives and folders become labels.
+
+    Without `class_names`, the folder right above a picture names its class, if there are two such folders or
+    more: one folder around everything is a wrapper. With them, a picture belongs to the innermost of its
+    folders that is on the list, whatever its case, spaces, underscores and hyphens.
+
+    Args:
+        paths: files on this machine. Their own names are shown, their folders are not.
+        class_names: the visitor's class list; empty to take the folders'.
+        size: side of the square pictures, in pixels.
+        progress: called with the share that is done, in [0, 1], and the name being read.
+        limits: what the upload may cost.
+
+    Returns:
+        the pictures that could be used and, for each file that could not, its name and one sentence.
+    """
+    paths = [Path(path) for path in paths]
+    if not paths:
+        raise ValueError("Upload: at least one file is needed, got none; add pictures or a zip of them.")
+    album, skipped, meter = _Album(size), [], Meter(limits)
+    for number, path in enumerate(paths):
+        try:
+            for file in files(path, meter):
+                meter.check(len(album))
+                if progress is not None:
+                    progress((number + file.share) / len(paths), file.name)
+                try:
+                    album.add(file.name, decode(file.load(), size, limits))
+                except Unusable as problem:
+                    skipped.append((file.name, str(problem)))
+        except (Unusable, Ended) as problem:
+            skipped.append((display_name(path.name), str(problem)))
+        except Full as problem:
+            skipped.append(("The rest", str(problem)))
+            break
+    if progress is not None:
+        progress(1.0, "")
+    if len(skipped) > limits.listed:
+        more = len(skipped) - limits.listed
+        skipped = [*skipped[: limits.listed], ("More", f"{more:,} more files were skipped.")]
+    return album.close(class_names, tuple(skipped))
+
+
+class _Album:
+    """Squares in one growing array, with the names that go with them."""
+
+    def __init__(self, size: int) -> None:
+        self.images = np.empty((0, size, size, 3), dtype=np.uint8)
+        self.names: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def add(self, name: str, image: np.ndarray) -> None:
+        if len(self) == len(self.images):
+            self._resize(max(16, len(self) * 3 // 2))
+        self.images[len(self)] = image
+        self.names.append(name)
+
+    def _resize(self, count: int) -> None:
+        # In place: a second array would double the memory at its peak. Nobody else holds this one yet.
+        self.images.resize((count, *self.images.shape[1:]), refcheck=False)
+
+    def close(self, class_names: Sequence[str], skipped: tuple[tuple[str, str], ...]) -> Upload:
+        self._resize(len(self))
+        labels, classes = label(self.names, class_names)
+        counts = tuple(np.bincount(labels[labels >= 0], minlength=len(classes)).tolist())
+        pictures = (
+            Pictures(self.images, labels, tuple(_told_apart(self.names)), classes) if len(self) else None
+        )
+        return Upload(pictures, classes, counts, skipped)
+
+
+def _told_apart(names: Sequence[str]) -> Iterator[str]:
+    """The names, with a number after those that came before."""
+    seen: dict[str, int] = {}
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        yield name if seen[name] == 1 else f"{name} ({seen[name]})"
+
+
+def label(names: Sequence[str], class_names: Sequence[str] = ()) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels from the folders in names. -> int64 (N,), -1 where unknown, and the class list they index"""
+    folders = [name.split("/")[:-1] for name in names]
+    if not class_names:
+        folders = [path[-1:] for path in folders]
+        spellings = {same(path[0]): path[0].replace("_", " ").strip() or path[0] for path in folders if path}
+        if len(spellings) < 2:
+            return np.full(len(names), -1, dtype=np.int64), ()
+        class_names = sorted(spellings.values(), key=str.casefold)
+    known: dict[str, int] = {}
+    for number, name in enumerate(class_names):
+        known.setdefault(same(name), number)
+    labels = [next((known[same(f)] for f in reversed(path) if same(f) in known), -1) for path in folders]
+    return np.array(labels, dtype=np.int64), tuple(class_names)
+
+
+def same(name: str) -> str:
+    """What two spellings of one class name share: letters without case, spaces, underscores and hyphens."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return re.sub(r"[\s_\-]+", "", plain) or plain

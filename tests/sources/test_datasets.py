@@ -1,0 +1,475 @@
+"""Data sets: tiny files in each set's true layout are found, labelled, named and shown at their size."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torchvision.datasets
+from PIL import Image
+
+from clip_tta_core.clip import prompts
+from clip_tta_core.records import RunConfig
+from clip_tta_core.sources import datasets, readers
+from clip_tta_core.sources.datasets import DATASETS, DatasetSource
+from clip_tta_core.stream import Stream
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty data folder, and no network: what is missing stays missing."""
+    monkeypatch.setenv(datasets.DATA_VARIABLE, str(tmp_path))
+
+    def offline(*args, **kwargs):
+        raise OSError("no network in tests")
+
+    for name in ("cifar", "svhn", "dtd", "eurosat", "flowers102", "oxford_iiit_pet", "caltech", "imagenette"):
+        module = getattr(torchvision.datasets, name)
+        for function in ("download_url", "download_and_extract_archive"):
+            if hasattr(module, function):
+                monkeypatch.setattr(module, function, offline)
+    return tmp_path
+
+
+@pytest.fixture
+def any_checksum(monkeypatch):
+    """Torchvision knows the checksums of the published files, which a tiny stand-in cannot have."""
+    for module in ("cifar", "svhn", "flowers102"):
+        monkeypatch.setattr(
+            getattr(torchvision.datasets, module), "check_integrity", lambda path, md5=None: True
+        )
+
+
+def picture(path: Path, shade: int = 100, size: tuple[int, int] = (40, 30)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (shade, 0, 0)).save(path)
+
+
+def lines(path: Path, *content: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(content) + "\n")
+
+
+def noise(*shape: int) -> np.ndarray:
+    return RNG.integers(0, 256, shape, dtype=np.uint8)
+
+
+# Each writes a tiny copy and returns what must come out: {class name: pictures}, in the order of the classes.
+
+
+def cifar(folder: Path, base: str, test: str, meta: str, key: str, names: list[str]) -> dict[str, int]:
+    (folder / base).mkdir()
+    labels = [k % len(names) for k in range(2 * len(names))]
+    content = {"data": noise(len(labels), 3072), key: labels}
+    (folder / base / test).write_bytes(pickle.dumps(content))
+    (folder / base / meta).write_bytes(pickle.dumps({"label_names": names, "fine_label_names": names}))
+    return {name.replace("_", " "): 2 for name in names}
+
+
+def cifar10(folder):
+    names = list(readers.CIFAR10_CLASSES)
+    return cifar(folder, "cifar-10-batches-py", "test_batch", "batches.meta", "labels", names)
+
+
+def cifar100(folder):
+    names = ["apple", "aquarium_fish"] + [f"thing {k:02d}" for k in range(98)]
+    return cifar(folder, "cifar-100-python", "test", "meta", "fine_labels", names)
+
+
+def cifar101(folder):
+    (folder / "CIFAR-10.1").mkdir()
+    np.save(folder / "CIFAR-10.1" / "cifar10.1_v6_data.npy", noise(20, 32, 32, 3))
+    np.save(folder / "CIFAR-10.1" / "cifar10.1_v6_labels.npy", (np.arange(20) % 10).astype(np.int32))
+    return dict.fromkeys(readers.CIFAR10_CLASSES, 2)
+
+
+def svhn(folder):
+    io = pytest.importorskip("scipy.io")
+    labels = np.array([[10], [1], [2], [9], [10]], np.uint8)  # the published files write the digit 0 as 10
+    io.savemat(folder / "test_32x32.mat", {"X": noise(32, 32, 3, 5), "y": labels})
+    return {"0": 2, "1": 1, "2": 1} | dict.fromkeys("345678", 0) | {"9": 1}
+
+
+def dtd(folder):
+    for name in ("banded", "polka-dotted"):
+        picture(folder / "dtd/dtd/images" / name / f"{name}_0001.jpg")
+    lines(folder / "dtd/dtd/labels/test1.txt", "banded/banded_0001.jpg", "polka-dotted/polka-dotted_0001.jpg")
+    return {"banded": 1, "polka-dotted": 1}
+
+
+def eurosat(folder):
+    picture(folder / "eurosat/2750/AnnualCrop/AnnualCrop_1.jpg", size=(64, 64))
+    picture(folder / "eurosat/2750/SeaLake/SeaLake_1.jpg", size=(64, 64))
+    return {"annual crop": 1, "sea lake": 1}
+
+
+def flowers102(folder):
+    io = pytest.importorskip("scipy.io")
+    for number in (1, 2, 3):
+        picture(folder / "flowers-102/jpg" / f"image_{number:05d}.jpg")
+    io.savemat(folder / "flowers-102/imagelabels.mat", {"labels": np.array([1, 102, 1])})
+    io.savemat(folder / "flowers-102/setid.mat", {"trnid": [2], "valid": [2], "tstid": [1, 2, 3]})
+    names = [name.lower() for name in torchvision.datasets.Flowers102.classes]
+    return dict.fromkeys(names, 0) | {names[0]: 2, names[101]: 1}
+
+
+def food101(folder):
+    for name in ("apple_pie", "waffles"):
+        picture(folder / "food-101/images" / name / "1.jpg")
+    lines(
+        folder / "food-101/meta/test.json",
+        json.dumps({"apple_pie": ["apple_pie/1"], "waffles": ["waffles/1"]}),
+    )
+    return {"apple pie": 1, "waffles": 1}
+
+
+def pets(folder):
+    for image in ("Abyssinian_1", "great_pyrenees_7", "great_pyrenees_8"):
+        picture(folder / "oxford-iiit-pet/images" / f"{image}.jpg")
+    rows = ("Abyssinian_1 1 1 1", "great_pyrenees_7 16 2 9", "great_pyrenees_8 16 2 9")
+    lines(folder / "oxford-iiit-pet/annotations/test.txt", *rows)
+    return {"abyssinian": 1, "great pyrenees": 2}
+
+
+def cars(folder):
+    io = pytest.importorskip("scipy.io")
+    base = folder / "stanford_cars"
+    for name in ("00001.jpg", "00002.jpg"):
+        picture(base / "cars_test" / name)
+    (base / "devkit").mkdir()
+    names = np.array(["AM General Hummer SUV 2000", "Acura RL Sedan 2012"], dtype=object)
+    io.savemat(base / "devkit/cars_meta.mat", {"class_names": names})
+    rows = np.array([("00001.jpg", 2), ("00002.jpg", 1)], dtype=[("fname", object), ("class", object)])
+    io.savemat(base / "cars_test_annos_withlabels.mat", {"annotations": rows})
+    return {"AM General Hummer SUV 2000": 1, "Acura RL Sedan 2012": 1}
+
+
+def aircraft(folder):
+    base = folder / "fgvc-aircraft-2013b/data"
+    picture(base / "images/0000001.jpg")
+    lines(base / "variants.txt", "707-320", "A300B4")
+    lines(base / "images_variant_test.txt", "0000001 A300B4")
+    return {"707-320": 0, "A300B4": 1}
+
+
+def caltech101(folder):
+    base = folder / "caltech101/101_ObjectCategories"
+    for name in ("BACKGROUND_Google", "Faces_easy", "accordion"):
+        picture(base / name / "image_0001.jpg")
+    return {"faces easy": 1, "accordion": 1}
+
+
+def sun397(folder):
+    picture(folder / "SUN397/a/abbey/sun_aaa.jpg")
+    picture(folder / "SUN397/a/apse/indoor/sun_bbb.jpg")
+    lines(folder / "SUN397/ClassName.txt", "/a/abbey", "/a/apse/indoor")
+    return {"abbey": 1, "indoor apse": 1}
+
+
+def imagenette(folder):
+    picture(folder / "imagenette2-160/val/n01440764/1.JPEG")
+    picture(folder / "imagenette2-160/val/n03888257/1.JPEG")
+    return {"tench": 1, "parachute": 1}
+
+
+def pcam(folder):
+    h5py = pytest.importorskip("h5py")
+    (folder / "pcam").mkdir()
+    for part, content in (("x", noise(3, 96, 96, 3)), ("y", np.array([0, 1, 1]).reshape(3, 1, 1, 1))):
+        with h5py.File(folder / f"pcam/camelyonpatch_level_2_split_test_{part}.h5", "w") as file:
+            file[part] = content
+    return {"healthy lymph node tissue": 1, "lymph node tumor tissue": 2}
+
+
+def imagenet(folder, base="ImageNet/val"):
+    for wnid in ("n01440764", "n04254680"):
+        picture(folder / base / wnid / f"{wnid}_1.JPEG")
+    return {"tench": 1, "soccer ball": 1}
+
+
+def imagenet_r(folder):
+    return imagenet(folder, "imagenet-r")
+
+
+def imagenet_a(folder):
+    lines(folder / "imagenet-a/README.txt", "n01440764 tench")
+    return imagenet(folder, "imagenet-a")
+
+
+def imagenet_sketch(folder):
+    return imagenet(folder, "sketch")
+
+
+def imagenet_v2(folder):
+    for number in (0, 10, 2):  # sorted as text: 0, 10, 2
+        picture(folder / readers.IMAGENET_V2 / str(number) / "a.jpeg")
+    names = list(readers.imagenet_names().values())
+    return dict.fromkeys(names, 0) | {names[number]: 1 for number in (0, 10, 2)}
+
+
+def domain(base):
+    def write(folder):
+        for name in ("Alarm_Clock", "dog"):
+            picture(folder / base / name / "1.jpg")
+        return {"alarm clock": 1, "dog": 1}
+
+    return write
+
+
+def visda(folder):
+    base = folder / "visda-c/validation"
+    for name in ("aeroplane/a.jpg", "truck/b.jpg", "truck/c.jpg"):
+        picture(base / name)
+    lines(base / "image_list.txt", "aeroplane/a.jpg 0", "truck/b.jpg 11", "truck/c.jpg 11")
+    return {"aeroplane": 1, "truck": 2}
+
+
+def own(folder):
+    for name in ("BMW_i3", "VW Golf"):
+        picture(folder / "own" / name / "1.png")
+    return {"BMW i3": 1, "VW Golf": 1}
+
+
+WRITERS = {
+    "cifar10": cifar10,
+    "cifar100": cifar100,
+    "cifar10.1": cifar101,
+    "svhn": svhn,
+    "dtd": dtd,
+    "eurosat": eurosat,
+    "flowers102": flowers102,
+    "food101": food101,
+    "pets": pets,
+    "cars": cars,
+    "aircraft": aircraft,
+    "caltech101": caltech101,
+    "sun397": sun397,
+    "imagenette": imagenette,
+    "pcam": pcam,
+    "imagenet": imagenet,
+    "imagenet-r": imagenet_r,
+    "imagenet-a": imagenet_a,
+    "imagenet-v2": imagenet_v2,
+    "imagenet-sketch": imagenet_sketch,
+    "pacs-photo": domain("PACS/photo"),
+    "pacs-art": domain("PACS/art_painting"),
+    "pacs-cartoon": domain("PACS/cartoon"),
+    "pacs-sketch": domain("PACS/sketch"),
+    "office-home-art": domain("OfficeHome/Art"),
+    "office-home-clipart": domain("OfficeHome/Clipart"),
+    "office-home-product": domain("OfficeHome/Product"),
+    "office-home-real": domain("OfficeHome/Real World"),
+    "visda-c": visda,
+    "folder": own,
+}
+
+
+def test_every_data_set_has_a_tiny_copy():
+    assert WRITERS.keys() == {name for name, dataset in DATASETS.items() if not dataset.corrupted}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_tiny_copy_in_the_true_layout_is_read(name, folder, any_checksum):
+    expected = WRITERS[name](folder)
+    source = DatasetSource(name)
+    assert source.class_names == tuple(expected)
+    counts = np.bincount(source.labels[source.places], minlength=len(expected))
+    assert counts.tolist() == list(expected.values())
+    items, labels = source.arrange(1000, "sorted", np.random.default_rng(0))
+    assert len(items) == sum(expected.values()) and (np.diff(labels) >= 0).all()
+    images, names = source.read(items[:3], labels[:3])
+    size = DATASETS[name].size
+    assert images.shape == (min(3, len(items)), size, size, 3) and images.dtype == np.uint8
+    assert all(isinstance(shown, str) and shown for shown in names)
+    assert any(choice.name == f"dataset:{name}" for choice in datasets.choices())
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_missing_data_set_says_in_one_sentence_what_was_looked_for_and_where(name, folder):
+    with pytest.raises(ValueError) as error:
+        DatasetSource(name, corruption="fog")
+    text = str(error.value)
+    assert DATASETS[name].title in text and f"looked for '{DATASETS[name].needs[0]}' in {folder}" in text
+    assert "\n" not in text and text.endswith(".")
+
+
+def test_every_data_set_describes_itself():
+    for dataset in DATASETS.values():
+        assert dataset.help.endswith(".") and dataset.templates in prompts.TEMPLATES
+        assert (dataset.megabytes > 0) == (dataset.download is not None)
+
+
+def test_labels_and_pixels_stay_together(folder, any_checksum):
+    cifar10(folder)
+    published = pickle.loads((folder / "cifar-10-batches-py/test_batch").read_bytes())
+    source = DatasetSource("cifar10")
+    items, labels = source.arrange(20, "shuffled", np.random.default_rng(1))
+    images, _ = source.read(items, labels)
+    for image, item, label in zip(images, items, labels, strict=True):
+        np.testing.assert_array_equal(image, published["data"][item].reshape(3, 32, 32).transpose(1, 2, 0))
+        assert label == published["labels"][item]
+
+
+def test_a_shorter_class_list_keeps_its_pictures_only(folder):
+    cifar101(folder)
+    source = DatasetSource("cifar10.1", ("ship", "cat"))
+    items, labels = source.arrange(100, "shuffled", np.random.default_rng(0))
+    assert sorted(items % 10) == [3, 3, 8, 8] and all(labels == np.where(items % 10 == 8, 0, 1))
+    with pytest.raises(ValueError, match="none of its pictures shows a class of the list"):
+        DatasetSource("cifar10.1", ("umbrella", "anchor"))
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+def test_cifar_c_takes_the_severity_from_the_file(repeated, folder):
+    base = folder / "CIFAR-10-C"
+    base.mkdir()
+    images = np.zeros((50, 32, 32, 3), np.uint8)
+    images[:] = (np.arange(50) // 10 * 50)[:, None, None, None]  # ten pictures a severity, each a shade
+    labels = np.arange(10)
+    np.save(base / "fog.npy", images)
+    np.save(
+        base / "labels.npy", np.tile(labels, 5) if repeated else labels
+    )  # the published file repeats them
+    config = RunConfig(source="dataset:cifar10-c", corruption="fog", severity=3, batch_size=10, batches=1)
+    batch = Stream(config, 224).batch(0)
+    assert batch.images.shape == (10, 32, 32, 3) and (batch.images == 100).all(), "not corrupted once more"
+    assert set(batch.applied) == {"fog 3"} and sorted(batch.labels) == list(range(10))
+
+
+def test_cifar_c_says_what_it_has(folder):
+    (folder / "CIFAR-10-C").mkdir()
+    np.save(folder / "CIFAR-10-C" / "labels.npy", np.arange(10))
+    np.save(folder / "CIFAR-10-C" / "frost.npy", noise(50, 32, 32, 3))
+    with pytest.raises(ValueError, match="'fog.npy' is not in CIFAR-10-C; there are: frost"):
+        DatasetSource("cifar10-c", corruption="fog")
+    with pytest.raises(ValueError, match="choose one of its corruptions, got 'none'"):
+        DatasetSource("cifar10-c")
+    config = RunConfig(source="dataset:cifar10-c", corruption="frost", schedule="wave")
+    with pytest.raises(ValueError, match="schedule"):
+        Stream(config, 224)
+
+
+def test_cifar100_c_needs_the_names_of_its_classes(folder, any_checksum):
+    (folder / "CIFAR-100-C").mkdir()
+    np.save(folder / "CIFAR-100-C" / "labels.npy", np.arange(10))
+    np.save(folder / "CIFAR-100-C" / "fog.npy", noise(50, 32, 32, 3))
+    with pytest.raises(ValueError, match="class names must be in"):
+        DatasetSource("cifar100-c", corruption="fog")
+    names = list(cifar100(folder))
+    assert DatasetSource("cifar100-c", corruption="fog", severity=2).class_names == tuple(names)
+
+
+@pytest.mark.parametrize("group", ["", "weather/"])
+def test_imagenet_c_takes_corruption_and_severity_from_the_folder(group, folder):
+    for severity in range(1, 6):
+        path = folder / f"ImageNet-C/{group}fog/{severity}/n01440764/ILSVRC2012_val_1.JPEG"
+        picture(path, shade=40 * severity, size=(224, 224))
+    source = DatasetSource("imagenet-c", corruption="fog", severity=4)
+    images, _ = source.read(np.array([0]), np.array([0]))
+    assert abs(int(images[0, 0, 0, 0]) - 160) < 4 and source.class_names == ("tench",)
+    with pytest.raises(ValueError, match="'snow/5' is not in ImageNet-C; there are: fog"):
+        DatasetSource("imagenet-c", corruption="snow")
+
+
+def test_live_corruption_applies_at_native_size(folder):
+    cifar101(folder)
+    config = RunConfig(source="dataset:cifar10.1", corruption="contrast", batch_size=20, batches=1)
+    batch = Stream(config, 224).batch(0)
+    clean = Stream(RunConfig(source="dataset:cifar10.1", batch_size=20, batches=1), 224).batch(0)
+    assert batch.images.shape == (20, 32, 32, 3) and batch.names == clean.names
+    assert batch.images.std() < 0.3 * clean.images.std()
+
+
+def test_a_data_set_can_be_the_unknowns(folder):
+    cifar101(folder)
+    own(folder)
+    config = RunConfig(
+        source="dataset:cifar10.1",
+        unknown_source="dataset:folder",
+        unknown_share=0.1,
+        batch_size=20,
+        batches=1,
+    )
+    batch = Stream(config, 224).batch(0)
+    assert batch.unknown.sum() == 2 and (batch.labels[batch.unknown] == -1).all()
+    assert all(
+        name.endswith("1.png") for name, strange in zip(batch.names, batch.unknown, strict=True) if strange
+    )
+
+
+def test_a_wrong_checksum_is_refused(folder):
+    """A stand-in for CIFAR-10 without its checksum: pickles of unknown origin are not opened."""
+    cifar10(folder)
+    with pytest.raises(ValueError, match="CIFAR-10: its files in .* cannot be read .*corrupted"):
+        DatasetSource("cifar10")
+
+
+def test_a_missing_package_is_named(folder, monkeypatch):
+    import sys
+
+    for part in ("x", "y"):
+        lines(folder / f"pcam/camelyonpatch_level_2_split_test_{part}.h5")
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(ValueError, match="reading it needs the package 'h5py'"):
+        DatasetSource("pcam")
+
+
+def test_a_broken_picture_is_named(folder):
+    own(folder)
+    (folder / "own/BMW_i3/1.png").write_bytes(b"no picture")
+    source = DatasetSource("folder")
+    with pytest.raises(ValueError, match="picture 'BMW_i3/1.png' cannot be read"):
+        source.read(np.array([0]), np.array([0]))
+
+
+def test_a_list_may_not_name_files_outside(folder):
+    visda(folder)
+    lines(folder / "visda-c/validation/image_list.txt", "../../../etc/passwd 0")
+    with pytest.raises(ValueError, match="outside"):
+        DatasetSource("visda-c")
+
+
+def test_without_a_folder_nothing_is_offered(monkeypatch, tmp_path):
+    monkeypatch.delenv(datasets.DATA_VARIABLE)
+    assert datasets.choices() == ()
+    with pytest.raises(ValueError, match="CLIPTTA_DATA must name a folder; it is not set"):
+        DatasetSource("cifar10")
+    monkeypatch.setenv(datasets.DATA_VARIABLE, str(tmp_path / "nowhere"))
+    with pytest.raises(ValueError, match="must name a folder, got"):
+        DatasetSource("cifar10")
+
+
+def test_large_sets_are_not_downloaded_by_a_click(folder):
+    assert not DATASETS["sun397"].downloadable and DATASETS["cifar10"].downloadable
+    with pytest.raises(ValueError, match="not downloaded by itself, put it there"):
+        DatasetSource("sun397")
+    with pytest.raises(ValueError, match="the download failed .no network in tests"):
+        DatasetSource("cifar10")
+
+
+def test_a_wrong_name_suggests_the_right_one(folder):
+    with pytest.raises(ValueError, match="Unknown data set 'cifar-10'. Did you mean 'cifar10'"):
+        Stream(RunConfig(source="dataset:cifar-10"), 224)
+
+
+def test_imagenet_names_are_a_thousand_different_ones():
+    names = readers.imagenet_names()
+    assert len(set(names.values())) == 1000 == len(names)
+    assert names["n01440764"] == "tench" and list(names)[-1] == "n15075141"
+
+
+def test_the_eighty_templates_and_ones_own():
+    assert len(prompts.templates("eighty")) == 80
+    assert prompts.templates("a drawing of {}.\n\n{}!") == ("a drawing of {}.", "{}!")
+    assert prompts.fill(prompts.templates("textures")[0], ["polka_dotted"]) == ["polka dotted texture."]
+    with pytest.raises(ValueError, match="exactly one"):
+        prompts.templates("a {} and a {}")
+    with pytest.raises(ValueError, match="Unknown template set 'eigthy'. Did you mean 'eighty'"):
+        prompts.templates("eigthy")
+    for templates in prompts.TEMPLATES.values():
+        assert all(prompts.fill(template, ["cat"]) for template in templates)
