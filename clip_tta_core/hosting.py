@@ -1,0 +1,90 @@
+"""Where a run takes place: in this process, or on a GPU that is lent for the length of one call.
+
+Hugging Face's ZeroGPU lends one to the functions that its package `spaces` decorates. Such a function runs in
+another process: its arguments and every report are pickled, and what it changes there is not changed here. So
+one call is one whole run, everything that is trained is built inside it, and of the run's control only Stop
+reaches it, between batches. mini-CLIP needs no GPU and stays in this process, where Pause and Step work.
+Without the package, or elsewhere, `run` is the engine's own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Iterator
+
+from clip_tta_core import engine, limits
+from clip_tta_core.clip.loading import MINI, load
+from clip_tta_core.control import Control, Progress, Stopped
+from clip_tta_core.records import Report, RunConfig
+
+# What a run asks for. The rates are guesses on the safe side, not measurements: a call that takes longer than
+# it declared is ended, and one that declares more than a visitor has left today is refused.
+START_SECONDS = 8.0  # weights to the GPU, class names, first kernels
+STEP_SECONDS = 0.03  # of a small model, where the GPU waits for Python
+FLOPS_PER_SECOND = 5e13  # with autocast
+SHORTEST, LONGEST = 15, 120
+
+Borrowed = Callable[[RunConfig], Iterator[Report]]
+
+
+def seconds(config: RunConfig) -> int:
+    """How long a run will hold a GPU, generously; what is declared when one is asked for."""
+    images = config.batch_size * config.batches
+    costs = engine.costs(config.methods, config.batch_size, config.batches).values()
+    work = sum(cost.relative for cost in costs) * images * load(config.model, "cpu").flops
+    # A method that needs `relative` forwards for a picture takes about a third as many steps for a batch.
+    steps = sum(1 + cost.relative / 3 for cost in costs) * config.batches
+    expected = START_SECONDS + work / FLOPS_PER_SECOND + steps * STEP_SECONDS
+    longest = min(LONGEST, limits.MAX_SECONDS.value or LONGEST)
+    return min(longest, max(SHORTEST, math.ceil(expected)))
+
+
+def _run_here(config: RunConfig) -> Iterator[Report]:
+    yield from engine.run(config)
+
+
+def _borrow() -> Borrowed | None:
+    """The run as a function that gets a GPU for its time, where there is somebody to lend one."""
+    if not os.environ.get("SPACES_ZERO_GPU"):
+        return None
+    try:
+        import spaces
+    except ImportError:
+        return None
+    return spaces.GPU(duration=seconds)(_run_here)
+
+
+_borrowed = _borrow()  # when this is imported: the package wants to know its functions before the page starts
+
+
+def has_controls(model: str) -> bool:
+    """Whether runs of `model` can be paused and stepped here; Stop works always."""
+    return _borrowed is None or model == MINI
+
+
+def run(config: RunConfig, control: Control | None = None) -> Iterator[Report]:
+    """What `engine.run` does, on a lent GPU where there is one and the model is worth it."""
+    if _borrowed is None:
+        return engine.run(config, control)
+    if config.model == MINI:
+        return engine.run(dataclasses.replace(config, device="cpu"), control)
+    engine.check(config)
+    return _relayed(config, control or Control())
+
+
+def _relayed(config: RunConfig, control: Control) -> Iterator[Report]:
+    """Fetch the model without a GPU, then pass on what the other process reports."""
+    reports = None
+    try:
+        engine.prepare(dataclasses.replace(config, device="cpu"), control)
+        reports = _borrowed(dataclasses.replace(config, device="auto"))
+        for report in reports:
+            control.announce(Progress(report.step, report.total))
+            yield report
+    except Stopped:
+        return
+    finally:
+        if reports is not None:
+            reports.close()

@@ -1,0 +1,191 @@
+"""A stream: which pictures come in which order, what happens to each of them, and which of them are unknown.
+
+Everything is decided for the whole stream before the first picture is made, from the seed alone, so a stream
+is the same whatever its batch size and whoever watches it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from clip_tta_core.corruptions import corrupt_batch
+from clip_tta_core.corruptions.schedule import plan
+from clip_tta_core.records import Batch, RunConfig
+from clip_tta_core.registry import Registry
+from clip_tta_core.sources.base import PictureSource, Source
+from clip_tta_core.sources.datasets import DatasetSource
+from clip_tta_core.sources.endless import RenderedSource, RenderedUnknowns
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """When the unknown pictures come."""
+
+    name: str
+    title: str
+    help: str
+
+
+ARRIVALS: Registry[Arrival] = Registry("arrival")
+ARRIVALS.register(Arrival("mixed", "Mixed in", "Unknown pictures are spread evenly over the stream."))
+ARRIVALS.register(
+    Arrival("bursts", "In bursts", "Stretches with twice the share, stretches with none, in turn.")
+)
+ARRIVALS.register(Arrival("late", "From the middle on", "None at first; from the middle on, all at once."))
+BURSTS = 4  # stretches of unknowns in a stream
+
+
+class Stream:
+    """Batches of pictures by number.
+
+    Args:
+        config: what to show; `class_names` may be empty for the source's own.
+        size: side of rendered pictures, in pixels.
+    """
+
+    def __init__(self, config: RunConfig, size: int) -> None:
+        order, arrival, unknown_order = (np.random.default_rng([config.seed, part]) for part in range(3))
+        self.config = config
+        self.source = open_source(config, size)
+        self.unknowns = open_unknowns(config, self.source.class_names, size)
+        wanted = config.batch_size * config.batches
+        mask = unknown_mask(wanted, config, arrival) if self.unknowns else np.zeros(wanted, dtype=bool)
+        known = self.source.arrange(int((~mask).sum()), config.order, order)
+        unknown = (
+            self.unknowns.arrange(int(mask.sum()), "shuffled", unknown_order) if self.unknowns else known
+        )
+        # A finite source may hold fewer than wanted: the stream ends where one of the two runs dry.
+        enough = (np.cumsum(~mask) <= len(known[0])) & (np.cumsum(mask) <= len(unknown[0]))
+        self.unknown = mask[: int(enough.argmin()) if not enough.all() else wanted]
+        count = len(self.unknown)
+        if count == 0:
+            raise ValueError(
+                "Stream: no picture is left to show; choose a source with pictures, or more classes."
+            )
+        self.items = np.zeros(count, dtype=np.int64)
+        self.labels = np.full(count, -1, dtype=np.int64)
+        self.items[~self.unknown], self.labels[~self.unknown] = (a[: (~self.unknown).sum()] for a in known)
+        if self.unknowns:
+            self.items[self.unknown] = unknown[0][: self.unknown.sum()]
+        self.corrupted = getattr(self.source, "corrupted", False)  # when the set was made, not now
+        if self.corrupted and config.schedule != "constant":
+            raise ValueError(
+                "Stream: this data set's pictures come corrupted, so the schedule must be 'constant', got "
+                f"'{config.schedule}'."
+            )
+        self.changes = plan(config.schedule, config.corruption, config.severity, count, config.seed)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.source.class_names
+
+    def __len__(self) -> int:
+        """Batches, the last of which may be smaller."""
+        return -(-len(self.items) // self.config.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (self.batch(index) for index in range(len(self)))
+
+    def batch(self, index: int) -> Batch:
+        """Batch `index`, counted from 0."""
+        start = index * self.config.batch_size
+        return self.pictures(start, min(start + self.config.batch_size, len(self.items)))
+
+    def pictures(self, start: int, stop: int) -> Batch:
+        """The pictures from `start` up to, not including, `stop`."""
+        here = slice(start, stop)
+        unknown = self.unknown[here]
+        images, names = self._read(here, unknown)
+        changes = self.changes[here]
+        if not self.corrupted:
+            images = self._corrupt(images, changes, start)
+        elif unknown.any():  # these come from elsewhere, clean
+            images = np.where(unknown[:, None, None, None], self._corrupt(images, changes, start), images)
+        applied = tuple("" if name == "none" else f"{name} {severity}" for name, severity in changes)
+        return Batch(images, self.labels[here], names, unknown, applied)
+
+    def _read(self, here: slice, unknown: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+        items, labels = self.items[here], self.labels[here]
+        if not unknown.any():
+            return self.source.read(items, labels)
+        strange, strange_names = self.unknowns.read(items[unknown], labels[unknown])
+        if unknown.all():
+            return strange, strange_names
+        images, names = self.source.read(items[~unknown], labels[~unknown])
+        mixed = np.empty((len(items), *images.shape[1:]), dtype=np.uint8)
+        mixed[~unknown], mixed[unknown] = images, fit(strange, images.shape[1])
+        known_names, strange_names = iter(names), iter(strange_names)
+        return mixed, tuple(next(strange_names if is_strange else known_names) for is_strange in unknown)
+
+    def _corrupt(self, images: np.ndarray, changes: list[tuple[str, int]], start: int) -> np.ndarray:
+        """Apply each picture's corruption; neighbours with the same one go together."""
+        images = images.copy()
+        edges = [0, *(i for i in range(1, len(changes)) if changes[i] != changes[i - 1]), len(changes)]
+        for first, last in zip(edges, edges[1:], strict=False):
+            name, severity = changes[first]
+            if name != "none":
+                images[first:last] = corrupt_batch(
+                    images[first:last], name, severity, self.config.seed, start + first
+                )
+        return images
+
+
+def open_source(config: RunConfig, size: int) -> Source:
+    """The source of known pictures."""
+    kind, _, name = config.source.partition(":")
+    if kind == "dataset":
+        return DatasetSource(name, config.class_names, config.corruption, config.severity)
+    if kind == "rendered":
+        return RenderedSource(config.class_names, config.seed, config.style, size)
+    if kind == "upload":
+        if config.pictures is None or not len(config.pictures):
+            raise ValueError("Upload: at least one picture is needed, got none; add pictures first.")
+        return PictureSource(config.pictures, config.class_names)
+    raise ValueError(f"Source must be 'rendered', 'upload' or 'dataset:' and a name, got '{config.source}'.")
+
+
+def open_unknowns(config: RunConfig, class_names: tuple[str, ...], size: int) -> Source | None:
+    """The source of unknown pictures, or None when the stream has none."""
+    if config.unknown_source == "none" or config.unknown_share == 0:
+        return None
+    if config.unknown_source == "upload":
+        if config.unknown_pictures is None or not len(config.unknown_pictures):
+            raise ValueError(
+                "Unknown pictures: at least one is needed, got none; add some or choose another source."
+            )
+        return PictureSource(config.unknown_pictures)
+    kind, _, name = config.unknown_source.partition(":")
+    if kind == "dataset":
+        return DatasetSource(name, (), config.corruption, config.severity)
+    return RenderedUnknowns(config.unknown_source, class_names, config.seed, config.style, size)
+
+
+def unknown_mask(count: int, config: RunConfig, rng: np.random.Generator) -> np.ndarray:
+    """Where the unknown pictures are: about `unknown_share` of the whole stream. -> bool (count,)"""
+    ARRIVALS[config.unknown_arrival]
+    share, where = config.unknown_share, np.arange(count) / count
+    if config.unknown_arrival == "bursts":
+        density = np.where(
+            (where * 2 * BURSTS).astype(int) % 2 == 1, min(1.0, 2 * share), max(0.0, 2 * share - 1)
+        )
+    elif config.unknown_arrival == "late":
+        density = np.where(where >= 0.5, min(1.0, 2 * share), max(0.0, 2 * share - 1))
+    else:
+        density = np.full(count, share)
+    # Rounding the running sum keeps every stretch at its share; shuffling short stretches hides the rhythm.
+    mask = np.diff(np.floor(np.cumsum(density) + 0.5), prepend=0.0) > 0
+    for first in range(0, count, 16):
+        rng.shuffle(mask[first : first + 16])
+    return mask
+
+
+def fit(images: np.ndarray, size: int) -> np.ndarray:
+    """Resize square pictures where they are of another size. uint8 (B, S, S, 3) -> (B, size, size, 3)"""
+    if images.shape[1] == size:
+        return images
+    resized = [Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC) for image in images]
+    return np.stack([np.asarray(image) for image in resized])

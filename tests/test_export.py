@@ -1,0 +1,68 @@
+"""What is exported is what was computed."""
+
+import csv
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+
+from clip_tta_core import export
+from clip_tta_core.records import RunConfig, RunLog
+from tests.ui.conftest import make_log
+
+
+@pytest.fixture
+def log() -> RunLog:
+    return make_log(RunConfig(batches=3, batch_size=8, unknown_source="objects"))
+
+
+def same(one, other) -> bool:
+    """Equal, where NaN equals NaN and arrays compare by value and type."""
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    if isinstance(one, float):
+        return one == other or (math.isnan(one) and math.isnan(other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    if hasattr(one, "__dict__"):
+        return same(dict(vars(one)), dict(vars(other)))
+    return one == other
+
+
+def test_json_gives_the_whole_log_back(log):
+    back = export.from_json(export.to_json(log))
+    assert same(back, log)
+
+
+def test_an_empty_log_survives_too():
+    assert same(export.from_json(export.to_json(RunLog())), RunLog())
+
+
+def test_json_is_valid_even_with_undefined_numbers(log):
+    log.series["tent"]["accuracy"][0] = math.nan
+    json.loads(export.to_json(log), parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"format": "other"}', '{"format": "clip-tta-run/1"}', "\x00"]
+)
+def test_another_file_is_refused_with_a_sentence(text):
+    with pytest.raises(ValueError, match="^Run file: "):
+        export.from_json(text)
+
+
+def test_csv_has_a_row_per_batch_and_method(log):
+    rows = list(csv.DictReader(io.StringIO(export.to_csv(log))))
+    assert len(rows) == 3 * 3
+    first = next(row for row in rows if row["batch"] == "2" and row["method"] == "tent")
+    assert float(first["accuracy"]) == pytest.approx(log.series["tent"]["accuracy"][1], rel=1e-5)
+    assert first["pictures"] == "8"
+
+
+def test_undefined_numbers_are_empty_in_csv(log):
+    log.series["tent"]["accuracy"][0] = math.nan
+    assert "nan" not in export.to_csv(log).lower()
