@@ -1,0 +1,266 @@
+"""What happens when something is pressed. All a visitor sees of a run passes through `Handlers.run`."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from clip_tta_core import engine, export, plots
+from clip_tta_core.palette import ordered
+from clip_tta_core.records import Catalog, Pictures, RunConfig, RunLog
+from clip_tta_core.sources import uploads
+from clip_tta_core.sources.uploads import Upload
+from clip_tta_core.ui import links, status, views
+from clip_tta_core.ui.lessons import FIRST
+from clip_tta_core.ui.runs import Run, Runs
+from clip_tta_core.ui.settings import class_names, defaults, split_names, to_config
+
+BETWEEN = 0.1  # seconds between two updates of the page, at least
+BETWEEN_BATCHES = 0.4  # and between two batches in the gallery, which weigh more
+POLL = 0.05
+MIME = {"csv": "text/csv", "json": "application/json", "png": "image/png"}
+PARTS = ("status", "message", "sentence", "curves", "classes", "scores", "gallery", "results")
+NOTHING_YET = "There is nothing to keep yet; press Run first."
+
+
+class Handlers:
+    """The page's events, with what they share: the catalog, everybody's runs, the recorded one."""
+
+    def __init__(self, catalog: Catalog, recorded: RunLog, run: Any = engine.run) -> None:
+        self.catalog = catalog
+        self.recorded = recorded
+        self.runs = Runs()
+        self._engine = run
+        self._serial = itertools.count(1)
+
+    # ---- the run ----
+
+    def run(self, settings: dict, files: list[str] | None, request: gr.Request) -> Iterator[list[Any]]:
+        """Adapt the chosen methods to the chosen stream and show every batch as it comes."""
+        log = RunLog()
+        yield _parts(status=status.status("loading", log), message={"text": ""})
+        try:
+            config = to_config(settings, _uploaded(settings, files))
+            engine.check(config)
+        except ValueError as problem:
+            yield self._refuse(str(problem), request)
+            return
+        log = self._open_log(settings, config)
+        run = Run(self._engine, config)
+        self.runs.begin(request.session_hash, run)
+        try:
+            yield from self._follow(run, log, request.session_hash)
+        finally:  # the end, Stop, a closed tab, an error
+            self.runs.end(request.session_hash, run)
+
+    def _follow(self, run: Run, log: RunLog, session: str) -> Iterator[list[Any]]:
+        clock, shown, pictures_shown, seen = status.Clock(), 0.0, 0.0, None
+        while not (run.ended.is_set() and run.empty()):
+            reports = run.drain(POLL)
+            active = clock.tick(run.control.paused)
+            for report in reports:
+                log.append(report, active)
+            if reports:
+                self.runs.keep(session, log)
+            now, state = time.monotonic(), _state(run, log)
+            here = (len(log), run.control.progress, state)
+            if now - shown < BETWEEN or here == seen:
+                continue
+            fresh = seen is None or seen[0] != len(log)
+            with_pictures = fresh and now - pictures_shown >= BETWEEN_BATCHES
+            pictures_shown = now if with_pictures else pictures_shown
+            shown, seen = now, here
+            line = status.status(state, log, run.control.progress, active)
+            yield _parts(status=line, **(_news(log, with_pictures) if fresh and len(log) else {}))
+        yield self._last(run, log, clock.tick(run.control.paused))
+
+    def _last(self, run: Run, log: RunLog, active: float) -> list[Any]:
+        """The end of a run. One that has shown nothing leaves the earlier results where they are."""
+        state = "failed" if run.problem else "stopped" if run.control.stopped else "done"
+        message = {"text": run.problem}
+        if not len(log):
+            return _parts(status=status.status(state, log), message=message)
+        return _parts(status=status.status(state, log, active=active), message=message, **_news(log, True))
+
+    def _refuse(self, sentence: str, request: gr.Request) -> list[Any]:
+        """Say what is wrong and leave the last results as they are."""
+        log = self._log(request)
+        line = status.recorded(log) | ({} if log is self.recorded else {"state": "idle"})
+        return _parts(status=line, message={"text": sentence})
+
+    def _open_log(self, settings: Mapping[str, Any], config: RunConfig) -> RunLog:
+        titles = {card.name: card.title for card in self.catalog.methods}
+        names = dict.fromkeys(["zero_shot", *config.methods])
+        kept = {key: value for key, value in settings.items() if key != "lesson"}
+        return RunLog(
+            class_names=class_names(config, self.catalog),
+            titles={name: titles[name] for name in ordered(names)},
+            settings=kept,
+            total=config.batches,
+        )
+
+    def pause(self, request: gr.Request) -> None:
+        """Hold the visitor's run, or let it go on."""
+        if run := self.runs.current(request.session_hash):
+            run.control.resume() if run.control.paused else run.control.pause()
+
+    def step(self, request: gr.Request) -> None:
+        """One optimization step, then hold."""
+        if run := self.runs.current(request.session_hash):
+            run.control.step()
+
+    def stop(self, request: gr.Request) -> None:
+        """End the visitor's run; waits a moment so that the run's own last words come first."""
+        if run := self.runs.current(request.session_hash):
+            run.control.stop()
+            run.ended.wait(2.0)
+
+    def stopped_in_line(self, request: gr.Request) -> list[Any]:
+        """After a run that was still waiting for its place has been taken out of the line."""
+        if self.runs.current(request.session_hash):
+            return _parts()
+        log = self._log(request)
+        return _parts(status=status.recorded(log) | {"state": "stopped"})
+
+    def leave(self, request: gr.Request) -> None:
+        """The visitor has closed the page."""
+        self.runs.leave(request.session_hash)
+
+    # ---- around the run ----
+
+    def first_paint(self) -> dict[str, Any]:
+        """What every part shows before anybody presses anything: the recorded run."""
+        log = self.recorded
+        if not len(log):
+            return {"status": status.recorded(log)}
+        return {"status": status.recorded(log), **_views(log), "gallery": views.gallery(log)}
+
+    def reset(self, request: gr.Request) -> list[Any]:
+        """Everything as it was when the page was opened."""
+        self.leave(request)
+        return [FIRST.settings(), *_parts(message={"text": ""}, **self.first_paint())]
+
+    def restore(self, request: gr.Request) -> list[Any]:
+        """Settings from the link the page was opened with."""
+        params = {key: value for key, value in dict(request.query_params).items() if not key.startswith("__")}
+        if not params:
+            return [gr.skip(), gr.skip()]
+        settings, problem = links.from_query(params, start())
+        return [settings, {"text": problem}]
+
+    def preview(self, settings: dict) -> list[str] | None:
+        """One picture as drawn and as the stream would show it; None when there is nothing to show."""
+        try:
+            config = to_config(settings | {"model": "mini-clip", "unknown_source": "none", "batches": 1})
+            if config.source != "rendered":
+                return None
+            plain = to_config(settings | {"model": "mini-clip", "unknown_source": "none", "batches": 1,
+                                          "corruption": "none", "style": "none"})  # fmt: skip
+            return [_thumbnail(engine.preview(one)) for one in (plain, config)]
+        except (ValueError, OSError):
+            return None  # the same sentence comes when Run is pressed
+
+    def keeper(self, kind: str) -> Callable[[gr.Request], list[Any]]:
+        """What the download button of a kind of file calls."""
+
+        def keep(request: gr.Request) -> list[Any]:
+            return self.keep(kind, request)
+
+        return keep
+
+    def keep(self, kind: str, request: gr.Request) -> list[Any]:
+        """A file of the latest run: its numbers, all of it, or a picture."""
+        log = self._log(request)
+        if not len(log):
+            return [gr.skip(), {"text": NOTHING_YET}]
+        content = {"csv": export.to_csv, "json": export.to_json, "png": plots.to_png}[kind](log)
+        data = base64.b64encode(content if isinstance(content, bytes) else content.encode()).decode()
+        name = f"clip-tta-{log.settings.get('corruption', 'run')}-{len(log)}-batches.{kind}"
+        return [{"id": next(self._serial), "name": name, "kind": MIME[kind], "data": data}, {"text": ""}]
+
+    def link(self, settings: dict) -> list[Any]:
+        """A query string that restores the settings."""
+        try:
+            return [{"id": next(self._serial), "query": links.to_query(settings, start())}, {"text": ""}]
+        except ValueError as problem:
+            return [gr.skip(), {"text": str(problem)}]
+
+    def read(self, files: list[str] | None, settings: dict) -> list[Any]:
+        """Look at an upload: what could be read, what not and why; and take it as the source."""
+        if not files:
+            return [{"said": uploads.LIMITS.sentence(), "skipped": []}, settings | {"source": "rendered"}]
+        try:
+            upload = read_upload(files, split_names(settings.get("class_names", "")))
+        except ValueError as problem:
+            return [{"said": str(problem), "skipped": []}, gr.skip()]
+        skipped = [list(pair) for pair in upload.skipped]
+        if not len(upload):
+            return [{"said": "None of these could be read.", "skipped": skipped}, gr.skip()]
+        news = {"source": "upload", "corruption": "none", "style": "none", "lesson": ""}
+        if not settings.get("class_names"):
+            news["class_names"] = "\n".join(upload.class_names)
+        return [{"said": _said(upload, news | settings), "skipped": skipped}, settings | news]
+
+    def _log(self, request: gr.Request) -> RunLog:
+        return self.runs.log(request.session_hash) or self.recorded
+
+
+def start() -> dict[str, Any]:
+    """What a link is compared with: the defaults and the knobs the first lesson uses."""
+    return defaults() | {"methods": FIRST.settings()["methods"]}
+
+
+def read_upload(files: list[str] | None, class_names: tuple[str, ...] = ()) -> Upload:
+    """The pictures of an upload and what was skipped."""
+    if not files:
+        raise ValueError("Upload: at least one picture is needed, got none; add pictures first.")
+    return uploads.read(files, class_names)
+
+
+def _uploaded(settings: Mapping[str, Any], files: list[str] | None) -> Pictures | None:
+    """The visitor's own pictures where the settings ask for them."""
+    if settings.get("source") != "upload":
+        return None
+    return read_upload(files, split_names(settings.get("class_names", ""))).usable()
+
+
+def _said(upload: Upload, settings: Mapping[str, Any]) -> str:
+    labelled = len(upload) - upload.unlabelled
+    what = f"{len(upload)} picture{'' if len(upload) == 1 else 's'} read"
+    what += f", {labelled} of them with a label." if labelled else ", none with a label."
+    return what if settings.get("class_names") else f"{what} Now type your classes under Model and classes."
+
+
+def _state(run: Run, log: RunLog) -> str:
+    if run.control.stopped:
+        return "stopping"
+    if run.control.paused:
+        return "paused"
+    return "running" if run.control.progress.batch else "loading"
+
+
+def _views(log: RunLog) -> dict[str, Any]:
+    names = ("curves", "classes", "scores", "results")
+    return {"sentence": views.sentences(log)} | {name: getattr(views, name)(log) for name in names}
+
+
+def _news(log: RunLog, with_pictures: bool) -> dict[str, Any]:
+    return _views(log) | ({"gallery": views.gallery(log)} if with_pictures else {})
+
+
+def _parts(**news: Any) -> list[Any]:
+    """Values for the parts of the page that have changed, in the order of PARTS."""
+    return [news[name] if name in news else gr.skip() for name in PARTS]
+
+
+def _thumbnail(image: np.ndarray, side: int = 96) -> str:
+    return views.data_address(
+        Image.fromarray(image).resize((side, side), Image.Resampling.NEAREST), quality=90
+    )

@@ -1,0 +1,94 @@
+"""A visitor's settings, as plain values, to a RunConfig and back to the defaults. Bad values stop here."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from clip_tta_core.records import Catalog, Pictures, RunConfig
+
+Settings = dict[str, Any]
+
+WHOLE = ("severity", "batch_size", "batches", "seed")
+WORDS = (
+    *("model", "source", "templates", "style", "corruption", "schedule", "order", "predict"),
+    *("unknown_source", "unknown_arrival", "device"),
+)
+LONGEST = 200  # characters of a menu value or class name
+MOST_CLASSES = 1000
+
+
+def defaults() -> Settings:
+    """The settings of a RunConfig that says nothing, as the form holds them."""
+    config = RunConfig()
+    plain = {name: getattr(config, name) for name in (*WHOLE, *WORDS, "episodic", "unknown_share")}
+    methods = {name: dict(knobs) for name, knobs in config.methods.items()}
+    return {"lesson": "", "class_names": "", "methods": methods, **plain}
+
+
+def to_config(settings: Mapping[str, Any], pictures: Pictures | None = None) -> RunConfig:
+    """Settings as the engine takes them; a value of the wrong kind raises one sentence."""
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"Settings must be a mapping of names to values, got {type(settings).__name__}.")
+    full = defaults() | dict(settings)
+    names = split_names(full["class_names"])
+    source = word("source", full["source"])
+    return RunConfig(
+        methods=methods(full["methods"]),
+        pictures=pictures if source == "upload" else None,
+        class_names=names,
+        episodic=bool(full["episodic"]),
+        unknown_share=number("unknown_share", full["unknown_share"]),
+        **{name: whole(name, full[name]) for name in WHOLE},
+        **{name: word(name, full[name]) for name in WORDS},
+    )
+
+
+def class_names(config: RunConfig, catalog: Catalog) -> tuple[str, ...]:
+    """The classes a run will choose between."""
+    if config.class_names:
+        return config.class_names
+    return config.pictures.class_names if config.pictures is not None else catalog.task
+
+
+def split_names(text: Any) -> tuple[str, ...]:
+    """Class names typed one a line or with commas between."""
+    if isinstance(text, list | tuple):
+        text = "\n".join(str(part) for part in text)
+    if not isinstance(text, str):
+        raise ValueError(f"Classes: names must be text, got {type(text).__name__}.")
+    names = tuple(part.strip() for part in re.split(r"[\n,]", text) if part.strip())
+    if len(names) > MOST_CLASSES:
+        raise ValueError(f"Classes: at most {MOST_CLASSES} can be compared, got {len(names)}.")
+    if any(len(name) > LONGEST for name in names):
+        raise ValueError(
+            f"Classes: a name may have {LONGEST} characters at most; separate names by commas or lines."
+        )
+    return names
+
+
+def methods(chosen: Any) -> dict[str, dict[str, Any]]:
+    """{method: {knob: value}} with plain values; what they may be is for the methods to say."""
+    if not isinstance(chosen, Mapping) or not all(isinstance(knobs, Mapping) for knobs in chosen.values()):
+        raise ValueError("Methods must be a mapping of names to their settings.")
+    return {str(name): {str(knob): value for knob, value in knobs.items()} for name, knobs in chosen.items()}
+
+
+def word(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST:
+        raise ValueError(f"Run: {name} must be a name, got {value!r:.60}.")
+    return value.strip()
+
+
+def number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"Run: {name} must be a number, got {value!r:.60}.")
+    return float(value)
+
+
+def whole(name: str, value: Any) -> int:
+    if number(name, value) != int(value):
+        raise ValueError(f"Run: {name} must be a whole number, got {value!r:.60}.")
+    return int(value)

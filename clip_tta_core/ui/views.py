@@ -1,0 +1,186 @@
+"""A run's log -> what each live picture draws: plain values, rounded, made for small differences on the wire.
+
+Every function is pure. Histories grow at their end only; arrays that change as a whole travel as one string.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from clip_tta_core.metrics import WINDOW
+from clip_tta_core.palette import look, ordered
+from clip_tta_core.records import Report, RunLog
+from clip_tta_core.ui import words
+from clip_tta_core.ui.words import CURVES, TABLE
+
+View = dict[str, Any]
+TILE = 72  # pixels a side of a picture in the gallery's sprite sheet
+
+
+def methods(log: RunLog) -> list[View]:
+    """Name, title and look of every method of the run, in the order pictures list them."""
+    looks = ((name, look(name)) for name in ordered(log.series))
+    return [
+        {
+            "name": name,
+            "title": log.titles.get(name, name),
+            "colour": sign.colour,
+            "dash": sign.dash,
+            "marker": sign.marker,
+        }
+        for name, sign in looks
+    ]
+
+
+def curves(log: RunLog) -> View:
+    """Every curve over the stream; the picture lets its reader choose which one to draw."""
+    return {
+        "methods": methods(log),
+        "total": log.total,
+        "labelled": log.labelled,
+        "unknowns": log.has_unknowns,
+        "classes": len(log.class_names),
+        "curves": {m.name: {name: _series(log, name, m.name) for name in log.series} for m in CURVES},
+    }
+
+
+def classes(log: RunLog) -> View:
+    """Predicted classes per step and method beside the true ones, and how many classes are in use."""
+    return {
+        "methods": methods(log),
+        "classes": list(log.class_names),
+        "window": WINDOW,
+        "labelled": log.labelled,
+        "counts": {name: [_sparse(counts) for counts in steps] for name, steps in log.predicted.items()},
+        "truth": [_sparse(counts) for counts in log.truth],
+        "effective": {name: _series(log, name, "effective_classes") for name in log.series},
+    }
+
+
+def scores(log: RunLog) -> View | None:
+    """Scores of known and unknown pictures around the threshold; None when nothing unknown has come."""
+    if not log.has_unknowns:
+        return None
+    curves_shown = ("threshold", "auroc", "fpr95", "accepted")
+    return {
+        "methods": methods(log),
+        "window": WINDOW,
+        "known": {name: [_joined(step) for step in steps] for name, steps in log.known.items()},
+        "unknown": {name: [_joined(step) for step in steps] for name, steps in log.unknown.items()},
+        **{key: {name: _series(log, name, key) for name in log.series} for key in curves_shown},
+    }
+
+
+def results(log: RunLog) -> View:
+    """The table: a row per method, a column per measure that fits the run; accuracy always, if as a dash."""
+    columns = [m for m in TABLE if m.name == "accuracy" or _shown(log, m)]
+    return {
+        "methods": methods(log),
+        "columns": [
+            {"name": m.name, "title": m.title, "kind": m.kind, "better": m.better, "help": m.help}
+            for m in columns
+        ],
+        "values": {m.name: {name: _column(log, name, m.name) for name in log.series} for m in columns},
+    }
+
+
+def sentences(log: RunLog) -> View:
+    """What to say at every step, and what the visitor should know about the run."""
+    return {"steps": [words.sentence(log, step) for step in range(len(log))], "notes": list(log.notes)}
+
+
+def gallery(log: RunLog) -> View | None:
+    """The latest batch: a sprite sheet, the labels, and every method's answers."""
+    report = log.last
+    if report is None:
+        return None
+    return {"methods": methods(log), "classes": list(log.class_names), "sprite": sprite(report)} | answers(
+        report
+    )
+
+
+def answers(report: Report) -> View:
+    """Labels and answers of a batch as strings of class numbers, one per picture."""
+    batch, outcomes = report.batch, report.outcomes
+    return {
+        "step": report.step,
+        "total": report.total,
+        "columns": _columns(len(batch)),
+        "labels": _joined(np.where(batch.unknown, -1, batch.labels).tolist()),
+        "unknown": _joined(batch.unknown.astype(int).tolist()),
+        "names": list(batch.names),
+        "applied": list(batch.applied),
+        "answers": {name: _joined(item.probs.argmax(axis=1).tolist()) for name, item in outcomes.items()},
+        "sure": {
+            name: _joined((100 * item.probs.max(axis=1)).round().astype(int))
+            for name, item in outcomes.items()
+        },
+        "accepted": {
+            name: _joined((item.scores > item.threshold).astype(int)) for name, item in outcomes.items()
+        },
+    }
+
+
+def sprite(report: Report, tile: int = TILE) -> str:
+    """All pictures of a batch on one sheet, as a JPEG data address."""
+    images = report.batch.images
+    columns = _columns(len(images))
+    rows = math.ceil(len(images) / columns)
+    sheet = Image.new("RGB", (columns * tile, rows * tile), (128, 128, 128))
+    for i, image in enumerate(images):
+        picture = Image.fromarray(image).resize((tile, tile), Image.Resampling.BILINEAR)
+        sheet.paste(picture, (i % columns * tile, i // columns * tile))
+    return data_address(sheet)
+
+
+def data_address(image: Image.Image, quality: int = 82) -> str:
+    """A picture as a JPEG data address."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _columns(count: int) -> int:
+    return max(1, min(16, count))
+
+
+def _shown(log: RunLog, measure: words.Measure) -> bool:
+    return {"": True, "labels": log.labelled, "unknowns": log.has_unknowns}[measure.needs]
+
+
+def _column(log: RunLog, method: str, curve: str) -> list[float | None]:
+    values = _series(log, method, curve)
+    if curve != "seconds":
+        return values
+    seconds = np.array(log.series[method].get("seconds", []))
+    return [_round(x) for x in seconds.cumsum() / np.arange(1, len(seconds) + 1)]
+
+
+def _series(log: RunLog, method: str, curve: str) -> list[float | None]:
+    return [_round(x) for x in log.series[method].get(curve, [])]
+
+
+def _round(value: float) -> float | None:
+    return round(float(value), 4) if math.isfinite(value) else None
+
+
+def _joined(values: Any) -> str:
+    return _text(tuple(values))
+
+
+@lru_cache(maxsize=8192)
+def _text(values: tuple) -> str:
+    return " ".join(f"{value:g}" for value in values)
+
+
+@lru_cache(maxsize=8192)
+def _sparse(counts: tuple[int, ...]) -> str:
+    """Counts as 'class:count' for the classes that occur: a batch fills few of a thousand classes."""
+    return " ".join(f"{index}:{count}" for index, count in enumerate(counts) if count)

@@ -1,0 +1,205 @@
+"""What the page says: names and explanations of numbers, and the sentences computed from them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from clip_tta_core.metrics import WINDOW
+from clip_tta_core.records import RunLog
+
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number the page shows, with what a visitor needs to read it."""
+
+    name: str  # in Outcome.metrics
+    title: str
+    kind: Literal["share", "number", "count", "seconds"]
+    better: Literal["high", "low", ""]
+    help: str
+    needs: Literal["", "labels", "unknowns"] = ""
+
+
+MEASURES = (
+    Measure(
+        "accuracy_window",
+        "Accuracy, recent",
+        "share",
+        "high",
+        f"Share of right answers over the last {WINDOW} batches. Shows best what is happening now.",
+        "labels",
+    ),
+    Measure(
+        "accuracy",
+        "Accuracy, so far",
+        "share",
+        "high",
+        "Share of right answers since the run began: the number papers report.",
+        "labels",
+    ),
+    Measure(
+        "accuracy_batch",
+        "Accuracy, each batch",
+        "share",
+        "high",
+        "Share of right answers in each single batch. It jumps, because a batch is small.",
+        "labels",
+    ),
+    Measure(
+        "effective_classes",
+        "Classes in use",
+        "number",
+        "",
+        "How many classes the recent predictions are spread over: e to the entropy of their mean. "
+        "Near 1 everything lands in one class.",
+    ),
+    Measure(
+        "changed",
+        "Changed answers",
+        "share",
+        "",
+        "Share of answers that differ from those of CLIP without adaptation.",
+    ),
+    Measure(
+        "ece",
+        "Calibration error",
+        "share",
+        "low",
+        "Gap between how sure the model is and how often it is right. 0% is honest.",
+        "labels",
+    ),
+    Measure(
+        "drift",
+        "Distance walked",
+        "number",
+        "",
+        "How far the trained weights have moved, relative to their size.",
+    ),
+    Measure(
+        "auroc",
+        "AUROC",
+        "share",
+        "high",
+        "Chance that a known picture scores higher than an unknown one. 50% is guessing.",
+        "unknowns",
+    ),
+    Measure(
+        "fpr95",
+        "FPR95",
+        "share",
+        "low",
+        "Share of unknown pictures let through when 95% of the known ones are.",
+        "unknowns",
+    ),
+    Measure(
+        "accepted",
+        "Accepted",
+        "share",
+        "",
+        "Share of pictures whose score lies above the threshold.",
+        "unknowns",
+    ),
+    Measure("gained", "Gained", "count", "high", "Pictures wrong before, right after adaptation.", "labels"),
+    Measure("lost", "Lost", "count", "low", "Pictures right before, wrong after adaptation.", "labels"),
+    Measure("seconds", "Time per batch", "seconds", "low", "Time to adapt and predict, mean over the run."),
+)
+CURVES = tuple(m for m in MEASURES if m.name not in ("gained", "lost", "seconds"))
+TABLE = tuple(m for m in MEASURES if m.name not in ("accuracy_window", "accuracy_batch", "drift", "accepted"))
+
+
+def percent(value: float, digits: int = 0) -> str:
+    """0.123 -> '12%', NaN -> a dash."""
+    return f"{100 * value:.{digits}f}%" if math.isfinite(value) else DASH
+
+
+def value_at(log: RunLog, method: str, curve: str, step: int) -> float:
+    """A curve's value at a step (0 for the first batch), NaN where there is none."""
+    values = log.series.get(method, {}).get(curve, ())
+    return values[step] if 0 <= step < len(values) else math.nan
+
+
+def sentence(log: RunLog, step: int) -> str:
+    """One or two sentences on what the numbers say at a step (0 for the first batch)."""
+    adapted = [name for name in log.series if name != "zero_shot"]
+    if not log.series or not 0 <= step < len(log):
+        return ""
+    if not adapted:
+        return _alone(log, step)
+    parts = [_collapse(log, adapted, step), _accuracy(log, adapted, step), _unknowns(log, adapted, step)]
+    said = [part for part in parts if part] or [_changes(log, adapted, step)]
+    return " ".join(said[:2])
+
+
+def _alone(log: RunLog, step: int) -> str:
+    accuracy = value_at(log, "zero_shot", "accuracy", step)
+    if math.isfinite(accuracy):
+        return f"CLIP without adaptation is right on {percent(accuracy)} of the pictures so far."
+    used = value_at(log, "zero_shot", "effective_classes", step)
+    return f"CLIP without adaptation uses {_classes(used, len(log.class_names))}."
+
+
+def _collapse(log: RunLog, adapted: list[str], step: int) -> str:
+    """Name the method that has given up most classes, when it uses less than half of those there were."""
+    used = {name: value_at(log, name, "effective_classes", step) for name in adapted}
+    worst = min(adapted, key=lambda name: used[name] if math.isfinite(used[name]) else math.inf)
+    before = value_at(log, "zero_shot", "effective_classes", step)
+    if not (used[worst] < 0.5 * len(log.class_names) and used[worst] < 0.8 * before):
+        return ""
+    return f"{log.titles[worst]} now uses {_classes(used[worst], len(log.class_names))}."
+
+
+def _accuracy(log: RunLog, adapted: list[str], step: int) -> str:
+    """Compare the best adapted method of the recent batches with CLIP left alone."""
+    scores = {name: value_at(log, name, "accuracy_window", step) for name in adapted}
+    frozen = value_at(log, "zero_shot", "accuracy_window", step)
+    if not math.isfinite(frozen) or not all(math.isfinite(score) for score in scores.values()):
+        return ""
+    best = max(adapted, key=scores.__getitem__)
+    points = round(100 * scores[best]) - round(100 * frozen)
+    who, mine, alone = log.titles[best], percent(scores[best]), percent(frozen)
+    if points > 0:
+        return f"{who} is right on {mine} of the recent pictures, {_points(points)} above CLIP left alone."
+    if points == 0:
+        return f"Nothing gained so far: {who} and CLIP left alone are both right on {alone}."
+    if len(adapted) == 1:
+        return f"{who} is right on {mine} of the recent pictures, {_points(-points)} below CLIP left alone."
+    return f"CLIP left alone does best: right on {alone} of the recent pictures, {who} on {mine}."
+
+
+def _unknowns(log: RunLog, adapted: list[str], step: int) -> str:
+    scores = {name: value_at(log, name, "auroc", step) for name in ("zero_shot", *adapted)}
+    scores = {name: score for name, score in scores.items() if math.isfinite(score)}
+    if "zero_shot" not in scores or len(scores) < 2:
+        return ""
+    best = max(scores, key=scores.__getitem__)
+    if best == "zero_shot":
+        return f"CLIP left alone still tells known from unknown best (AUROC {percent(scores[best])})."
+    frozen = percent(scores["zero_shot"])
+    return (
+        f"{log.titles[best]} tells known from unknown best: AUROC {percent(scores[best])}, before {frozen}."
+    )
+
+
+def _changes(log: RunLog, adapted: list[str], step: int) -> str:
+    shares = {name: value_at(log, name, "changed", step) for name in adapted}
+    shares = {name: share for name, share in shares.items() if math.isfinite(share)}
+    if not shares:
+        return ""
+    most = max(shares, key=shares.__getitem__)
+    used = value_at(log, most, "effective_classes", step)
+    return (
+        f"{log.titles[most]} has changed {percent(shares[most])} of CLIP's answers "
+        f"and uses {_classes(used, len(log.class_names))}."
+    )
+
+
+def _classes(used: float, total: int) -> str:
+    return f"{used:.0f} of {total} classes" if math.isfinite(used) else f"{DASH} of {total} classes"
+
+
+def _points(points: int) -> str:
+    return f"{points} point" if points == 1 else f"{points} points"

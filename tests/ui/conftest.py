@@ -1,0 +1,111 @@
+"""A page over the fake engine on a free port, and a browser that fails on script errors."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+from clip_tta_core import engine, ui  # noqa: E402
+from clip_tta_core.records import RunConfig, RunLog  # noqa: E402
+from clip_tta_core.ui import layout  # noqa: E402
+from clip_tta_core.ui.handlers import Handlers  # noqa: E402
+from tests.ui.fakes import fake_engine  # noqa: E402
+
+CHROMIUM = next(
+    (path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), None
+)
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "browser: needs chromium")
+
+
+def make_log(config: RunConfig | None = None, class_names: tuple[str, ...] = ()) -> RunLog:
+    """The log of a finished fake run."""
+    config = config or RunConfig(batches=6, batch_size=32)
+    names = class_names or config.class_names or engine.catalog().task
+    titles = {card.name: card.title for card in engine.catalog().methods}
+    log = RunLog(
+        class_names=names, titles={name: titles.get(name, name) for name in ("zero_shot", *config.methods)}
+    )
+    for count, report in enumerate(fake_engine(classes=len(names))(config), 1):
+        log.append(report, 0.5 * count)
+    return log
+
+
+@pytest.fixture
+def log() -> RunLog:
+    return make_log()
+
+
+@pytest.fixture
+def open_log() -> RunLog:
+    """A run with unknown pictures."""
+    return make_log(RunConfig(batches=6, batch_size=32, unknown_source="objects"))
+
+
+def serve(handlers: Handlers):
+    """Launch a page; returns it and its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    page = layout.build(handlers)
+    _, url, _ = ui.launch(
+        page, server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, ssr_mode=False
+    )
+    return page, url
+
+
+@pytest.fixture(scope="package")
+def handlers() -> Handlers:
+    return Handlers(engine.catalog(), make_log(), run=fake_engine(delay=0.02))
+
+
+@pytest.fixture(scope="package")
+def url(handlers):
+    page, address = serve(handlers)
+    yield address
+    page.close(verbose=False)
+
+
+@pytest.fixture(scope="package")
+def chromium():
+    """A browser; a person's test run may go without, a machine's may not."""
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("The browser tests need Debian's chromium package, and this machine has none.")
+        pytest.skip("no chromium here")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """Open the page as a new visitor: visit(url, width=1280, dark=False). Script errors fail the test."""
+    contexts, errors = [], []
+
+    def open_page(url: str, query: str = "", width: int = 1280):
+        context = chromium.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce")
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}") or dialog.dismiss())
+        page.on("console", lambda said: errors.append(said.text) if "js_on_load" in said.text else None)
+        page.goto(url + query)
+        page.wait_for_selector("#ct-form .section", timeout=30_000)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not errors, errors

@@ -1,0 +1,80 @@
+"""A run without a model: TENT sinks, CLIPTTA climbs, and the pictures are coloured squares."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from clip_tta_core.control import Control, Progress, Stopped
+from clip_tta_core.metrics import Tally
+from clip_tta_core.records import Batch, Outcome, Report, RunConfig
+
+CLASSES = 20
+SIDE = 16
+TITLES = {"zero_shot": "Zero-shot CLIP", "tent": "TENT", "cliptta": "CLIPTTA"}
+
+
+def fake_engine(delay: float = 0.0, steps: int = 3, classes: int = CLASSES):
+    """An engine whose every optimization step takes `delay` seconds."""
+
+    def run(config: RunConfig, control: Control | None = None) -> Iterator[Report]:
+        control = control or Control()
+        return _reports(config, control, delay, steps, len(config.class_names) or classes)
+
+    return run
+
+
+def _reports(config: RunConfig, control: Control, delay: float, steps: int, classes: int) -> Iterator[Report]:
+    rng = np.random.default_rng(config.seed)
+    methods = ["zero_shot", *(name for name in config.methods if name != "zero_shot")]
+    tallies = {name: Tally() for name in methods}
+    labelled = config.source != "upload"
+    try:
+        for step in range(1, config.batches + 1):
+            control.checkpoint(Progress(step, config.batches))
+            batch = _batch(config, rng, classes, labelled)
+            source = _probs("zero_shot", batch, step / config.batches, classes, rng)
+            outcomes = {}
+            for name in methods:
+                for k in range(steps):
+                    control.checkpoint(Progress(step, config.batches, TITLES.get(name, name), k, steps))
+                    time.sleep(delay)
+                probs = (
+                    source
+                    if name == "zero_shot"
+                    else _probs(name, batch, step / config.batches, classes, rng)
+                )
+                scores = (rng.normal(size=len(batch)) + np.where(batch.unknown, -1.0, 1.0)).astype(np.float32)
+                metrics = tallies[name].add(probs, source, batch.labels, batch.unknown, scores, 0.0)
+                metrics["drift"] = 0.01 * step
+                features = np.eye(4, dtype=np.float32)[rng.integers(0, 4, len(batch))]
+                outcomes[name] = Outcome(
+                    probs, features, scores, 0.0, {"loss": 1 / step}, metrics, delay * steps
+                )
+            yield Report(step, config.batches, batch, outcomes, "cpu")
+    except Stopped:
+        return
+
+
+def _batch(config: RunConfig, rng: np.random.Generator, classes: int, labelled: bool) -> Batch:
+    size = config.batch_size
+    labels = rng.integers(0, classes, size)
+    unknown = rng.random(size) < (config.unknown_share if config.unknown_source != "none" else 0)
+    colours = rng.integers(40, 220, (size, 1, 1, 3), dtype=np.uint8)
+    images = np.broadcast_to(colours, (size, SIDE, SIDE, 3)).copy()
+    shown = np.where(unknown, -1, labels) if labelled else np.full(size, -1)
+    names = tuple(f"picture {i}" for i in range(size))
+    return Batch(images, shown.astype(np.int64), names, unknown, ("fog 5",) * size)
+
+
+def _probs(name: str, batch: Batch, part: float, classes: int, rng: np.random.Generator) -> np.ndarray:
+    """Right more often with time for CLIPTTA, less often for TENT, which favours the first two classes."""
+    right = {"tent": 0.4 * math.exp(-3 * part), "cliptta": 0.4 + 0.4 * part}.get(name, 0.4)
+    guesses = rng.integers(0, 2 if name == "tent" and part > 0.3 else classes, len(batch))
+    answers = np.where((rng.random(len(batch)) < right) & (batch.labels >= 0), batch.labels, guesses)
+    probs = np.full((len(batch), classes), 0.2 / classes, dtype=np.float32)
+    probs[np.arange(len(batch)), answers] += 0.8
+    return probs

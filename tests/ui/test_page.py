@@ -1,0 +1,91 @@
+"""The page through its API: streams, sentences for bad values, two visitors."""
+
+import base64
+import threading
+
+import pytest
+from gradio_client import Client
+
+from clip_tta_core.ui.handlers import PARTS
+from clip_tta_core.ui.lessons import FIRST
+
+
+@pytest.fixture
+def connect(url):
+    clients = []
+
+    def make() -> Client:
+        clients.append(Client(url, verbose=False))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+def settings(**changes) -> dict:
+    return FIRST.settings() | {"batches": 4, "batch_size": 8} | changes
+
+
+def parts(values) -> dict:
+    return dict(zip(PARTS, values, strict=True))
+
+
+def test_a_run_streams_and_ends(connect):
+    seen = [parts(values) for values in connect().submit(settings(), None, api_name="/run")]
+    states = [values["status"]["state"] for values in seen]
+    assert "running" in states and states[-1] == "done"
+    last = seen[-1]
+    assert last["status"]["done"] == 4 and last["status"]["share"] == 1
+    assert len(last["curves"]["curves"]["accuracy"]["cliptta"]) == 4
+    assert len(last["sentence"]["steps"]) == 4 and last["sentence"]["steps"][-1]
+
+
+def test_the_first_answer_comes_before_any_work(connect):
+    job = connect().submit(settings(batches=50), None, api_name="/run")
+    first = parts(next(iter(job)))
+    assert first["status"]["state"] == "loading"
+    job.cancel()
+
+
+@pytest.mark.parametrize(
+    "changes, says",
+    [
+        ({"methods": {}}, "at least one method"),
+        ({"batches": 0}, "batches must be in"),
+        ({"severity": 9}, "severity must be in"),
+        ({"corruption": "rain"}, "Unknown corruption 'rain'"),
+        ({"methods": {"tent": {"lr": 5}}}, "lr must be"),
+        ({"class_names": "cat, cat"}, "each must be listed once"),
+        ({"source": "upload"}, "at least one picture"),
+    ],
+)
+def test_a_bad_value_is_answered_with_one_sentence(connect, changes, says):
+    last = parts(connect().predict(settings(**changes), None, api_name="/run"))
+    assert says in last["message"]["text"]
+    assert "Traceback" not in last["message"]["text"]
+    assert last["status"]["state"] in ("idle", "recorded")
+
+
+def test_two_visitors_have_two_runs(connect):
+    wanted = {0: settings(batches=3), 1: settings(batches=5)}
+    got = {}
+
+    def visit(number: int) -> None:
+        got[number] = parts(connect().predict(wanted[number], None, api_name="/run"))
+
+    threads = [threading.Thread(target=visit, args=(number,)) for number in wanted]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert {number: got[number]["status"]["done"] for number in got} == {0: 3, 1: 5}
+
+
+def test_downloads_are_the_run(handlers):
+    class Visitor:
+        session_hash = "nobody"
+
+    for kind in ("csv", "json", "png"):
+        file, message = handlers.keep(kind, Visitor)
+        assert message == {"text": ""} and file["name"].endswith(kind) and base64.b64decode(file["data"])

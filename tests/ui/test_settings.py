@@ -1,0 +1,119 @@
+"""Settings, links and lessons: what is possible gets through, what is not gets a sentence."""
+
+import json
+from urllib.parse import parse_qsl
+
+import pytest
+
+from clip_tta_core import engine, record
+from clip_tta_core.records import RunConfig
+from clip_tta_core.ui import controls, links
+from clip_tta_core.ui.handlers import start
+from clip_tta_core.ui.lessons import FIRST, LESSONS
+from clip_tta_core.ui.settings import defaults, split_names, to_config
+
+
+def test_the_defaults_are_those_of_a_run_config():
+    assert to_config(defaults()) == RunConfig()
+
+
+@pytest.mark.parametrize(
+    "changes, says",
+    [
+        ({"severity": 2.5}, "severity must be a whole number"),
+        ({"batches": "many"}, "batches must be a number"),
+        ({"batches": True}, "batches must be a number"),
+        ({"seed": float("nan")}, "seed must be a number"),
+        ({"model": ""}, "model must be a name"),
+        ({"corruption": 3}, "corruption must be a name"),
+        ({"methods": ["tent"]}, "Methods must be a mapping"),
+        ({"class_names": "x" * 300}, "at most"),
+        ({"class_names": ",".join(map(str, range(1001)))}, "at most 1000"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_answered_with_a_sentence(changes, says):
+    with pytest.raises(ValueError, match=says):
+        to_config(defaults() | changes)
+
+
+def test_class_names_come_one_a_line_or_with_commas():
+    assert split_names("cat, dog\n\n  green frog ,") == ("cat", "dog", "green frog")
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_every_lesson_can_run_and_says_what_to_look_for(lesson):
+    settings = lesson.settings()
+    assert settings.keys() == defaults().keys(), "a lesson sets every control"
+    engine.check(to_config(settings))
+    assert lesson.look_for.endswith(".") and len(lesson.look_for) < 180
+
+
+def test_there_are_lessons_enough_and_their_names_differ():
+    assert len({lesson.name for lesson in LESSONS}) == len(LESSONS) >= 4
+
+
+def test_the_recorded_run_is_the_first_lesson():
+    assert record.CONFIG == to_config(FIRST.settings())
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_a_link_restores_the_settings(lesson):
+    settings = lesson.settings()
+    query = links.to_query(settings, start())
+    restored, problem = links.from_query(dict(parse_qsl(query)), start())
+    assert problem == ""
+    assert restored | {"lesson": ""} == settings | {"lesson": ""}
+
+
+def test_a_link_says_only_what_differs():
+    assert links.to_query(start(), start()) == ""
+    assert links.to_query(start() | {"corruption": "fog", "seed": 7}, start()) == "seed=7&corruption=fog"
+
+
+@pytest.mark.parametrize(
+    "query, kept",
+    [
+        ("severity=9", "severity"),
+        ("severity=loud", "severity"),
+        ("corruption=rain", "corruption"),
+        ("batches=0", "batches"),
+        ("batch_size=1e9", "batch_size"),
+        ("methods=", "methods"),
+        ("methods=tnet", "methods"),
+        ("tent.lr=7", "methods"),
+        ("tent.speed=7", "methods"),
+        ("unknown_share=2", "unknown_share"),
+        ("class_names=cat,cat", "class_names"),
+    ],
+)
+def test_an_impossible_value_in_a_link_keeps_its_default_and_says_so(query, kept):
+    settings, problem = links.from_query(dict(parse_qsl(query, keep_blank_values=True)), start())
+    assert settings[kept] == start()[kept]
+    assert problem.startswith("The link asks for something impossible")
+
+
+def test_good_values_beside_a_bad_one_are_kept():
+    settings, problem = links.from_query({"severity": "9", "corruption": "fog"}, start())
+    assert settings["corruption"] == "fog" and settings["severity"] == 5 and "got 9" in problem
+
+
+def test_strange_words_in_a_link_are_ignored():
+    assert links.from_query({"utm_source": "x", "__theme": "dark"}, start()) == (start(), "")
+
+
+def test_every_knob_of_every_method_has_a_control():
+    catalog = engine.catalog()
+    for method, card in zip(catalog.methods, controls.cards(catalog), strict=True):
+        assert [knob["name"] for knob in card["knobs"]] == [knob.name for knob in method.knobs]
+        assert all(knob["help"] for knob in card["knobs"])
+
+
+def test_every_setting_has_a_control():
+    fields = {field["name"] for section in controls.sections(engine.catalog()) for field in section["fields"]}
+    without = {"lesson", "methods", "device"}  # set by lessons, by the list of methods, by the machine
+    assert fields == defaults().keys() - without
+
+
+def test_the_form_is_plain_json():
+    catalog = engine.catalog()
+    json.dumps([controls.sections(catalog), controls.cards(catalog)], allow_nan=False)
