@@ -8,13 +8,13 @@ import dataclasses
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from clip_tta_core.records import Batch, Outcome, Report, RunLog
+from clip_tta_core.records import Batch, Outcome, Report, RunLog, Standing
 
 FORMAT = "clip-tta-run/1"
 
@@ -29,6 +29,19 @@ def to_csv(log: RunLog) -> str:
         for method, series in log.series.items():
             numbers = [_number(series[curve][step]) if curve in series else "" for curve in curves]
             writer.writerow([step + 1, method, size, f"{elapsed:.3f}", *numbers])
+    return out.getvalue()
+
+
+def ranking_csv(standings: Iterable[Standing]) -> str:
+    """One row per method in the given order, one column per metric; empty where a number is undefined."""
+    standings = list(standings)
+    metrics = list(dict.fromkeys(metric for standing in standings for metric in standing.metrics))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["method", "batches", "seconds_per_batch", *metrics, "problem"])
+    for one in standings:
+        numbers = [_number(one.metrics.get(metric, math.nan)) for metric in metrics]
+        writer.writerow([one.method, one.done, _number(one.seconds), *numbers, one.problem])
     return out.getvalue()
 
 

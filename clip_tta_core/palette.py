@@ -12,13 +12,13 @@ GREY = "#6F7782"  # the reference: zero-shot CLIP
 
 SOLID, DASHED, DOTTED, DASH_DOT = "", "7 4", "2 3", "8 3 2 3"
 
-# Methods that are often compared differ in colour; relatives share one and differ in their dash.
+# Methods that are often compared differ in colour; those that share one differ in dash and marker.
 _LOOKS = {
     "zero_shot": (GREY, DASHED, "line"),
     "tent": (VERMILION, SOLID, "square"),
     "cliptta": (BLUE, SOLID, "circle"),
     "eta": (ORANGE, SOLID, "triangle"),
-    "eata": (ORANGE, DASHED, "triangle"),
+    "eata": (ORANGE, DASHED, "circle"),
     "sar": (GREEN, SOLID, "diamond"),
     "lame": (PINK, SOLID, "cross"),
     "clipartt": (SKY, SOLID, "square"),

@@ -63,6 +63,18 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """Where one method of a comparison is, after some batches of the stream."""
+
+    method: str
+    done: int  # batches
+    total: int
+    metrics: Mapping[str, float]  # as of the last batch; empty before the first
+    seconds: float  # to adapt to and predict a batch, on average; NaN before the first
+    problem: str = ""  # one sentence where the method could not go on
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Everything that decides a run's numbers; equal configurations give equal reports on one machine."""
 

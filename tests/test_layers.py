@@ -21,7 +21,7 @@ ROOMS = [  # from the ground up; rooms on one line know nothing of each other
     {"stream"},
     {"engine"},
     {"hosting"},
-    {"plots", "export"},
+    {"plots", "export", "comparison"},
     {"pretrain", "card", "bench", "record"},
     {"ui"},
 ]
