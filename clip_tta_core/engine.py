@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clip_tta_core import limits, scores
+from clip_tta_core.clip import prompts
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
-from clip_tta_core.clip.loading import MODELS, LoadedClip, check_name, classifier, load
-from clip_tta_core.clip.prompts import TEMPLATES
+from clip_tta_core.clip.loading import MODELS, LoadedClip, check_name, choose_device, classifier, load
 from clip_tta_core.control import Control, Progress, Stopped
 from clip_tta_core.corruptions import CORRUPTIONS
 from clip_tta_core.corruptions.schedule import SCHEDULES
@@ -88,6 +88,8 @@ def check(config: RunConfig) -> None:
     if config.unknown_source not in ("none", "upload") and not config.unknown_source.startswith("dataset:"):
         UNKNOWN_SOURCES[config.unknown_source]
     _check_classes(config.class_names)
+    prompts.templates(config.templates)
+    choose_device(config.device)
     check_name(config.model)
     _check_amount(config)
 
@@ -379,8 +381,13 @@ def catalog() -> Catalog:
         corruptions=(none, *(Choice(c.name, c.title, c.meaning, c.family) for c in CORRUPTIONS.values())),
         schedules=tuple(Choice(s.name, s.title, s.meaning) for s in SCHEDULES.values()),
         orders=tuple(Choice(o.name, o.title, o.help) for o in ORDERS.values()),
-        templates=tuple(Choice(name, name, f"{len(t)} sentences a class.") for name, t in TEMPLATES.items()),
-        unknown_sources=(none, *(Choice(s.name, s.title, s.meaning) for s in UNKNOWN_SOURCES.values())),
+        templates=tuple(Choice(name, title, prompts.example(name)) for name, title in prompts.TITLES.items()),
+        unknown_sources=(
+            none,
+            *(Choice(s.name, s.title, s.meaning) for s in UNKNOWN_SOURCES.values()),
+            Choice("upload", "Your pictures", "A second upload: pictures that show none of the classes."),
+            *datasets.choices(),
+        ),
         arrivals=tuple(Choice(a.name, a.title, a.help) for a in ARRIVALS.values()),
         objects=tuple(OBJECTS),
         task=tuple(TASK),

@@ -34,6 +34,26 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "digits": ('a photo of the number: "{}".',),
     "tissue": ("this is a photo of {}",),
 }
+TITLES = {
+    "single": "One sentence",
+    "eight": "Eight sentences, WATT's",
+    "eighty": "Eighty sentences, CLIP's for ImageNet",
+    "sentence": "One sentence with a full stop",
+    "pets": "A type of pet",
+    "flowers": "A type of flower",
+    "food": "A type of food",
+    "aircraft": "A type of aircraft",
+    "textures": "A texture",
+    "satellite": "A satellite photo",
+    "digits": "A number",
+    "tissue": "A piece of tissue",
+}
+
+
+def example(name: str) -> str:
+    """What a visitor should know of a named ensemble: its sentence, or the first of many."""
+    first, *more = TEMPLATES[name]
+    return f"“{first}” and {len(more)} more, averaged." if more else f"“{first}”"
 
 
 def templates(name: str) -> tuple[str, ...]:
