@@ -17,6 +17,7 @@ from PIL import Image
 from clip_tta_core.records import Batch, Outcome, Report, RunLog, Standing
 
 FORMAT = "clip-tta-run/1"
+STANDINGS = "clip-tta-standings/1"
 
 
 def to_csv(log: RunLog) -> str:
@@ -29,19 +30,6 @@ def to_csv(log: RunLog) -> str:
         for method, series in log.series.items():
             numbers = [_number(series[curve][step]) if curve in series else "" for curve in curves]
             writer.writerow([step + 1, method, size, f"{elapsed:.3f}", *numbers])
-    return out.getvalue()
-
-
-def ranking_csv(standings: Iterable[Standing]) -> str:
-    """One row per method in the given order, one column per metric; empty where a number is undefined."""
-    standings = list(standings)
-    metrics = list(dict.fromkeys(metric for standing in standings for metric in standing.metrics))
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["method", "batches", "seconds_per_batch", *metrics, "problem"])
-    for one in standings:
-        numbers = [_number(one.metrics.get(metric, math.nan)) for metric in metrics]
-        writer.writerow([one.method, one.done, _number(one.seconds), *numbers, one.problem])
     return out.getvalue()
 
 
@@ -58,16 +46,27 @@ def to_json(log: RunLog) -> str:
 
 def from_json(text: str) -> RunLog:
     """Read what `to_json` wrote; anything else raises one sentence."""
-    try:
-        plain = json.loads(text)
-    except ValueError:
-        raise ValueError("Run file: must be JSON as the page exports it, got something else.") from None
-    if not isinstance(plain, dict) or plain.get("format") != FORMAT:
-        raise ValueError(f"Run file: must be of the format '{FORMAT}', got {_format_of(plain)}.")
+    plain = _of_format(text, FORMAT)
     try:
         return _read_log(plain)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"Run file: something is missing or of the wrong kind ({error}).") from None
+
+
+def standings_to_json(standings: Iterable[Standing]) -> str:
+    """A comparison's standings; `standings_from_json` gives them back."""
+    plain = [
+        vars(one) | {"metrics": _numbers(one.metrics), "seconds": _maybe(one.seconds)} for one in standings
+    ]
+    return json.dumps({"format": STANDINGS, "standings": plain}, indent=1, allow_nan=False) + "\n"
+
+
+def standings_from_json(text: str) -> list[Standing]:
+    """Read what `standings_to_json` wrote; anything else raises one sentence."""
+    return [
+        Standing(**one | {"metrics": _read_numbers(one["metrics"]), "seconds": _read_number(one["seconds"])})
+        for one in _of_format(text, STANDINGS)["standings"]
+    ]
 
 
 def _read_log(plain: dict[str, Any]) -> RunLog:
@@ -87,6 +86,17 @@ def _read_log(plain: dict[str, Any]) -> RunLog:
         notes=list(plain["notes"]),
         last=None if plain["last"] is None else _read_report(plain["last"]),
     )
+
+
+def _of_format(text: str, wanted: str) -> dict[str, Any]:
+    """The object in a file that says it is of the wanted format."""
+    try:
+        plain = json.loads(text)
+    except ValueError:
+        raise ValueError("Run file: must be JSON as the page exports it, got something else.") from None
+    if not isinstance(plain, dict) or plain.get("format") != wanted:
+        raise ValueError(f"Run file: must be of the format '{wanted}', got {_format_of(plain)}.")
+    return plain
 
 
 def _report(report: Report) -> dict[str, Any]:
@@ -142,9 +152,9 @@ def _read_outcome(plain: dict[str, Any]) -> Outcome:
         _read_array(plain["probs"]),
         _read_array(plain["features"]),
         _read_array(plain["scores"]),
-        _with_nan([plain["threshold"]])[0],
-        {name: _with_nan([value])[0] for name, value in plain["losses"].items()},
-        {name: _with_nan([value])[0] for name, value in plain["metrics"].items()},
+        _read_number(plain["threshold"]),
+        _read_numbers(plain["losses"]),
+        _read_numbers(plain["metrics"]),
         plain["seconds"],
     )
 
@@ -185,7 +195,15 @@ def _without_nan(values: list[float]) -> list[float | None]:
 
 
 def _with_nan(values: list[float | None]) -> list[float]:
-    return [math.nan if value is None else float(value) for value in values]
+    return [_read_number(value) for value in values]
+
+
+def _read_number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _read_numbers(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: _read_number(value) for name, value in values.items()}
 
 
 def _number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Record the run that the page shows before anybody presses anything: python -m clip_tta_core.record"""
+"""Record what the page shows before anybody presses anything: python -m clip_tta_core.record [--comparison]"""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import argparse
 import time
 from pathlib import Path
 
-from clip_tta_core import engine, export
+from clip_tta_core import comparison, engine, export
+from clip_tta_core.methods import METHODS
 from clip_tta_core.palette import ordered
-from clip_tta_core.records import RunConfig, RunLog
+from clip_tta_core.records import RunConfig, RunLog, Standing
 
-TARGET = Path(__file__).parents[1] / "assets" / "recorded_run.json"
+ASSETS = Path(__file__).parents[1] / "assets"
 CONFIG = RunConfig(  # the page's first lesson; tests hold the two together
     methods={"zero_shot": {}, "tent": {"lr": 1e-3, "steps": 10}, "cliptta": {"lr": 1e-3, "steps": 10}},
     corruption="gaussian_noise",
@@ -33,11 +34,24 @@ def record(config: RunConfig) -> RunLog:
     return log
 
 
+def compare(config: RunConfig) -> list[Standing]:
+    """Every method at its defaults on the stream of `config`, the best first."""
+    last = {}
+    for standing in comparison.in_turns(config, {name: {} for name in ordered(METHODS)}):
+        last[standing.method] = standing
+        if standing.done == standing.total or standing.problem:
+            print(standing.method, standing.metrics.get("accuracy"), standing.problem, flush=True)
+    return comparison.ranked(last.values())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=TARGET)
-    args = parser.parse_args()
-    args.out.write_text(export.to_json(record(CONFIG)), encoding="utf-8")
+    parser.add_argument("--comparison", action="store_true", help="all methods in turn instead of one run")
+    if parser.parse_args().comparison:
+        target, text = ASSETS / "recorded_comparison.json", export.standings_to_json(compare(CONFIG))
+    else:
+        target, text = ASSETS / "recorded_run.json", export.to_json(record(CONFIG))
+    target.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

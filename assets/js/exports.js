@@ -2,14 +2,6 @@
 const field = element.querySelector("input");
 element.querySelectorAll("button").forEach((button) => button.addEventListener("click", () => trigger(button.dataset.do)));
 // The names of the events, for the server: 'csv' 'json' 'png' 'link'
-const save = ({ name, kind, data }) => {
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([bytes], { type: kind }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-};
 const share = async ({ query }) => {
   const address = new URL(location.href);
   const kept = [...address.searchParams].filter(([key]) => key.startsWith("__"));
@@ -23,4 +15,4 @@ const share = async ({ query }) => {
   try { await navigator.clipboard.writeText(field.value); button.textContent = "Link copied"; } catch { button.textContent = "Link below"; }
   setTimeout(() => { button.textContent = "Copy link"; }, 2500);
 };
-watch("value", () => { if (props.value?.data) save(props.value); else if (props.value && "query" in props.value) share(props.value); });
+watch("value", () => { if (props.value?.data) cliptta.save(props.value.name, props.value.kind, cliptta.decode(props.value.data)); else if (props.value && "query" in props.value) share(props.value); });

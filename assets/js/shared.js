@@ -81,6 +81,14 @@ window.cliptta = (() => {
     }).observe(element);
   };
 
+  // Offer bytes as a file to keep.
+  const save = (name, kind, bytes) => {
+    const link = h("a", { href: URL.createObjectURL(new Blob([bytes], { type: kind })), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  };
+  const decode = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+
   const counts = (text) => new Map((text || "").split(" ").filter(Boolean).map((pair) => pair.split(":").map(Number)));
   const numbers = (text) => (text ? text.split(" ").map(Number) : []);
   // The counts of the last `window` steps up to `step`, added up.
@@ -91,5 +99,5 @@ window.cliptta = (() => {
     return sum;
   };
 
-  return { DASH, h, s, format, on, emit, at, mark, swatch, showTip, hideTip, onWidth, numbers, recent };
+  return { DASH, h, s, format, on, emit, at, mark, swatch, showTip, hideTip, onWidth, numbers, recent, save, decode };
 })();

@@ -55,11 +55,7 @@ keep.addEventListener("click", async () => {
   try {
     const file = await server.keep(mine ? { ...mine, severity: wanted.severity } : wanted);
     complain(file.problem);
-    if (!file.data) return;
-    const bytes = Uint8Array.from(atob(file.data), (letter) => letter.charCodeAt(0));
-    const address = URL.createObjectURL(new Blob([bytes], { type: file.kind }));
-    h("a", { href: address, download: file.name }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 10000);
+    if (file.data) cliptta.save(file.name, file.kind, cliptta.decode(file.data));
   } catch {
     complain("The server did not answer; please try again.");
   } finally {

@@ -37,7 +37,7 @@ class Handlers:
         self.catalog = catalog
         self.recorded = recorded
         self.runs = Runs()
-        self._engine = run
+        self.engine = run
         self._serial = itertools.count(1)
 
     # ---- the run ----
@@ -53,7 +53,7 @@ class Handlers:
             yield self._refuse(str(problem), request)
             return
         log = self._open_log(settings, config)
-        run = Run(self._engine, config)
+        run = Run(self.engine, config)
         self.runs.begin(request.session_hash, run)
         try:
             yield from self._follow(run, log, request.session_hash)
@@ -105,6 +105,10 @@ class Handlers:
             settings=kept,
             total=config.batches,
         )
+
+    def configure(self, settings: Mapping[str, Any], request: gr.Request | None) -> RunConfig:
+        """The settings as a run takes them, with the visitor's own pictures where they ask for those."""
+        return to_config(settings)
 
     def pause(self, request: gr.Request) -> None:
         """Hold the visitor's run, or let it go on."""

@@ -10,6 +10,8 @@ from clip_tta_core import engine, export
 from clip_tta_core.records import RunLog
 from clip_tta_core.sources.uploads import LIMITS
 from clip_tta_core.ui import controls, pictures
+from clip_tta_core.ui.compare_tab import Comparer, compare_tab
+from clip_tta_core.ui.compare_tab import read_recorded as read_comparison
 from clip_tta_core.ui.corruptions_tab import corruptions_tab
 from clip_tta_core.ui.handlers import PARTS, Handlers
 from clip_tta_core.ui.lessons import FIRST, LESSONS
@@ -31,14 +33,17 @@ def build(handlers: Handlers | None = None) -> gr.Blocks:
         )
         with gr.Tabs() as tabs:
             with gr.Tab("Play", id="play"):
-                play_tab(page, handlers)
+                form = play_tab(page, handlers)
+            with gr.Tab("Compare", id="compare"):
+                comparer = Comparer(handlers, read_comparison(handlers.catalog))
+                compare_tab(tabs, comparer, form, controls.cards(handlers.catalog))
             with gr.Tab("Corruptions", id="corruptions"):
                 corruptions_tab(tabs)
     return page
 
 
-def play_tab(page: gr.Blocks, handlers: Handlers) -> None:
-    """Lessons and the run across the top, settings on the left, pictures on the right."""
+def play_tab(page: gr.Blocks, handlers: Handlers) -> gr.Component:
+    """Lessons and the run across the top, settings on the left, pictures on the right. -> the form"""
     paint = handlers.first_paint()
     parts = {}
     pictures.Lessons(lessons=lesson_cards(handlers))
@@ -57,6 +62,7 @@ def play_tab(page: gr.Blocks, handlers: Handlers) -> None:
     files.change(handlers.read, [files, form], [skipped, form], **private)
     page.load(handlers.restore, None, [form, parts["message"]], **private)
     page.unload(handlers.leave)
+    return form
 
 
 def settings_panel(handlers: Handlers) -> tuple[gr.Component, gr.Component, gr.Component]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from clip_tta_core.control import Progress
 from clip_tta_core.metrics import WINDOW
-from clip_tta_core.records import RunLog
+from clip_tta_core.records import Catalog, Choice, RunConfig, RunLog, Standing
 
 DASH = "–"
 
@@ -140,6 +142,88 @@ def _alone(log: RunLog, step: int) -> str:
         return f"CLIP without adaptation is right on {percent(accuracy)} of the pictures so far."
     used = value_at(log, "zero_shot", "effective_classes", step)
     return f"CLIP without adaptation uses {_classes(used, len(log.class_names))}."
+
+
+def stream(config: RunConfig, catalog: Catalog) -> str:
+    """What a run sees, in one line: pictures, what happens to them, order, length, model."""
+
+    def title(choices: tuple[Choice, ...], name: str) -> str:
+        return next((one.title for one in choices if one.name == name), name)
+
+    shift = []
+    if config.style != "none":
+        shift.append(title(catalog.styles, config.style).lower())
+    if config.corruption != "none" and config.schedule == "constant":
+        shift.append(f"{title(catalog.corruptions, config.corruption).lower()} {config.severity}")
+    elif config.corruption != "none":
+        shift.append(f"corruptions {title(catalog.schedules, config.schedule).lower()}")
+    parts = [
+        f"{title(catalog.sources, config.source)}, {' and '.join(shift) if shift else 'clean'}",
+        f"{title(catalog.orders, config.order).lower()}, {config.batches} × {config.batch_size} pictures",
+        title(catalog.models, config.model),
+        f"answers {'after' if config.predict == 'post' else 'before'} the update",
+        f"seed {config.seed}",
+    ]
+    if config.unknown_source != "none":
+        unknown = title(catalog.unknown_sources, config.unknown_source).lower()
+        parts.insert(1, f"{percent(config.unknown_share)} unknown ({unknown})")
+    if config.episodic:
+        parts.append("weights forgotten after every batch")
+    return " · ".join(parts)
+
+
+def turn(progress: Progress) -> str:
+    """Where a comparison is: the method at work, its batch and step."""
+    if not progress.method:
+        return progress.doing
+    said = f"{progress.method}, batch {progress.batch} of {progress.batches}"
+    return said + (f", step {progress.step} of {progress.steps}" if progress.steps else "")
+
+
+def ranking(standings: Sequence[Standing], titles: Mapping[str, str], classes: int, planned: int) -> str:
+    """Who leads a comparison so far, who does harm and who has collapsed.
+
+    Args:
+        standings: the best first.
+        titles: {method: title}.
+        classes: in the list.
+        planned: how many methods take part.
+    """
+    done = [one for one in standings if one.metrics and one.done == one.total]
+    if not done:
+        return ""
+    frozen = next((one for one in done if one.method == "zero_shot"), None)
+    parts = [_leader(done, frozen, titles), _fallen(done, frozen), _collapsed(done, classes)]
+    if len(done) < planned:
+        parts.insert(0, f"{len(done)} of {planned} methods have had their turn.")
+    return " ".join(part for part in parts if part)
+
+
+def _leader(done: Sequence[Standing], frozen: Standing | None, titles: Mapping[str, str]) -> str:
+    best = done[0].metrics.get("accuracy", math.nan)
+    if not math.isfinite(best):
+        return ""
+    said = f"{titles[done[0].method]} leads: right on {percent(best)} of the pictures"
+    if frozen is None or done[0] is frozen:
+        return said + "."
+    points = round(100 * best) - round(100 * frozen.metrics["accuracy"])
+    return f"{said}, {_points(points)} above CLIP left alone."
+
+
+def _fallen(done: Sequence[Standing], frozen: Standing | None) -> str:
+    """How many of the methods are worse than no method."""
+    others = [one for one in done if one is not frozen]
+    if frozen is None or not others or not math.isfinite(frozen.metrics.get("accuracy", math.nan)):
+        return ""
+    worse = sum(one.metrics["accuracy"] < frozen.metrics["accuracy"] for one in others)
+    return f"{worse} of {len(others)} do worse than CLIP left alone." if worse else ""
+
+
+def _collapsed(done: Sequence[Standing], classes: int) -> str:
+    few = sum(one.metrics["effective_classes"] < 0.5 * classes for one in done if one.method != "zero_shot")
+    if not few:
+        return ""
+    return f"{few} end{'s' if few == 1 else ''} up with less than half of the {classes} classes."
 
 
 def _collapse(log: RunLog, adapted: list[str], step: int) -> str:
