@@ -1,7 +1,7 @@
 // Scores of known (upwards) and unknown (downwards) pictures around the threshold. props.value: see views.scores.
 const { h, s, format, mark, at, numbers } = cliptta;
 const figure = element.querySelector("figure"), svg = element.querySelector("svg");
-const ROW = 118, BINS = 28, HALF = 40;
+const ROW = 118, BINS = 28, HALF = 40, PAST = 16;  // PAST: earlier thresholds that are still marked
 let width = 0;
 
 const gather = (steps, step, window) => (steps || []).slice(Math.max(0, step - window + 1), step + 1).flatMap(numbers);
@@ -18,7 +18,7 @@ const outline = (heights, x, base, unit) => {
 
 const panel = (value, method, step, top) => {
   const known = gather(value.known[method.name], step, value.window), unknown = gather(value.unknown[method.name], step, value.window);
-  const threshold = (value.threshold[method.name] || [])[step], all = [...known, ...unknown].sort((a, b) => a - b);
+  const thresholds = value.threshold[method.name] || [], threshold = thresholds[step], all = [...known, ...unknown].sort((a, b) => a - b);
   const group = s("g", { transform: `translate(0 ${top})` });
   const left = 4, right = width - (width < 460 ? 96 : 170), base = 58, style = `--c:${method.colour}`;
   group.append(mark(method, { transform: "translate(9 9)" }), s("text", { x: 19, y: 13, class: "who", style, text: method.title }));
@@ -33,10 +33,11 @@ const panel = (value, method, step, top) => {
   group.append(s("line", { x1: left, x2: right, y1: base, y2: base, class: "base" }));
   group.append(s("text", { x: right, y: 30, "text-anchor": "end", class: "unit", text: "known" }));
   group.append(s("text", { x: right, y: 100, "text-anchor": "end", class: "unit", text: "unknown" }));
-  if (Number.isFinite(threshold)) {
-    const place = left + ((right - left) * (threshold - low)) / (high - low);
-    group.append(s("line", { x1: place, x2: place, y1: 16, y2: base + HALF + 4, class: "threshold" }));
-  }
+  const at = (score) => left + ((right - left) * Math.max(0, Math.min(1, (score - low) / (high - low))));
+  thresholds.slice(Math.max(0, step - PAST), step).filter(Number.isFinite).forEach((earlier, i, all) => {
+    group.append(s("line", { x1: at(earlier), x2: at(earlier), y1: base - 5, y2: base + 5, class: "earlier", opacity: (i + 1) / (all.length + 1) }));
+  });
+  if (Number.isFinite(threshold)) group.append(s("line", { x1: at(threshold), x2: at(threshold), y1: 16, y2: base + HALF + 4, class: "threshold" }));
   const side = right + 18, auroc = (value.auroc[method.name] || [])[step], fpr95 = (value.fpr95[method.name] || [])[step];
   group.append(s("text", { x: side, y: 46, class: "big", text: format("share", auroc) }), s("text", { x: side, y: 61, class: "unit", text: "AUROC" }));
   group.append(s("text", { x: side, y: 82, class: "value", text: format("share", fpr95) }), s("text", { x: side, y: 96, class: "unit", text: "FPR95" }));

@@ -9,6 +9,7 @@ from typing import Any
 from clip_tta_core.ui.settings import Settings, defaults
 
 STEADY = {"tent": {"lr": 1e-3, "steps": 10}, "cliptta": {"lr": 1e-3, "steps": 10}}
+OPEN = {"tent": STEADY["tent"], "cliptta": STEADY["cliptta"] | {"open_set": True}}
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,15 @@ LESSONS = (
             "unknown_source": "objects",
             "unknown_share": 0.5,
         },
-        {"tent": {"lr": 1e-3, "steps": 10}, "cliptta": {"lr": 1e-3, "steps": 10, "open_set": True}},
+        OPEN,
+    ),
+    Lesson(
+        "nonsense",
+        "Confident nonsense",
+        "Half of the pictures are letters, which no class is. Accuracy on the objects hardly moves, yet "
+        "TENT grows as sure of letters as of objects: watch its AUROC fall.",
+        {"corruption": "none", "unknown_source": "characters", "unknown_share": 0.5},
+        OPEN,
     ),
 )
 FIRST = LESSONS[0]

@@ -65,7 +65,8 @@ class Scores(Picture):
 
     def __init__(self, value: Any = None, **kwargs: Any) -> None:
         help = (
-            "How familiar pictures look: known ones upwards, unknown ones downwards, a line at the threshold."
+            "How familiar pictures look: known ones upwards, unknown ones downwards, a line at the threshold "
+            "and ticks where it was before."
         )
         template = _CHART.format(title="Known or unknown?", extra="", height=10, help=help)
         super().__init__(value, name="scores", template=template, describe="Scores per method.", **kwargs)
