@@ -50,15 +50,17 @@ def open_log() -> RunLog:
     return make_log(RunConfig(batches=6, batch_size=32, unknown_source="objects"))
 
 
-def serve(handlers: Handlers):
-    """Launch a page; returns it and its address."""
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+def serve(handlers: Handlers):
+    """Launch a page; returns it and its address."""
     page = layout.build(handlers)
-    _, url, _ = ui.launch(
-        page, server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, ssr_mode=False
-    )
+    where = {"server_name": "127.0.0.1", "server_port": free_port()}
+    _, url, _ = ui.launch(page, prevent_thread_lock=True, quiet=True, ssr_mode=False, **where)
     return page, url
 
 
