@@ -95,8 +95,7 @@ def mean_shift(
         neighbours: how many; all where there are fewer candidates.
         bandwidth: larger counts far neighbours more.
         centre: (D,) taken off before cosines are measured. CLIP's images share a large common direction;
-        with it every
-            picture is everyone's neighbour.
+            with it every picture is everyone's neighbour.
 
     Returns:
         unit rows.

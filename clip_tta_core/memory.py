@@ -72,9 +72,8 @@ class ConfidentMemory:
         self._arrived = keys.stop
         stored = to_bytes(images)
         for image, label, sure, key in zip(stored, labels.tolist(), confidence.tolist(), keys, strict=True):
-            self.slots[label].append(
-                Entry(image.clone(), label, sure, key)
-            )  # a view would keep the whole batch
+            entry = Entry(image.clone(), label, sure, key)  # a view would keep the whole batch
+            self.slots[label].append(entry)
         for label in set(labels.tolist()):
             self.slots[label] = sorted(self.slots[label], key=lambda entry: -entry.confidence)[: self.shots]
         return keys

@@ -19,12 +19,12 @@ from clip_tta_core.registry import unknown_name
 ScoreName = Literal["max_prob", "max_log_prob", "max_logit", "logsumexp", "entropy"]
 
 SCORES: dict[str, Callable[[Tensor], Tensor]] = {  # (B, K) kappa-scaled cosines -> (B,)
-    "max_prob": lambda logits: logits.softmax(dim=-1).amax(
-        dim=-1
-    ),  # MCM: Ming et al., NeurIPS 2022, at kappa 1
+    # MCM at kappa 1: Ming et al., NeurIPS 2022.
+    "max_prob": lambda logits: logits.softmax(dim=-1).amax(dim=-1),
     "max_log_prob": lambda logits: logits.log_softmax(dim=-1).amax(dim=-1),
     "max_logit": lambda logits: logits.amax(dim=-1),
-    "logsumexp": lambda logits: logits.logsumexp(dim=-1),  # negative energy: Liu et al., NeurIPS 2020
+    # Negative energy: Liu et al., NeurIPS 2020.
+    "logsumexp": lambda logits: logits.logsumexp(dim=-1),
     "entropy": lambda logits: -losses.entropy(logits),
 }
 
@@ -41,15 +41,17 @@ def otsu(scores: Tensor) -> float:
 
     Of all splits of the sorted scores, the one with the largest w_low w_high (mean_high - mean_low)^2; the
     threshold is the middle of its gap, and the middle one of equally good gaps. All scores equal: that value.
-    Source: Otsu, IEEE Trans. SMC 1979, on the values themselves instead of a histogram.
+    Scores that are not finite do not count. Source: Otsu, IEEE Trans. SMC 1979, on the values themselves
+    instead of a histogram.
     """
-    if scores.numel() == 0:
-        raise ValueError("otsu: needs at least one score, got none.")
-    ordered = scores.detach().double().flatten().sort().values  # (N,)
+    found = scores.detach().flatten().cpu().double()  # on the CPU first: some devices have no double
+    ordered = found[found.isfinite()].sort().values  # (N,)
+    if len(ordered) == 0:
+        raise ValueError(f"otsu: needs at least one finite score, got {len(found)} of which none is.")
     if ordered[0] == ordered[-1]:
         return ordered[0].item()
     n = len(ordered)
-    low_count = torch.arange(1, n, dtype=torch.float64, device=ordered.device)  # (N-1,)
+    low_count = torch.arange(1, n, dtype=torch.float64)  # (N-1,)
     low_sum = ordered.cumsum(dim=0)[:-1]
     gap = (ordered.sum() - low_sum) / (n - low_count) - low_sum / low_count
     variance = low_count * (n - low_count) * gap**2
@@ -69,9 +71,7 @@ def two_gaussians(values: Tensor, tolerance: float = 1e-3, iterations: int = 100
         posterior probabilities in the type of `values`, or None when there is nothing to tell apart: all
         values equal, or fewer than two in one of the Gaussians.
     """
-    points = (
-        values.detach().double().flatten().cpu()
-    )  # (N,), a few hundred at most: faster here than on a device
+    points = values.detach().flatten().cpu().double()  # (N,), a few hundred: faster here than on a device
     if len(points) < 4 or points.min() == points.max():
         return None
     low = (points < otsu(points)).double()

@@ -67,5 +67,11 @@ def test_otsu_of_equally_good_gaps_takes_the_middle_one():
 
 
 def test_otsu_of_nothing_says_so():
-    with pytest.raises(ValueError, match="at least one score"):
-        scores.otsu(torch.zeros(0))
+    for nothing in (torch.zeros(0), torch.tensor([math.nan])):
+        with pytest.raises(ValueError, match=f"at least one finite score, got {len(nothing)}"):
+            scores.otsu(nothing)
+
+
+def test_otsu_passes_over_what_is_not_a_number():
+    values = torch.tensor([0.30, math.nan, 0.10, 0.34, math.inf, 0.12])
+    assert scores.otsu(values) == pytest.approx(0.21)

@@ -13,8 +13,9 @@ One batch, in the released order of operations:
         one step of Adam on the normalization layers (and the threshold)
 
 The released code runs the encoder on the batch and on the memory separately. Both go through together here,
-and a drawn picture that is also in the batch goes through once: the layers treat every image by itself, so
-nothing changes.
+and a drawn picture that is also in the batch goes through once: layer normalization treats every image by
+itself, so nothing changes; batch normalization, of ResNets, sees the statistics of both together. Otsu's
+threshold is exact instead of the low edge of a histogram's gap, and of one image alone no diversity is asked.
 """
 
 from __future__ import annotations
@@ -44,8 +45,22 @@ class Cliptta(Method):
     train = "visual_norm"
     presets = {
         "authors": {},
+        "authors, CIFAR-100": {"shots": 16, "sample_size": 128},
         "authors, memory only (ImageNet)": {"composition": "memory_only", "shots": 16, "sample_size": 64},
         "authors, open set": {"open_set": True, "shots": 16, "sample_size": 128},
+        "authors, open set (CIFAR-10-C)": {
+            "open_set": True,
+            "shots": 16,
+            "sample_size": 128,
+            "beta_ood": 0.1,
+        },
+        "authors, open set (ImageNet)": {"open_set": True, "shots": 16, "sample_size": 64, "lr": 1e-5},
+        "authors, open set (ImageNet-C)": {
+            "open_set": True,
+            "shots": 16,
+            "sample_size": 64,
+            "beta_reg": 0.5,
+        },
     }
 
     @dataclass(frozen=True)
@@ -70,6 +85,9 @@ class Cliptta(Method):
         beta_reg: float = knob(1.0, 0.0, 10.0, help="Weight of the diversity bonus against collapse.")
         open_set: bool = knob(False, help="Expect pictures of unknown classes.")
         beta_ood: float = knob(1.0, 0.0, 100.0, help="Weight of the loss that parts known from unknown.")
+        oce: losses.OceForm = knob(
+            "contrastive", help="How that loss measures the distance; every published run is contrastive."
+        )
         score: scores.ScoreName = knob("max_log_prob", help="What counts as looking known.")
         kappa: float = knob(
             1.0, 0.1, 200.0, log=True, help="Scale of the cosines inside scores and confidences."
@@ -90,10 +108,8 @@ class Cliptta(Method):
     def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.memory = ConfidentMemory(clip.num_classes, config.shots)
-        self.threshold = nn.Parameter(
-            torch.zeros((), device=clip.device)
-        )  # Otsu sets it before its first use
-        self.gamma = 0.0
+        self.threshold = nn.Parameter(torch.zeros((), device=clip.device))  # Otsu sets it before its use
+        self.gamma = 1.0  # likewise
         learned = [*clip.trainable(), *([self.threshold] if config.open_set else [])]
         self.optimizer = torch.optim.Adam(learned, lr=config.lr, eps=1e-6)
 
@@ -119,10 +135,11 @@ class Cliptta(Method):
                 features = self.clip.encode_image(torch.cat([shown, fresh]))  # (B + fresh, D)
             terms = self._terms(features, len(shown), drawn)
             if step == 0:
-                norms = self._gradient_norms(terms, features)
+                measured = self._gradient_norms(terms, features)
+                measured["pseudo_classes"] = float(len(self._labels(features).unique()))
             loss = sum(terms.values(), features.new_zeros(()))
             skipped += not optim.guarded_step(self.optimizer, loss)
-        report = {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}, **norms}
+        report = {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}, **measured}
         report |= {"memory": float(len(self.memory)), "skipped": float(skipped)}
         if self.config.open_set:
             report |= {"alpha": self.threshold.item()}
@@ -140,9 +157,16 @@ class Cliptta(Method):
         """In-distribution scores. (N, D) -> (N,)"""
         return scores.score(features @ self.clip.text_features.T, self.config.score, self.config.kappa)
 
+    def _labels(self, features: Tensor) -> Tensor:
+        """Pseudo-classes; where all are the same one, the contrast pulls nowhere. (N, D) -> (N,)"""
+        return self.clip.classify(features.detach()).argmax(dim=-1)
+
     def _set_threshold(self, features: Tensor) -> None:
         """Start the batch from Otsu's threshold of its scores: the released code does so for every batch."""
         score = self._score(features)
+        score = score[score.isfinite()]
+        if not len(score):  # no step will be taken on such a batch
+            return
         with torch.no_grad():
             self.threshold.fill_(scores.otsu(score))
         spread = score.std(correction=0).item()
@@ -163,7 +187,8 @@ class Cliptta(Method):
         """Offer the accepted pictures to the memory. -> {memory key: row of the batch}"""
         if self.config.composition == "batch_only":
             return {}
-        kept = self._accepted(features).nonzero().flatten()  # (N,)
+        sound = features.isfinite().all(dim=-1)
+        kept = (self._accepted(features) & sound).nonzero().flatten()  # (N,)
         cosines = features[kept] @ self.clip.text_features.T  # (N, K)
         confidence = scores.score(cosines, "max_prob", self.config.kappa)
         keys = self.memory.insert(images[kept], cosines.argmax(dim=-1), confidence)
@@ -209,7 +234,7 @@ class Cliptta(Method):
                 add("diversity", -config.beta_reg * losses.marginal_entropy(group))
         if config.open_set and batch:
             score = self._score(features[:batch])
-            oce = losses.outlier_contrastive_exposure(score, self.threshold, self.gamma)
+            oce = losses.outlier_contrastive_exposure(score, self.threshold, self.gamma, config.oce)
             if oce is not None:
                 add("oce", config.beta_ood * oce)
         return terms

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from clip_tta_core import scores
+from clip_tta_core.bench.released import ReleasedLoop
 from clip_tta_core.methods.cliptta import Cliptta
 from tests.conftest import TinyVisual
 
@@ -20,18 +21,13 @@ def build(clip, seed=0, **knobs):
 
 class Reference:
     """The released algorithm written plainly: batch and memory through the encoder one after the other, B x B
-    logits built entry by entry, no tricks. Closed and open set, composition "batch_and_memory"."""
+    logits built entry by entry, no tricks. Everything remembered is replayed at every step."""
 
-    def __init__(self, clip, lr=1e-4, steps=10, shots=4, open_set=False, gamma=0.005):
+    def __init__(self, clip, lr=1e-4, steps=10, shots=4, open_set=False, gamma=0.005, memory_only=False):
         self.visual = copy.deepcopy(clip.visual)
         self.mean, self.std = torch.full((1, 3, 1, 1), 0.5), torch.full((1, 3, 1, 1), 0.25)
-        self.texts, self.steps, self.shots, self.open_set, self.gamma = (
-            clip.text_features,
-            steps,
-            shots,
-            open_set,
-            gamma,
-        )
+        self.texts, self.steps, self.shots = clip.text_features, steps, shots
+        self.open_set, self.gamma, self.memory_only = open_set, gamma, memory_only
         self.alpha = torch.nn.Parameter(torch.tensor(0.5))
         norms = [m for m in self.visual.modules() if isinstance(m, torch.nn.LayerNorm)]
         learned = [p.requires_grad_(True) for norm in norms for p in (norm.weight, norm.bias)]
@@ -74,7 +70,8 @@ class Reference:
             remembered = self.encode(
                 torch.stack([image for slot in self.memory.values() for _, image in slot])
             )
-            loss = loss + self.soft_contrast(remembered) - self.diversity(remembered)
+            replay = self.soft_contrast(remembered) - self.diversity(remembered)
+            loss = replay if self.memory_only else loss + replay
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -89,9 +86,15 @@ def quantized(images):
     return (images * 255).round() / 255
 
 
-@pytest.mark.parametrize("open_set", [False, True])
-def test_it_reproduces_the_released_order_of_operations_batch_by_batch(clip, make_images, open_set):
-    ours, reference = build(clip, lr=1e-3, open_set=open_set), Reference(clip, lr=1e-3, open_set=open_set)
+@pytest.mark.parametrize(
+    ("open_set", "composition"),
+    [(False, "batch_and_memory"), (True, "batch_and_memory"), (False, "memory_only")],
+)
+def test_it_reproduces_the_released_order_of_operations_batch_by_batch(
+    clip, make_images, open_set, composition
+):
+    ours = build(clip, lr=1e-3, open_set=open_set, composition=composition)
+    reference = Reference(clip, lr=1e-3, open_set=open_set, memory_only=composition == "memory_only")
     for seed in range(4):
         images = quantized(make_images(batch=12, seed=seed))
         ours.adapt(images)
@@ -101,6 +104,58 @@ def test_it_reproduces_the_released_order_of_operations_batch_by_batch(clip, mak
         for a, b in zip(ours.clip.trainable(), reference.optimizer.param_groups[0]["params"], strict=False):
             torch.testing.assert_close(a, b, atol=2e-5, rtol=1e-3)
         assert ours.threshold.item() == pytest.approx(reference.alpha.item(), abs=1e-5) or not open_set
+
+
+def test_the_benchmark_s_loop_of_two_calls_learns_the_same(clip, make_images):
+    ours, loop = build(clip), ReleasedLoop(clip.fork("visual_norm"), torch.Generator().manual_seed(0))
+    for seed in range(3):
+        images = quantized(make_images(batch=12, seed=seed))
+        ours.adapt(images)
+        loop.adapt(images)
+        torch.testing.assert_close(loop.predict(images).features, ours.predict(images).features)
+
+
+def test_the_terms_by_definition(clip, make_images):
+    """Every weight and word of the loss, at the source's weights: batch and memory hold the same pictures."""
+    images = quantized(make_images(batch=16))
+    knobs = {"beta_tta": 0.5, "beta_reg": 0.25, "beta_ood": 3.0, "gamma": 0.1, "kappa": 20.0, "shots": 16}
+    words = {"loss": "hard", "direction": "symmetric", "score": "logsumexp", "oce": "inter_variance"}
+    method = build(clip, open_set=True, sample_size=80, steps=1, lr=0.0, **knobs, **words)
+    report = method.adapt(images)
+    cosines = clip.encode_image(images) @ clip.text_features.T  # (16, 5)
+    s = (20 * cosines).exp().sum(dim=1).log()
+    kept = s > scores.otsu(s)
+    assert 1 < kept.sum() < 16
+    a = 100 * cosines[kept][:, cosines[kept].argmax(dim=1)]  # (N, N)
+    contrast = -(a.log_softmax(dim=1).diagonal() + a.log_softmax(dim=0).diagonal()).mean() / 2
+    assert report["contrastive"] == pytest.approx(2 * 0.5 * contrast.item(), rel=1e-4)
+
+    def spread(rows):
+        mean = (100 * rows).softmax(dim=1).mean(dim=0)
+        return torch.special.entr(mean).sum().item()
+
+    expected = -0.25 * (spread(cosines) + spread(cosines[kept]))
+    assert report["diversity"] == pytest.approx(expected, rel=1e-3)
+    w = torch.sigmoid((s - scores.otsu(s)) / 0.1)
+    gap = (w * s).sum() / w.sum() - ((1 - w) * s).sum() / (1 - w).sum()
+    assert report["oce"] == pytest.approx(-3 * (w.mean() * (1 - w.mean()) * gap**2).item(), rel=1e-4)
+    confidence = (20 * cosines).softmax(dim=1).amax(dim=1)[kept]
+    stored = sorted(entry.confidence for entry in method.memory.entries)
+    assert stored == pytest.approx(sorted(confidence.tolist()), rel=1e-4)
+
+
+def test_each_step_draws_afresh_and_at_most_its_share_of_every_class(clip, make_images):
+    method, drawn = build(clip, sample_size=10, steps=6, lr=0.0), []
+    sample = method.memory.sample
+
+    def watched(size, rng):
+        drawn.append(sample(size, rng))
+        return drawn[-1]
+
+    method.memory.sample = watched
+    method.adapt(make_images(batch=32))
+    assert len(drawn) == 6 and len({tuple(e.key for e in one) for one in drawn}) > 1
+    assert all(sum(e.label == k for e in one) <= 2 for one in drawn for k in range(5))
 
 
 def test_each_picture_of_a_first_batch_goes_through_the_encoder_once_a_step(clip, make_images):
@@ -179,6 +234,8 @@ def test_equal_scores_are_all_accepted(clip, make_images):
     report = method.adapt(same)
     assert all(math.isfinite(value) for value in report.values())
     assert report["memory"] == 4  # one class, four shots
+    assert report["pseudo_classes"] == 1  # a collapsed batch, which the contrast cannot mend
+    assert report["grad_contrastive"] == pytest.approx(0, abs=1e-6)
 
 
 def test_a_filter_that_rejects_everything_drops_the_contrast_and_goes_on(clip, make_images):
@@ -187,6 +244,20 @@ def test_a_filter_that_rejects_everything_drops_the_contrast_and_goes_on(clip, m
     method.gamma = 0.005
     report = method.adapt(make_images())
     assert "contrastive" not in report and all(math.isfinite(value) for value in report.values())
+
+
+@pytest.mark.parametrize("open_set", [False, True])
+@pytest.mark.parametrize("broken", [1, 8])
+def test_a_picture_that_is_not_a_number_is_never_remembered(clip, make_images, open_set, broken):
+    method = build(clip, open_set=open_set, filter_unknown=False, shots=8)
+    before = [p.clone() for p in method.clip.trainable()]
+    images = make_images()
+    images[:broken] = math.nan
+    assert method.adapt(images)["skipped"] == 10
+    assert sorted(entry.key for entry in method.memory.entries) == list(range(8 - broken))
+    assert all(math.isfinite(entry.confidence) for entry in method.memory.entries)
+    assert all(torch.equal(a, b) for a, b in zip(before, method.clip.trainable(), strict=True))
+    assert method.threshold.isfinite()
 
 
 def test_a_batch_of_one_does_not_reward_doubt(clip, make_images):
