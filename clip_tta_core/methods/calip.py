@@ -1,4 +1,8 @@
-"""CALIP: parameter-free attention of patches and texts. Guo et al., AAAI 2023, arXiv 2209.14169."""
+"""CALIP: parameter-free attention of patches and texts. Guo et al., AAAI 2023, arXiv 2209.14169.
+
+The three logits are added, so that their sum is on a larger scale than CLIP's: its probabilities are surer
+than they should be.
+"""
 
 from __future__ import annotations
 

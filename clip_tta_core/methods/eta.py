@@ -5,8 +5,8 @@
     loss            mean over both of exp(E0 - H_i) H_i, the weight not differentiated
     m               <- 0.9 m + 0.1 mean of those p_i
 
-Probabilities are those of the scaled logits: unscaled cosines make all of them alike, and nothing is ever
-new.
+Probabilities are those of the scaled logits: of unscaled cosines, which CLIPTTA's re-implementation reads,
+all are alike and nothing is ever new. Its diversity bonus is not the authors' and is left out.
 """
 
 from __future__ import annotations

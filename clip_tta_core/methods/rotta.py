@@ -8,7 +8,8 @@ with a the age of a picture in capacities of the memory. The teacher predicts.
 
 The method's robust batch normalization has no counterpart in LayerNorm. The authors' nu of 0.001 all but
 freezes the teacher over a short stream: the preset for one takes 0.05. Every picture is augmented in its
-own way.
+own way. CLIPTTA's re-implementation predicts with the student, shows both the same picture and reads unscaled
+cosines; its protocol here means the number of steps.
 """
 
 from __future__ import annotations

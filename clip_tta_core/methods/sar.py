@@ -6,7 +6,9 @@
     e <- 0.9 e + 0.1 that mean;  where e falls below e0: back to the weights of the start, e forgotten
 
 e0 is 0.2 nats for the 1000 classes of the paper, hence the share of ln K. The authors' code keeps the old e
-after a recovery, so that it recovers again and again; this is what the paper says.
+after a recovery, so that it recovers again and again; this is what the paper says. The step size grows with
+the batch, also below 32 pictures, where the authors double it. CLIPTTA's re-implementation adapts the last
+blocks too; its protocol here means the number of steps.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     after every 64 pictures: a sharpness-aware step on the mean entropy of the memory
 
 The authors' confidence is 0.99 for 10 classes, 0.66 for 100, 0.33 for 1000: "auto" is the line through
-these over the logarithm of K. Probabilities are those of the scaled logits; of unscaled cosines none would
-ever be stored.
+these over the logarithm of K. Probabilities are those of the scaled logits; of unscaled cosines, which
+CLIPTTA's re-implementation reads, none would ever be stored. Its protocol here means the number of steps.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@
 
 One view is the default, since each costs a forward. The authors take 16, and plain descent with rates and
 margins made for batch normalization, which the presets have; Adam with this margin is ours, for LayerNorm.
+CLIPTTA's re-implementation trains on entropies of unscaled cosines and stores a batch again at every step;
+its protocol here means memory, margin, consistency and number of steps.
 """
 
 from __future__ import annotations
@@ -101,6 +103,7 @@ class Stamp(Method):
         return self._last.of(images, self._average)
 
     def adapt(self, images: Tensor) -> dict[str, float]:
+        self._batches += 1
         prediction = self.predict(images)
         confidence, labels = prediction.logits.softmax(dim=-1).max(dim=-1)  # (B,), (B,)
         sound = prediction.scores > prediction.threshold
@@ -113,7 +116,6 @@ class Stamp(Method):
         for image, label, sure in rows:
             self.memory.offer(image, label, sure, self.rng)
         report = self._update(images)
-        self._batches += 1
         return report | {
             "selected": len(chosen) / len(images),
             "memory": float(len(self.memory)),
@@ -149,8 +151,7 @@ class Stamp(Method):
         return (1 + math.cos(math.pi * self.updates / self.config.schedule)) / 2
 
     def _average(self, images: Tensor) -> Prediction:
-        """The mean prediction over the views. The views of one batch are the same whenever they are asked
-        for."""
+        """The mean prediction over the views, which are the same when a batch is adapted to and after."""
         prediction = self.clip.predict(images)
         logits = prediction.logits  # (B, K)
         if self.config.views > 1:

@@ -86,8 +86,7 @@ class Unient(Method):
         return Prediction(prediction.logits, prediction.features, self._known(images), 0.5)
 
     def _known(self, images: Tensor) -> Tensor:
-        """How likely each picture is known: all surely, where there is nothing to split. (B, 3, H, W) ->
-        (B,)"""
+        """How likely each is known: all surely where there is nothing to split. (B, 3, H, W) -> (B,)"""
         nearness = self.clip.zero_shot(images).logits.amax(dim=-1) / self.clip.scale  # (B,)
         sound = nearness.isfinite()
         known = sound.float()

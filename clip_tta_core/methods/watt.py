@@ -9,6 +9,10 @@ afresh:
             `steps` steps of CLIPArTT's loss, with the template's caption of each picture's likeliest class
             remember the weights
         continue from the average of the remembered weights
+
+CLIPTTA's re-implementation takes the softmax over the pictures of a caption, and by default a single
+template, which leaves nothing to average; its protocol here means rounds, steps, schedule and not starting
+over.
 """
 
 from __future__ import annotations

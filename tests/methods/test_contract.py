@@ -6,22 +6,33 @@ import dataclasses
 import inspect
 import math
 import pickle
+import re
 
 import pytest
 import torch
 
 from clip_tta_core.methods import METHODS
 
+# Settings that keep a test short; what learns every so many pictures then does within one batch.
+SHORT = {"steps": 2, "rounds": 1, "templates": 2, "every": 8}
+# Knobs that leave pictures out, set so that they leave out all or none.
+NOTHING = {"margin": 0.0, "confidence": 1.01, "delta": 1.0}
+EVERYTHING = {"margin": 1.5, "epsilon": 2.0, "confidence": 0.0, "delta": -1.0}
+# Settings under which what does not learn, or has no say, is zero-shot: steps of length 0 and votes of none.
+SILENT = {"lr": 0.0, "weight": 0.0, "beta_visual": 0.0, "beta_text": 0.0, "alpha_positive": 0.0}
+SILENT |= {"alpha_negative": 0.0, "alpha": 0.0, "blend": 1.0, "ensemble": False, "views": 1}
 
-def build(name, clip, seed=0, **knobs):
-    cls = METHODS[name]
-    return cls(clip.fork(cls.train), cls.Config(**knobs), torch.Generator().manual_seed(seed))
 
-
-def fewer_steps(name):
-    """Settings that keep a test short without changing what is tested."""
+def known(name, *wanted):
+    """Of some settings those a method has; later ones win."""
     knobs = {knob.name for knob in METHODS[name].Config.knobs()}
-    return {"steps": 2} if "steps" in knobs else {}
+    return {key: value for values in wanted for key, value in values.items() if key in knobs}
+
+
+def build(name, clip, *wanted, seed=0):
+    cls = METHODS[name]
+    config = cls.Config(**known(name, *wanted))
+    return cls(clip.fork(cls.train), config, torch.Generator().manual_seed(seed))
 
 
 def snapshot(clip):
@@ -29,48 +40,55 @@ def snapshot(clip):
     return [tensor.clone() for tower in towers for tensor in tower.state_dict().values()]
 
 
-def texts_of(name):
-    return inspect.getdoc(METHODS[name])
+def finite(report):
+    return all(type(value) is float and math.isfinite(value) for value in report.values())
 
 
 every_method = pytest.mark.parametrize("name", METHODS)
+every_preset = pytest.mark.parametrize(
+    ("name", "preset"), [(name, preset) for name in METHODS for preset in ("", *METHODS[name].presets)]
+)
 
 
-@every_method
-def test_reports_are_finite_plain_and_picklable(name, clip, make_images):
-    method = build(name, clip, **fewer_steps(name))
+def settings(name, preset):
+    return METHODS[name].presets[preset] if preset else {}
+
+
+@every_preset
+def test_reports_are_finite_plain_and_picklable(name, preset, clip, make_images):
+    method = build(name, clip, settings(name, preset), SHORT)
     for seed in range(3):
         images = make_images(seed=seed)
         report = method.adapt(images)
         assert pickle.loads(pickle.dumps(report)) == report
-        assert all(type(value) is float and math.isfinite(value) for value in report.values()), report
+        assert finite(report), report
         prediction = method.predict(images)
         assert prediction.logits.shape == (8, 5) and prediction.features.shape == (8, 16)
         assert prediction.logits.isfinite().all() and not prediction.logits.requires_grad
         torch.testing.assert_close(prediction.features.norm(dim=-1), torch.ones(8))
 
 
-@every_method
-def test_a_batch_of_one_works(name, clip, make_images):
-    method = build(name, clip, **fewer_steps(name))
+@every_preset
+def test_a_batch_of_one_works(name, preset, clip, make_images):
+    method = build(name, clip, settings(name, preset), SHORT, {"every": 1})
     report = method.adapt(make_images(batch=1))
-    assert all(math.isfinite(value) for value in report.values()), report
+    assert finite(report), report
     assert method.predict(make_images(batch=1)).logits.isfinite().all()
 
 
 @every_method
 @pytest.mark.parametrize("classes", [2, 1000])
 def test_two_and_a_thousand_classes_work(name, classes, make_clip, make_images):
-    method = build(name, make_clip(classes=classes), **fewer_steps(name))
+    method = build(name, make_clip(classes=classes), SHORT)
     report = method.adapt(make_images())
-    assert all(math.isfinite(value) for value in report.values()), report
+    assert finite(report), report
     assert method.predict(make_images()).logits.shape == (8, classes)
 
 
 @every_method
 def test_the_loaded_model_stays_as_it_was_bit_for_bit(name, clip, make_images):
     before = snapshot(clip)
-    method = build(name, clip, **fewer_steps(name))
+    method = build(name, clip, SHORT)
     for seed in range(2):
         method.adapt(make_images(seed=seed))
     assert all(torch.equal(a, b) for a, b in zip(before, snapshot(clip), strict=True))
@@ -78,10 +96,24 @@ def test_the_loaded_model_stays_as_it_was_bit_for_bit(name, clip, make_images):
 
 
 @every_method
+def test_built_again_it_starts_over_bit_for_bit(name, clip, make_images):
+    def run():
+        method = build(name, clip, SHORT)
+        logits = []
+        for seed in range(2):
+            images = make_images(seed=seed)
+            method.adapt(images)
+            logits.append(method.predict(images).logits)
+        return torch.cat(logits)
+
+    assert torch.equal(run(), run())
+
+
+@every_method
 def test_the_result_is_the_same_alone_or_beside_other_methods(name, clip, make_images):
     def logits(companions):
-        method = build(name, clip, **fewer_steps(name))
-        others = [build(other, clip, **fewer_steps(other)) for other in companions]
+        method = build(name, clip, SHORT)
+        others = [build(other, clip, SHORT) for other in companions]
         for seed in range(2):
             images = make_images(seed=seed)
             for other in others:
@@ -90,57 +122,83 @@ def test_the_result_is_the_same_alone_or_beside_other_methods(name, clip, make_i
             out = method.predict(images).logits
         return out
 
-    torch.testing.assert_close(logits([]), logits(["tent", "cliptta"]), rtol=0, atol=0)
+    names = list(METHODS)
+    here = names.index(name)
+    neighbours = [names[(here + i) % len(names)] for i in (1, 2, 3)]
+    torch.testing.assert_close(logits([]), logits(neighbours), rtol=0, atol=0)
 
 
-@every_method
-def test_no_learning_rate_means_zero_shot(name, clip, make_images):
-    knobs = {knob.name for knob in METHODS[name].Config.knobs()}
-    if "lr" not in knobs:
-        pytest.skip("has no learning rate")
-    method = build(name, clip, lr=0.0, **fewer_steps(name))
-    images = make_images()
-    method.adapt(images)
-    torch.testing.assert_close(method.predict(images).logits, clip.predict(images).logits, rtol=0, atol=0)
+@every_preset
+def test_without_steps_and_votes_it_is_zero_shot_exactly(name, preset, clip, make_images):
+    method = build(name, clip, settings(name, preset), SHORT, SILENT)
+    for seed in range(2):
+        images = make_images(seed=seed)
+        method.adapt(images)
+        assert torch.equal(method.predict(images).logits, clip.predict(images).logits)
 
 
-@every_method
-def test_pixels_that_are_not_numbers_leave_the_weights_finite(name, clip, make_images):
-    method = build(name, clip, **fewer_steps(name))
+@every_preset
+def test_pixels_that_are_not_numbers_leave_the_weights_and_what_follows_finite(
+    name, preset, clip, make_images
+):
+    method = build(name, clip, settings(name, preset), SHORT)
+    method.adapt(make_images(seed=2))
     images = make_images()
     images[0, 0, 0, 0] = math.nan
     method.adapt(images)
     assert all(p.isfinite().all() for p in method.clip.trainable())
+    assert finite(method.adapt(make_images(seed=3)))
+    assert all(p.isfinite().all() for p in method.clip.trainable())
     assert method.predict(make_images(seed=1)).logits.isfinite().all()
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if known(name, NOTHING)])
+def test_selecting_nothing_leaves_every_weight_where_it_was(name, clip, make_images):
+    method = build(name, clip, SHORT, NOTHING)
+    before = snapshot(method.clip)
+    report = method.adapt(make_images())
+    assert finite(report) and report["skipped"] > 0
+    assert all(torch.equal(a, b) for a, b in zip(before, snapshot(method.clip), strict=True))
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if known(name, EVERYTHING)])
+def test_selecting_everything_moves_weights_and_skips_nothing(name, make_clip, make_images):
+    method = build(name, make_clip(scale=10.0), SHORT, EVERYTHING)
+    before = snapshot(method.clip)
+    report = method.adapt(make_images())
+    assert finite(report) and report["skipped"] == 0
+    assert not all(torch.equal(a, b) for a, b in zip(before, snapshot(method.clip), strict=True))
 
 
 @every_method
 def test_only_what_the_method_declares_is_trained(name, clip, make_images):
-    method = build(name, clip, **fewer_steps(name))
+    method = build(name, clip, SHORT)
     declared = {id(p) for p in method.clip.trainable()}
-    before = {n: p.detach().clone() for n, p in method.clip.visual.named_parameters()}
+    parameters = [*method.clip.visual.named_parameters(), *method.clip.encode_text.named_parameters()]
+    before = [p.detach().clone() for _, p in parameters]
     method.adapt(make_images())
-    for n, p in method.clip.visual.named_parameters():
-        assert id(p) in declared or torch.equal(before[n], p), n
+    for (n, p), old in zip(parameters, before, strict=True):
+        assert id(p) in declared or torch.equal(old, p), n
 
 
 @every_method
-def test_every_knob_is_read(name):
-    source = inspect.getsource(inspect.getmodule(METHODS[name]))
-    for field in dataclasses.fields(METHODS[name].Config):
-        assert f"onfig.{field.name}" in source, f"{name} never reads its knob {field.name}"
+def test_every_knob_is_read_and_not_only_to_state_the_cost(name):
+    cls = METHODS[name]
+    source = inspect.getsource(inspect.getmodule(cls)).replace(inspect.getsource(cls.cost), "")
+    for field in dataclasses.fields(cls.Config):
+        assert re.search(rf"onfig\.{field.name}\b", source), f"{name} never reads its knob {field.name}"
 
 
-@every_method
-def test_every_preset_is_valid(name):
-    for values in METHODS[name].presets.values():
-        METHODS[name].Config.from_values(dict(values))
+@every_preset
+def test_every_preset_is_valid(name, preset):
+    METHODS[name].Config.from_values(dict(settings(name, preset)))
 
 
 def test_summaries_are_distinct():
-    assert len({texts_of(name) for name in METHODS}) == len(METHODS)
+    assert len({inspect.getdoc(cls) for cls in METHODS.values()}) == len(METHODS)
 
 
-def test_an_unknown_method_is_answered_with_the_nearest_name():
-    with pytest.raises(ValueError, match="Did you mean 'tent'"):
-        METHODS["tnet"]
+@every_method
+def test_a_misspelt_name_is_answered_with_the_right_one(name):
+    with pytest.raises(ValueError, match=f"Did you mean '{name}'"):
+        METHODS[name + "x"]

@@ -1,4 +1,4 @@
-"""What methods say they cost is what is counted at the image encoder; this file names no method."""
+"""What methods say they cost is what is counted at the image encoder."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from torch import nn
 
 from clip_tta_core import engine
 from clip_tta_core.methods import METHODS
+from tests.methods.test_contract import EVERYTHING, known
 
 BATCH, BATCHES, CLASSES = 64, 5, 16
-# Knobs that leave pictures out, set so that they leave out none: costs are stated for that.
-EVERYTHING = {"margin": 1.5, "epsilon": 2.0, "confidence": 0.0, "delta": -1.0}
 
 
 class Counting(nn.Module):
@@ -68,10 +67,8 @@ def count(name, clip, make_images, **knobs):
 
 
 def few_steps(name):
-    """Some knobs of a method, with little to do and nothing left out."""
-    known = {knob.name for knob in METHODS[name].Config.knobs()}
-    steps = {key: 2 for key in ("steps", "rounds", "templates") if key in known}
-    return steps | {key: value for key, value in EVERYTHING.items() if key in known}
+    """Some knobs of a method, with little to do and nothing left out: costs are stated for that."""
+    return known(name, {"steps": 2, "rounds": 2, "templates": 2}, EVERYTHING)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -119,6 +119,22 @@ def test_predicting_changes_nothing(unsure_clip, images):
     assert torch.equal(method.rng.get_state(), state)
 
 
+def test_a_batch_is_adapted_to_and_predicted_with_the_same_views(unsure_clip, make_images):
+    method = build(unsure_clip, views=3, lr=0.0, margin=1.5)
+    seen, predict = [], method.predict
+
+    def watched(images):
+        seen.append(predict(images))
+        return seen[-1]
+
+    method.predict = watched
+    for seed in range(2):
+        images = make_images(seed=seed)
+        method.adapt(images)
+        assert not torch.equal(method.predict(images).logits, unsure_clip.predict(images).logits)
+    assert torch.equal(seen[0].logits, seen[1].logits) and torch.equal(seen[2].logits, seen[3].logits)
+
+
 def test_the_schedule_is_half_a_cosine(unsure_clip, images):
     method = build(unsure_clip, schedule=4, lr=0.01, margin=1.5)
     rates = []
