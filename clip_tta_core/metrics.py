@@ -51,26 +51,29 @@ def flips(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> tuple[in
     return int((labelled & ~was & now).sum()), int((labelled & was & ~now).sum())
 
 
-def _roc(known: np.ndarray, unknown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """False and true positive rate at every threshold, from (0, 0) to (1, 1); known is positive."""
-    scores = np.concatenate([known, unknown])
-    order = np.argsort(-scores, kind="stable")
-    is_known = np.concatenate([np.ones(len(known)), np.zeros(len(unknown))])[order]
-    last = np.append(np.diff(scores[order]) != 0, True)  # equal scores enter together
-    tpr = np.cumsum(is_known)[last] / len(known)
-    fpr = np.cumsum(1 - is_known)[last] / len(unknown)
-    return np.concatenate([[0], fpr]), np.concatenate([[0], tpr])
+def _accepted(scores: np.ndarray, *groups: np.ndarray) -> list[np.ndarray]:
+    """How many of each group score at least each threshold. (N,), bool (N,) each -> float (T,) each
+
+    The thresholds are the T different scores, the highest first; equal scores enter together.
+    """
+    order = np.argsort(-scores, kind="stable")  # merges runs that are sorted already: see Tally
+    ranked = scores[order]
+    last = np.append(ranked[1:] != ranked[:-1], True)
+    return [np.cumsum(group[order], dtype=np.float64)[last] for group in groups]
 
 
-def _average_precision(positive: np.ndarray, negative: np.ndarray) -> float:
-    """Area under precision over recall as a step sum, higher scores are more positive."""
-    scores = np.concatenate([positive, negative])
-    order = np.argsort(-scores, kind="stable")
-    hits = np.concatenate([np.ones(len(positive)), np.zeros(len(negative))])[order]
-    last = np.append(np.diff(scores[order]) != 0, True)
-    found, seen = np.cumsum(hits)[last], (np.arange(len(hits)) + 1)[last]
-    recall = found / len(positive)
-    return float((np.diff(np.concatenate([[0], recall])) * found / seen).sum())
+def _average_precision(hits: np.ndarray, misses: np.ndarray) -> float:
+    """Area under precision over recall as a step sum; positives and negatives accepted, (T,) each."""
+    recall = np.concatenate([[0], hits / hits[-1]])
+    return float((np.diff(recall) * hits / (hits + misses)).sum())
+
+
+def _false_positives(fpr: np.ndarray, tpr: np.ndarray, at: float) -> float:
+    """False positive rate where the true positive rate comes up to `at`, interpolated on the curve from 0."""
+    reached = int(np.searchsorted(tpr, at))  # the first: of several points at this height, the best
+    before = reached - 1
+    slope = (fpr[reached] - fpr[before]) / (tpr[reached] - tpr[before])
+    return float(slope * (at - tpr[before]) + fpr[before])
 
 
 def detection(known: np.ndarray, unknown: np.ndarray) -> dict[str, float]:
@@ -83,13 +86,16 @@ def detection(known: np.ndarray, unknown: np.ndarray) -> dict[str, float]:
     """
     if not len(known) or not len(unknown):
         return dict.fromkeys(("auroc", "fpr95", "aupr_in", "aupr_out", "detection_accuracy"), math.nan)
-    known, unknown = np.asarray(known, dtype=np.float64), np.asarray(unknown, dtype=np.float64)
-    fpr, tpr = _roc(known, unknown)
+    is_known = np.repeat([True, False], [len(known), len(unknown)])
+    hits, alarms = _accepted(np.concatenate([known, unknown]), is_known, ~is_known)
+    tpr, fpr = np.concatenate([[0], hits / len(known)]), np.concatenate([[0], alarms / len(unknown)])
+    # At or below each threshold, the lowest first: what is accepted when the unknown are looked for.
+    found, mistaken = (total[-1] - np.append(0, total[:-1]) for total in (alarms, hits))
     return {
         "auroc": float(np.trapezoid(tpr, fpr)),
-        "fpr95": float(np.interp(0.95, tpr, fpr)),
-        "aupr_in": _average_precision(known, unknown),
-        "aupr_out": _average_precision(-unknown, -known),
+        "fpr95": _false_positives(fpr, tpr, 0.95),
+        "aupr_in": _average_precision(hits, alarms),
+        "aupr_out": _average_precision(found[::-1], mistaken[::-1]),
         "detection_accuracy": float((tpr + 1 - fpr).max() / 2),
     }
 
@@ -99,13 +105,10 @@ def oscr(known: np.ndarray, right: np.ndarray, unknown: np.ndarray) -> float:
     over the share of unknown pictures accepted. (N,), bool (N,), (M,). Dhamija et al., NeurIPS 2018."""
     if not len(known) or not len(unknown):
         return math.nan
-    thresholds = np.unique(np.concatenate([known, unknown]))[::-1]
-
-    def accepted(scores: np.ndarray) -> np.ndarray:
-        return len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")
-
-    ccr, fpr = accepted(known[right]) / len(known), accepted(unknown) / len(unknown)
-    return float(np.trapezoid(np.concatenate([[0], ccr]), np.concatenate([[0], fpr])))
+    is_unknown = np.repeat([False, True], [len(known), len(unknown)])
+    is_right = np.append(right, np.zeros(len(unknown), dtype=bool))
+    sound, alarms = _accepted(np.concatenate([known, unknown]), is_right, is_unknown)
+    return float(np.trapezoid(np.append(0, sound / len(known)), np.append(0, alarms / len(unknown))))
 
 
 class Tally:
@@ -115,7 +118,8 @@ class Tally:
         self._predicted = np.zeros(0, dtype=np.int64)  # of the pictures that belong to a class, as all below
         self._labels = np.zeros(0, dtype=np.int64)
         self._confidence = np.zeros(0, dtype=np.float32)
-        self._scores = np.zeros(0, dtype=np.float32)
+        self._scores = np.zeros(0, dtype=np.float32)  # the highest first, as the next two
+        self._right = np.zeros(0, dtype=bool)
         self._unknown_scores = np.zeros(0, dtype=np.float32)  # of the pictures that do not
         self._lately: deque[np.ndarray] = deque(maxlen=WINDOW)
         self._gained = self._lost = self._changed = self._seen = 0
@@ -143,8 +147,7 @@ class Tally:
         self._predicted = np.concatenate([self._predicted, predicted[known]])
         self._labels = np.concatenate([self._labels, labels[known]])
         self._confidence = np.concatenate([self._confidence, probs.max(axis=1)[known]])
-        self._scores = np.concatenate([self._scores, scores[known]])
-        self._unknown_scores = np.concatenate([self._unknown_scores, scores[unknown]])
+        self._rank(scores, (predicted == labels)[known], unknown)
         self._lately.append(probs[known])
         gained, lost = flips(before[known], predicted[known], labels[known])
         self._gained, self._lost = self._gained + gained, self._lost + lost
@@ -159,9 +162,19 @@ class Tally:
             "changed": self._changed / self._seen,
             "accepted": float((scores > threshold).mean()),
             **detection(self._scores, self._unknown_scores),
-            "oscr": oscr(self._scores, self._predicted == self._labels, self._unknown_scores),
+            "oscr": oscr(self._scores, self._right, self._unknown_scores),
             "auroc_batch": _mean([auroc for auroc in self._batch_auroc if not math.isnan(auroc)]),
         }
+
+    def _rank(self, scores: np.ndarray, right: np.ndarray, unknown: np.ndarray) -> None:
+        """Take in a batch's scores (B,) where they belong: to merge it costs a long stream far less than to
+        sort everything anew. `right` is of the known pictures only."""
+        known_scores = np.concatenate([self._scores, scores[~unknown]])
+        order = np.argsort(-known_scores, kind="stable")
+        self._scores = known_scores[order]
+        self._right = np.concatenate([self._right, right])[order]
+        strange = np.concatenate([self._unknown_scores, scores[unknown]])
+        self._unknown_scores = strange[np.argsort(-strange, kind="stable")]
 
     def _lately_numbers(self) -> dict[str, float]:
         lately = np.concatenate(list(self._lately))

@@ -31,8 +31,29 @@ def test_detection_agrees_with_scikit_learn(two_sides):
 
 def test_perfect_separation_and_none_at_all():
     perfect = metrics.detection(np.array([2.0, 3.0]), np.array([0.0, 1.0]))
-    assert perfect["auroc"] == 1 and perfect["fpr95"] == 0
-    assert metrics.detection(np.ones(3), np.ones(5))["auroc"] == 0.5
+    assert perfect == {"auroc": 1, "fpr95": 0, "aupr_in": 1, "aupr_out": 1, "detection_accuracy": 1}
+    none = metrics.detection(np.ones(3), np.ones(5))
+    assert none["auroc"] == 0.5 and none["fpr95"] == 0.95 and none["detection_accuracy"] == 0.5
+    assert none["aupr_in"] == 3 / 8 and none["aupr_out"] == 5 / 8  # the shares of the two sides
+
+
+def test_fpr95_is_read_where_the_curve_first_reaches_95_percent_and_between_its_points_on_a_line():
+    nineteen_of_twenty = np.array([5.0] * 19 + [1.0])
+    assert metrics.detection(nineteen_of_twenty, np.array([2.0, 3.0, 4.0]))["fpr95"] == 0
+    assert metrics.detection(nineteen_of_twenty, np.array([2.0, 6.0]))["fpr95"] == 0.5
+    nine_of_ten = np.array([3.0] * 9 + [1.0])  # the curve: (0, 0), (0, 0.9), (0.5, 0.9), (1, 1)
+    assert metrics.detection(nine_of_ten, np.array([2.0, 2.0, 1.0, 1.0]))["fpr95"] == pytest.approx(0.75)
+
+
+def test_detection_depends_on_the_order_of_the_scores_only(two_sides):
+    known, unknown = two_sides
+    rng = np.random.default_rng(1)
+    ours = metrics.detection(known, unknown)
+    assert metrics.detection(rng.permutation(known), rng.permutation(unknown)) == ours
+    assert metrics.detection(np.exp(known), np.exp(unknown)) == ours
+    turned = metrics.detection(-known, -unknown)
+    assert turned["auroc"] == pytest.approx(1 - ours["auroc"])
+    assert metrics.detection(-unknown, -known)["aupr_in"] == ours["aupr_out"]
 
 
 @pytest.mark.parametrize("sizes", [(0, 4), (4, 0), (0, 0)])
@@ -47,6 +68,13 @@ def test_oscr_is_auroc_when_everything_is_classified_right_and_zero_when_nothing
     right = np.ones(len(known), dtype=bool)
     assert metrics.oscr(known, right, unknown) == pytest.approx(metrics.detection(known, unknown)["auroc"])
     assert metrics.oscr(known, ~right, unknown) == 0
+
+
+def test_oscr_is_the_chance_to_be_right_and_above_an_unknown_picture(two_sides):
+    known, unknown = two_sides
+    right = np.random.default_rng(1).random(len(known)) < 0.6
+    above = (known[:, None] > unknown) + 0.5 * (known[:, None] == unknown)  # (N, M)
+    assert metrics.oscr(known, right, unknown) == pytest.approx((above * right[:, None]).mean())
 
 
 def test_collapse_by_hand():
@@ -65,6 +93,9 @@ def test_calibration_error_by_hand():
     right = np.array([True, True, True, False])
     assert metrics.calibration_error(confidence, right) == pytest.approx(0.5 * 0.05 + 0.5 * 0.05)
     assert metrics.calibration_error(np.ones(4), np.ones(4, dtype=bool)) == 0
+    # Fifteen bins: 0.34 and 0.39 share the sixth and make up for each other; 0.41 is alone in the seventh.
+    assert metrics.calibration_error(np.array([0.34, 0.39]), np.array([True, False])) == pytest.approx(0.135)
+    assert metrics.calibration_error(np.array([0.34, 0.41]), np.array([True, False])) == pytest.approx(0.535)
 
 
 def one_hot(classes, k=3):
@@ -99,6 +130,38 @@ def test_accuracy_counts_known_pictures_only_and_scores_are_pooled_over_the_stre
     assert numbers["accuracy"] == 0.5
     assert numbers["auroc_batch"] == 1  # within each batch
     assert numbers["auroc"] == 0.75  # over both: the second batch's unknowns lie above the first one's known
+
+
+def test_over_a_stream_every_number_is_that_of_all_its_pictures_at_once():
+    rng, tally = np.random.default_rng(0), metrics.Tally()
+    streams = {"known": [], "unknown": [], "right": [], "sure": []}
+    for size, share in ((7, 0.4), (1, 0.0), (9, 1.0), (6, 0.5), (8, 0.2), (3, 0.0)):
+        probs, before = (rng.dirichlet(np.ones(4), size).astype(np.float32) for _ in range(2))
+        unknown, scores = rng.random(size) < share, rng.normal(size=size).round(1).astype(np.float32)
+        labels = np.where(unknown, -1, rng.integers(0, 4, size))
+        numbers = tally.add(probs, before, labels, unknown, scores, 0.0)
+        streams["known"] += scores[~unknown].tolist()
+        streams["unknown"] += scores[unknown].tolist()
+        streams["right"] += (probs.argmax(1) == labels)[~unknown].tolist()
+        streams["sure"] += probs.max(1)[~unknown].tolist()
+    known, strange, right, sure = (np.array(values) for values in streams.values())
+    assert numbers["accuracy"] == pytest.approx(right.mean())
+    assert numbers["ece"] == pytest.approx(metrics.calibration_error(sure, right))
+    assert numbers["oscr"] == pytest.approx(metrics.oscr(known, right, strange))
+    for name, value in metrics.detection(known, strange).items():
+        assert numbers[name] == pytest.approx(value)
+
+
+def test_recent_numbers_are_of_the_last_batches_only():
+    tally, known = metrics.Tally(), np.zeros(2, dtype=bool)
+    for _ in range(metrics.WINDOW):
+        numbers = tally.add(one_hot([0, 0]), one_hot([0, 0]), np.array([0, 0]), known, np.ones(2), 0.5)
+    assert numbers["effective_classes"] == 1 and numbers["accuracy_window"] == 1
+    for count in range(1, metrics.WINDOW + 1):
+        numbers = tally.add(one_hot([1, 1]), one_hot([0, 0]), np.array([0, 0]), known, np.ones(2), 0.5)
+        assert numbers["accuracy_window"] == 1 - count / metrics.WINDOW
+        assert numbers["distinct_classes"] == (2 if count < metrics.WINDOW else 1)
+    assert numbers["accuracy"] == 0.5 and numbers["largest_share"] == 1
 
 
 def test_a_batch_of_unknowns_only_leaves_everything_else_undefined():
