@@ -136,7 +136,7 @@ TABLES: dict[str, list[tuple[Row, Column]]] = {  # what each table needs, what i
     "adapted": [(row, column) for row in (CLEAN, *CORRUPTED.values()) for column in ADAPTED],
     "severities": [(weaker(name, s), QUICK) for name in CORRUPTED for s in SEVERITIES if s < SEVERITY],
     "unknown": [(row, column) for row in MIXED for column in OPEN],
-    "methods": [(CORRUPTED[name], column) for column in FIELD for name in STANDARD],
+    "methods": [(row, column) for column in FIELD for row in CORRUPTED.values()],
 }
 
 
@@ -201,7 +201,7 @@ def _unknown_section(results: Results) -> str:
 
 
 def _methods_section(results: Results) -> str:
-    rows = tuple(CORRUPTED[name] for name in STANDARD)
+    rows = tuple(CORRUPTED.values())
     columns = (*ADAPTED, *(column for column in FIELD if any(results.get(row, column) for row in rows)))
     return METHODS_TEXT + _table(results, rows, columns, _both, "mean")
 

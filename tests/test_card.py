@@ -3,6 +3,7 @@ import json
 import pytest
 
 from clip_tta_core import card
+from clip_tta_core.corruptions import CORRUPTIONS
 from clip_tta_core.methods import METHODS
 
 TRAINING = dict(
@@ -59,6 +60,22 @@ def test_every_cell_of_every_table_has_a_key_of_its_own():
     assert len(cells) == len(pairs)
 
 
-def test_the_methods_table_has_a_column_for_every_method_of_the_registry():
+def test_the_methods_table_has_a_column_for_every_method_and_a_row_for_every_corruption(folder):
     shown = {column.method for column in (*card.FIELD, *card.ADAPTED)}
     assert shown == set(METHODS)
+    assert {row.corruption for row, _ in card.TABLES["methods"]} == set(CORRUPTIONS)
+    results, column = card.Results(folder), card.FIELD[0]
+    for row, _ in [cell for cell in card.TABLES["methods"] if cell[1] == column]:
+        results.put(row, column, {"accuracy": 0.25, "effective_classes": 3.0})
+    section = card.card(folder, results).split("## The field")[1]
+    assert column.title in section and card.FIELD[1].title not in section
+    lines = [line for line in section.splitlines() if line.endswith("| 25.0% (3.0) |")]
+    assert len(lines) == len(CORRUPTIONS) + 1  # and their mean
+
+
+def test_stored_cells_are_found_again_under_the_keys_they_were_written_with():
+    assert card._key(card.CLEAN, card.ZERO_SHOT) == "none/none/5/zero_shot()/16x250/2024"
+    assert card._key(card.CORRUPTED["fog"], card.CLIPTTA) == "none/fog/5/cliptta(lr=0.001,steps=10)/8x64/2024"
+    assert card._key(card.MIXED[1], card.OPEN_SET).endswith(
+        "/cliptta(lr=0.001,open_set=1,steps=10)/8x64/2024"
+    )
