@@ -37,7 +37,7 @@ def parse() -> argparse.Namespace:
     methods = ["zero_shot", "tent", "cliptta", speed.RELEASED]
     parser.add_argument("--methods", nargs="+", default=methods, help=f"names, '{speed.RELEASED}', or all")
     parser.add_argument("--batch", type=int, default=64, help="pictures per batch")
-    parser.add_argument("--batches", type=int, default=3, help="batches that are timed, after two to warm up")
+    parser.add_argument("--batches", type=int, default=3, help="batches that are timed, after one to warm up")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     parser.add_argument("--threads", type=int, default=0, help="threads of the CPU, 0 for PyTorch's choice")
     parser.add_argument("--quick", action="store_true", help="mini-CLIP and one batch only")

@@ -7,6 +7,8 @@ its defaults.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -25,9 +27,11 @@ class ReleasedLoop:
         self.clip, self.rng = clip, rng
         self.memory = ConfidentMemory(clip.num_classes, SHOTS)
         self.optimizer = torch.optim.Adam(clip.trainable(), lr=LR, eps=1e-6)
+        self.on_step: Callable[[int, int], None] = lambda step, steps: None
 
     def adapt(self, images: Tensor) -> None:
         for step in range(STEPS):
+            self.on_step(step, STEPS)
             logits = self.clip.predict(images).logits  # (B, K)
             if step == 0:
                 self._remember(images, logits.detach())

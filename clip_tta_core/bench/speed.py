@@ -22,7 +22,7 @@ from clip_tta_core import engine
 from clip_tta_core.bench.released import ReleasedLoop
 from clip_tta_core.clip import loading
 from clip_tta_core.clip.classifier import ClipClassifier
-from clip_tta_core.methods import METHODS
+from clip_tta_core.methods import METHODS, Method
 from clip_tta_core.records import RunConfig
 from clip_tta_core.sources.rendered import TASK, render
 
@@ -37,7 +37,7 @@ class Row:
     model: str
     method: str
     images_per_second: float
-    step_ms: float  # of adapting and predicting a batch, by the method's optimization steps
+    step_ms: float  # of adapting and predicting a batch, by the optimization steps taken; the batch if none
     peak_mb: float  # resident on a CPU, allocated on a GPU
     share: float  # of the rate of a large matrix product on the same device
     forwards: float  # pictures through the encoder, per picture of the stream
@@ -62,12 +62,15 @@ def measure(loaded: loading.LoadedClip, method: str, batch: int, batches: int, r
     passes = {"forward": 0, "backward": 0}
     hook = clip.visual.register_forward_hook(_counter(passes))
     try:
-        adapting, steps = build(method, clip)
+        adapting = build(method, clip)
         images = [pictures(loaded, batch, first * batch) for first in range(batches + 2)]
         work(adapting, images[0])
         reset_peak(loaded.device)
         passes.update(forward=0, backward=0)
+        steps = []
+        adapting.on_step = lambda step, count: steps.append(step)
         seconds = [timed(lambda one=one: work(adapting, one), loaded.device) for one in images[2:]]
+        per_batch = len(steps) / batches or 1
         peak, counted = peak_mb(loaded.device), {way: n / batch / batches for way, n in passes.items()}
         with FlopCounterMode(display=False) as operations:
             work(adapting, images[1])
@@ -79,7 +82,7 @@ def measure(loaded: loading.LoadedClip, method: str, batch: int, batches: int, r
         loaded.name,
         method,
         batch / median,
-        1e3 * median / steps,
+        1e3 * median / per_batch,
         peak,
         share,
         counted["forward"],
@@ -87,17 +90,16 @@ def measure(loaded: loading.LoadedClip, method: str, batch: int, batches: int, r
     )
 
 
-def build(method: str, clip: ClipClassifier) -> tuple[object, int]:
-    """A method at its defaults, and its optimization steps per batch (1 where it takes none)."""
+def build(method: str, clip: ClipClassifier) -> Method | ReleasedLoop:
+    """A method at its defaults."""
     rng = torch.Generator().manual_seed(0)
     if method == RELEASED:
-        return ReleasedLoop(clip.fork("visual_norm"), rng), 10
+        return ReleasedLoop(clip.fork("visual_norm"), rng)
     cls = METHODS[method]
-    config = cls.Config()
-    return cls(clip.fork(cls.train), config, rng), getattr(config, "steps", 1)
+    return cls(clip.fork(cls.train), cls.Config(), rng)
 
 
-def work(method, images: Tensor) -> None:
+def work(method: Method | ReleasedLoop, images: Tensor) -> None:
     """What a run does with a batch."""
     method.adapt(images)
     method.predict(images).logits.cpu()
