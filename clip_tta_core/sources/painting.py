@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 from clip_tta_core.sources import backgrounds
 from clip_tta_core.sources.draws import Draws
-from clip_tta_core.sources.glyphs import CELL, EXTENT, Atlas
+from clip_tta_core.sources.glyphs import CELL, EXTENT, Atlas, Glyph, atlas
 
 COLOURS = {  # sRGB
     "red": (214, 40, 40),
@@ -31,6 +32,9 @@ LUMA = np.float32([0.299, 0.587, 0.114])
 CONTRAST = 0.22  # least difference in luma between an object and either colour of its ground
 PENCIL = np.float32([0.17, 0.18, 0.23])
 PAPER = np.float32([0.94, 0.925, 0.88])
+
+COARSE = 64  # side of the pictures for which fields of CELL cells are fine enough
+FINEST = 4  # most times as many cells a side that a larger picture gets
 
 CHUNK = 32  # pictures painted together: few enough for their arrays to stay in the cache
 SCENE, CAMERA = 0, 1  # unrelated streams of random numbers
@@ -85,7 +89,7 @@ class Scene:
 
 
 def paint(
-    shapes: Atlas,
+    shapes: Sequence[Glyph],
     glyphs: np.ndarray,
     seed: int,
     indices: Sequence[int],
@@ -94,6 +98,7 @@ def paint(
     difficulty: float = 1.0,
 ) -> np.ndarray:
     """One glyph per index, by its place in `shapes`. glyphs int (N,) -> uint8 (N, size, size, 3)"""
+    fineness = min(math.ceil(size / COARSE), FINEST)  # else the steps between cells would show
     indices = np.asarray(indices, dtype=np.int64)
     if glyphs.shape != indices.shape:
         raise ValueError(f"paint: one object per index must be given, got {len(glyphs)} for {len(indices)}.")
@@ -101,7 +106,8 @@ def paint(
     for start in range(0, len(glyphs), CHUNK):
         part = slice(start, start + CHUNK)
         scene = Scene.draw(seed, indices[part], difficulty)
-        painted = compose(shapes, glyphs[part], scene, style, size)
+        used, places = np.unique(glyphs[part], return_inverse=True)
+        painted = compose(atlas([shapes[glyph] for glyph in used], fineness), places, scene, style, size)
         images[part] = photograph(painted, seed, indices[part], style)
     return images
 
@@ -117,7 +123,7 @@ def compose(shapes: Atlas, glyphs: np.ndarray, scene: Scene, style: Style, size:
     shadow_x, shadow_y = draws.uniform(0.01, 0.06) * size, draws.uniform(0.02, 0.07) * size
     shadow, sheen = draws.uniform(0.1, 0.5), draws.uniform(-0.25, 0.25)
 
-    pixel = scene.scale * style.zoom * size / EXTENT  # (N,) one cell in pixels
+    pixel = scene.scale * style.zoom * size / (EXTENT * shapes.fineness)  # (N,) one cell in pixels
     body, ink = _distances(shapes, glyphs, scene, pixel, size)  # (N, size, size) each
     if style.lines_only:
         line = np.clip(np.maximum(1.6 - np.abs(body), 0.5 + ink), 0, 1)
@@ -125,7 +131,8 @@ def compose(shapes: Atlas, glyphs: np.ndarray, scene: Scene, style: Style, size:
             return mix(np.broadcast_to(PAPER, (*line.shape, 3)), PENCIL, line)
         return mix(mix(near, far, pattern), colour, line)
 
-    behind = _sample(shapes.body, glyphs, *_cells(scene, pixel, size, shadow_x, shadow_y)) * _wide(pixel)
+    moved = _cells(shapes, scene, pixel, size, shadow_x, shadow_y)
+    behind = _sample(shapes.body, glyphs, *moved) * _wide(pixel)
     images = mix(near, far, pattern) * (1 - _wide(shadow) * np.clip(0.5 + behind / 4, 0, 1))[..., None]
     images = mix(images, _shade(colour, body, sheen), np.clip(0.5 + body, 0, 1))
     dark = luma[:, None] < 0.3
@@ -194,7 +201,7 @@ def _distances(
     shapes: Atlas, glyphs: np.ndarray, scene: Scene, pixel: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """How many pixels inside the body, and inside its lines if it has any. Two float32 (N, size, size)"""
-    columns, rows = _cells(scene, pixel, size)
+    columns, rows = _cells(shapes, scene, pixel, size)
     body = _sample(shapes.body, glyphs, columns, rows) * _wide(pixel)
     ink = np.full_like(body, -1)
     lined = shapes.lined[glyphs]
@@ -203,9 +210,14 @@ def _distances(
 
 
 def _cells(
-    scene: Scene, pixel: np.ndarray, size: int, right: np.ndarray | float = 0, down: np.ndarray | float = 0
+    shapes: Atlas,
+    scene: Scene,
+    pixel: np.ndarray,
+    size: int,
+    right: np.ndarray | float = 0,
+    down: np.ndarray | float = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where every pixel falls in the glyph's cell, the object moved by pixels. Two float32 (N, size, size)"""
+    """Where each pixel falls in its glyph's field, the object moved by pixels. Two float32 (N, size, size)"""
     x = np.arange(size, dtype=np.float32)[None, None, :] - _wide(scene.x * size - 0.5 + right)
     y = np.arange(size, dtype=np.float32)[None, :, None] - _wide(scene.y * size - 0.5 + down)
     cos, sin = np.cos(scene.turn), np.sin(scene.turn)
@@ -214,19 +226,21 @@ def _cells(
     along = -sin * scene.stretch / pixel, cos * scene.stretch / pixel
     columns = _wide(across[0] - scene.shear * along[0]) * x + _wide(across[1] - scene.shear * along[1]) * y
     rows = _wide(along[0]) * x + _wide(along[1]) * y
-    return columns + (CELL - 1) / 2, rows + (CELL - 1) / 2
+    middle = (shapes.fineness * CELL - 1) / 2
+    return columns + middle, rows + middle
 
 
 def _sample(fields: np.ndarray, glyphs: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Bilinear look-up in each picture's own field; beyond its border, the border. float32 (N, H, W)"""
-    columns, rows = np.clip(columns, 0, CELL - 1.01), np.clip(rows, 0, CELL - 1.01)
+    side = fields.shape[-1]
+    columns, rows = np.clip(columns, 0, side - 1.01), np.clip(rows, 0, side - 1.01)
     left, top = np.floor(columns), np.floor(rows)  # floats: an integer here would make everything float64
     right_share, down_share = columns - left, rows - top
-    corner = (glyphs * CELL**2).astype(np.int32)[:, None, None] + (top * CELL + left).astype(np.int32)
+    corner = (glyphs * side**2).astype(np.int32)[:, None, None] + (top * side + left).astype(np.int32)
     flat = fields.ravel()
-    upper, lower = flat.take(corner), flat.take(corner + CELL)
+    upper, lower = flat.take(corner), flat.take(corner + side)
     upper += (flat.take(corner + 1) - upper) * right_share
-    lower += (flat.take(corner + CELL + 1) - lower) * right_share
+    lower += (flat.take(corner + side + 1) - lower) * right_share
     return upper + (lower - upper) * down_share
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from clip_tta_core.registry import Registry, unknown_name
 from clip_tta_core.sources import backgrounds, painting
 from clip_tta_core.sources.draws import Draws
-from clip_tta_core.sources.glyphs import CHARACTERS, SYMBOLS, atlas
+from clip_tta_core.sources.glyphs import CHARACTERS, SYMBOLS
 from clip_tta_core.sources.painting import COLOURS, Scene, Style
 
 OBJECTS = tuple(glyph.name for glyph in SYMBOLS)
@@ -78,7 +78,7 @@ def render(
         size: side in pixels.
         difficulty: 1 for the world as it is; towards 0 objects are larger and more upright, grounds plainer.
     """
-    return painting.paint(atlas(SYMBOLS), object_ids(objects), seed, indices, STYLES[style], size, difficulty)
+    return painting.paint(SYMBOLS, object_ids(objects), seed, indices, STYLES[style], size, difficulty)
 
 
 def captions(
@@ -149,14 +149,14 @@ def _other_objects(
             "Other objects: the class list names every object there is; shorten it or take letters."
         )
     glyphs = others[labels(len(others), seed, indices)]
-    return painting.paint(atlas(SYMBOLS), glyphs, seed, indices, style, size)
+    return painting.paint(SYMBOLS, glyphs, seed, indices, style, size)
 
 
 def _characters(
     known: Sequence[str], seed: int, indices: Sequence[int], style: Style, size: int
 ) -> np.ndarray:
     glyphs = labels(len(CHARACTERS), seed, indices)
-    return painting.paint(atlas(CHARACTERS), glyphs, seed, indices, style, size)
+    return painting.paint(CHARACTERS, glyphs, seed, indices, style, size)
 
 
 def _textures(known: Sequence[str], seed: int, indices: Sequence[int], style: Style, size: int) -> np.ndarray:

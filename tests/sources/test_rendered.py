@@ -173,6 +173,24 @@ def test_line_drawings_are_filled_inside():
     assert len(atlas(CHARACTERS).body) == 62
 
 
+def test_finer_fields_show_the_same_shapes_in_more_cells():
+    glyphs = [glyph for glyph in SYMBOLS if glyph.name in ("umbrella", "cat")]  # solid; filled, with lines
+    coarse, fine = atlas(glyphs), atlas(glyphs, 4)
+    for few, many in ((coarse.body, fine.body), (coarse.ink[1:], fine.ink[1:])):
+        averaged = many.reshape(-1, CELL, 4, CELL, 4).mean(axis=(2, 4)) / 4  # in coarse cells
+        near = np.abs(averaged) < REACH / 4 - 1
+        assert near.mean() > 0.15
+        assert np.abs(averaged - few)[near].max() < 1.5  # both are placed and cut to whole cells
+
+
+@pytest.mark.parametrize(("size", "expected"), [(16, 1), (64, 1), (65, 2), (128, 2), (224, 4), (448, 4)])
+def test_larger_pictures_are_painted_from_finer_fields(size, expected, monkeypatch):
+    asked = []
+    monkeypatch.setattr(painting, "atlas", lambda glyphs, fineness: asked.append(fineness) or atlas(glyphs))
+    render(["star"], 0, [0], size=size)
+    assert asked == [expected]
+
+
 def test_draws_are_uniform_and_unrelated_across_seeds_indices_and_questions():
     draws = Draws(0, range(20_000))
     first, second, other = draws.uniform(), draws.uniform(), Draws(1, range(20_000)).uniform()
