@@ -45,7 +45,7 @@ class Setting:
             if text in WORDS:
                 return WORDS[text]
             raise ValueError(f"{self.name} must be 1 or 0, got '{text}'.")
-        if text.isdigit():
+        if text.isdecimal():
             return int(text)
         raise ValueError(f"{self.name} must be a whole number, 0 for no limit, got '{text}'.")
 

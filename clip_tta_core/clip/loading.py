@@ -78,7 +78,7 @@ for _model in (
     if "SigLIP" not in _model.name or importlib.util.find_spec("transformers"):
         MODELS.register(_model)
 MINI_FOLDER = Path(__file__).parents[2] / "assets" / "mini_clip"
-TEXTS_AT_ONCE = 256
+TEXTS_AT_ONCE = 64  # a few seconds of a ViT-B's text encoder on a laptop; in between, one sees progress
 LISTS_KEPT = 32  # class lists whose text features a model remembers
 # Bytes of intermediate results a CPU run may keep for the backward pass. With ViT-B/32, 64 pictures and 40
 # from the memory go through in three pieces and CLIPTTA stays at MEASURED resident; without a limit it takes
@@ -243,7 +243,8 @@ def _keep(key: Key, loaded: LoadedClip) -> None:
     with _guard:
         _shelf[key] = loaded
         others = [old for old in _shelf if old[0] != MINI]
-        for old in others[: max(0, len(others) - max(1, limits.MODELS_KEPT.value))]:
+        most = limits.MODELS_KEPT.value or len(others)
+        for old in others[: max(0, len(others) - most)]:
             del _shelf[old]
 
 
@@ -294,10 +295,14 @@ def _text_features(
     with _guard:
         features = loaded.texts.pop((names, prompts), None)
     if features is None:
-        total = 0
-        for done, prompt in enumerate(prompts):
-            observe(Loading(loaded.name, "reading class names for", done, len(prompts)))
-            total = total + loaded.text(fill(prompt, names))
+        total, count = 0, len(prompts) * len(names)
+        for number, prompt in enumerate(prompts):
+            texts, rows = fill(prompt, names), []
+            for first in range(0, len(texts), TEXTS_AT_ONCE):
+                done = number * len(names) + first
+                observe(Loading(loaded.name, "reading class names for", done, count))
+                rows.append(loaded.text(texts[first : first + TEXTS_AT_ONCE]))
+            total = total + torch.cat(rows)  # (K, D)
         features = F.normalize(total, dim=-1)
     with _guard:
         loaded.texts[names, prompts] = features
@@ -348,9 +353,11 @@ def _locate(name: str, tell: Observer) -> tuple[Path, dict]:
 
     if name.startswith(HUB):
         repo = name.removeprefix(HUB)
-        weights.read_config(weights.fetch(repo, (weights.CONFIG,), advance))
+        config = weights.read_config(weights.fetch(repo, (weights.CONFIG,), advance))
+        weights.check_texts(config["model_cfg"].get("text_cfg", {}))
         return weights.fetch(repo, weights.WEIGHTS, advance), {}
     architecture, tag = _parts(name)
+    weights.check_texts(open_clip.get_model_config(architecture)["text_cfg"])
     if "@" in name:
         return Path(tag), {}
     settings = open_clip.get_pretrained_cfg(architecture, tag)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import pickle
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import huggingface_hub
@@ -45,6 +46,9 @@ UNREADABLE = (
     zipfile.BadZipFile,
     SafetensorError,
 )
+
+
+NEEDS_TRANSFORMERS = "its texts need the package transformers; install it, or choose another model"
 
 
 class Missing(ValueError):
@@ -148,6 +152,13 @@ def read_config(path: Path) -> dict:
     return config
 
 
+def check_texts(text_config: Mapping[str, object]) -> None:
+    """Refuse a text encoder that needs a package which is not here, before anything large is fetched."""
+    foreign = text_config.get("hf_tokenizer_name") or text_config.get("hf_model_name")
+    if foreign and not importlib.util.find_spec("transformers"):
+        raise ValueError(NEEDS_TRANSFORMERS)
+
+
 def check_file(path: Path) -> None:
     """Raise one sentence unless `path` is a file of a kind that can be read without running code in it."""
     if not path.is_file():
@@ -170,8 +181,8 @@ def why_unreadable(error: BaseException) -> str:
     if isinstance(error, RuntimeError) and "state_dict" in text:
         lines = [line.strip() for line in text.splitlines()[1:] if line.strip()]
         return f"its weights do not fit the architecture: {lines[0][:160] if lines else text[:160]}"
-    if isinstance(error, ImportError) or "pip install transformers" in text or "transformers" in text:
-        return "its texts need the package transformers; install it, or choose another model"
+    if isinstance(error, ImportError) or "transformers" in text:
+        return NEEDS_TRANSFORMERS
     return text.strip().splitlines()[0][:200] if text.strip() else type(error).__name__
 
 

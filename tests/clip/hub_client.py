@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -31,7 +32,7 @@ def attempt(name: str, observe=lambda state: None) -> dict:
     except Stopped:
         return {"stopped": True, "states": states}
     except ValueError as error:
-        return {"error": str(error)}
+        return {"error": str(error), "states": states}
     clip = loading.classifier(loaded, ("cat", "dog"))
     probe = clip.text_features.flatten()[:3].tolist()
     return {"probe": probe, "states": states, "mean": loaded.mean, "size": loaded.image_size}
@@ -73,6 +74,9 @@ def main(folder: Path, hub: str) -> None:
     ):  # the hub mends its ways after the first attempt
         results[f"{name} first"] = results.get(name) or attempt(f"hf-hub:org/{name}")
         results[f"{name} again"] = attempt(f"hf-hub:org/{name}")
+    os.environ["CLIPTTA_MAX_MODEL_MB"] = "1"
+    results["too large"] = attempt("hf-hub:org/large")
+    del os.environ["CLIPTTA_MAX_MODEL_MB"]
     results["stopped"] = attempt("hf-hub:org/slow", stop_on_the_way)
     results["beside"] = beside_another("hf-hub:org/slow", "hf-hub:org/good")
     open_clip.get_pretrained_cfg = lambda name, tag: {"hf_hub": "org/tagged/", "mean": (0.1, 0.2, 0.3)}

@@ -179,6 +179,7 @@ def test_the_weights_are_those_of_the_hub(results):
         ("gated", "only to people who have agreed to its terms"),
         ("no-weights", "'org/no-weights' has no file open_clip_pytorch_model.bin"),
         ("not a name", "is not the name of a hub repository"),
+        ("too large", "MB is over this page's 1 MB"),
         ("bad-config first", "open_clip_config.json is damaged or describes no CLIP"),
         ("broken first", "its download broke off"),
         ("corrupt first", "damaged on the way"),
@@ -214,6 +215,10 @@ def test_a_download_holds_nobody_up_who_wants_another_model(results):
 def test_a_tag_brings_its_normalization(results):
     assert results["tagged"]["mean"] == [0.1, 0.2, 0.3]
     assert results["tagged"]["probe"] == results["good"]["probe"]
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_fetched(results):
+    assert not [state for state in results["too large"]["states"] if state[1] > 1_000_000]
 
 
 def test_a_model_that_is_on_this_machine_needs_no_hub(results):

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from clip_tta_core.clip import loading
+from clip_tta_core.clip import loading, weights
 from clip_tta_core.clip.loading import MINI, MODELS, classifier, load
 from clip_tta_core.methods import METHODS
 from tests.clip import families
@@ -190,6 +190,42 @@ def test_a_model_is_loaded_once_and_the_one_used_longest_ago_goes_first(monkeypa
     assert load(names[1], "cpu") is not second
 
 
+def test_as_many_models_are_kept_as_the_operator_says_and_none_is_no_limit(monkeypatch, stored):
+    names = [stored("tiny-vit", seed=seed)[1] for seed in range(3)]
+    for most, kept in ((1, names[2:]), (0, names)):
+        monkeypatch.setenv("CLIPTTA_MODELS_KEPT", str(most))
+        for name in names:
+            load(name, "cpu")
+        assert [key[0] for key in loading._shelf] == kept
+
+
+def test_mini_clip_is_never_taken_off_the_shelf(monkeypatch, stored):
+    monkeypatch.setenv("CLIPTTA_MODELS_KEPT", "1")
+    first = load(MINI, "cpu")
+    for seed in range(2):
+        load(stored("tiny-vit", seed=seed)[1], "cpu")
+    assert load(MINI, "cpu") is first
+
+
+@pytest.mark.parametrize("name", ["ViT-B-16-SigLIP/webli", "hf-hub:org/name"])
+def test_a_model_whose_texts_need_another_package_is_refused_before_its_weights_are_fetched(
+    name, monkeypatch, tmp_path
+):
+    described = tmp_path / "open_clip_config.json"
+    described.write_text('{"model_cfg": {"text_cfg": {"hf_tokenizer_name": "org/words"}}}')
+
+    def fetch(repo, names, advance):
+        assert names == (weights.CONFIG,), "the weights are large"
+        return described
+
+    monkeypatch.setattr(weights, "fetch", fetch)
+    monkeypatch.setattr(weights.importlib.util, "find_spec", lambda package: None)
+    with pytest.raises(
+        ValueError, match="cannot be used: its texts need the package transformers; install it"
+    ):
+        load(name, "cpu")
+
+
 def test_a_file_that_was_replaced_is_read_again(stored):
     model, name = stored("tiny-vit")
     before = load(name, "cpu")
@@ -247,9 +283,27 @@ def test_text_features_are_computed_once_and_only_so_many_lists_are_kept(monkeyp
     for other in ("bird", "fish", "fox"):
         classifier(loaded, ("cat", other))
     assert len(loaded.texts) == 2
+
+
+def test_a_long_list_of_classes_shows_how_far_its_reading_is_and_can_be_left(monkeypatch, stored):
+    loaded = load(stored("tiny-vit")[1], "cpu")
+    monkeypatch.setattr(loading, "TEXTS_AT_ONCE", 2)
     seen = []
-    classifier(loaded, ("cat", "dog"), "eight", seen.append)
-    assert [(state.done, state.total) for state in seen] == [(i, 8) for i in range(8)]
+    names = ("cat", "dog", "fox", "bird", "fish")
+    features = classifier(loaded, names, "a {}\nthe {}", seen.append).text_features
+    assert [(state.done, state.total) for state in seen] == [(n, 10) for n in (0, 2, 4, 5, 7, 9)]
+    for k, name in enumerate(names):
+        torch.testing.assert_close(
+            features[k], F.normalize(loaded.text([f"a {name}", f"the {name}"]).sum(0), dim=0)
+        )
+
+    def leave(state):
+        if state.done >= 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        classifier(loaded, names[::-1], "single", leave)
+    assert (names[::-1], loading.templates("single")) not in loaded.texts
 
 
 def test_an_ensemble_of_templates_is_averaged_twice_normalized(stored):
