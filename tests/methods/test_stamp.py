@@ -45,6 +45,29 @@ def test_gradients_flow_through_the_weights_only_where_asked():
     assert not torch.allclose(through, without)
 
 
+def test_the_update_is_a_sharpness_aware_step_on_the_whole_memory(unsure_clip, images):
+    method = build(unsure_clip, optimizer="sgd", lr=0.05, rho=0.2, margin=1.5)
+    method.adapt(images)
+    fork = unsure_clip.fork("visual_norm_lower")
+    weights = fork.trainable()
+    start = [w.detach().clone() for w in weights]
+    stored = torch.stack([entry.image for entry in method.memory.entries]) / 255
+
+    def gradient():
+        log_probs = fork.predict(stored).logits.log_softmax(dim=-1)
+        doubts = -(log_probs.exp() * log_probs).sum(dim=-1)  # (8,)
+        heavy = 8 * (-doubts).exp() / (-doubts).exp().sum()
+        return torch.autograd.grad((heavy * doubts).mean(), weights)
+
+    uphill = gradient()
+    length = torch.cat([g.flatten() for g in uphill]).norm()
+    with torch.no_grad():
+        for w, g in zip(weights, uphill, strict=True):
+            w += 0.2 * g / length
+    expected = torch.cat([(w - 0.05 * g).flatten() for w, g in zip(start, gradient(), strict=True)])
+    torch.testing.assert_close(flat(method.clip), expected)
+
+
 def test_only_sure_pictures_enter(unsure_clip, images):
     method = build(unsure_clip, margin=0.5)
     entropy = losses.entropy(unsure_clip.predict(images).logits)

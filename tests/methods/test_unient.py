@@ -39,6 +39,20 @@ def test_pictures_near_a_class_are_known_and_others_not(unsure_clip, images):
     assert ((prediction.scores > prediction.threshold).sum()) == 5
 
 
+def test_the_split_is_a_mixture_of_two_gaussians_over_the_distance_to_the_nearest_class(
+    make_clip, make_images
+):
+    mixture = pytest.importorskip("sklearn.mixture")
+    clip, images = make_clip(), make_images(batch=64)
+    nearest = (clip.encode_image(images) @ clip.text_features.T).amax(dim=1)
+    far = 1 - (nearest - nearest.min()) / (nearest.max() - nearest.min())
+    fitted = mixture.GaussianMixture(2, tol=1e-3, random_state=0, n_init=5).fit(far[:, None].double())
+    expected = fitted.predict_proba(far[:, None].double())[:, fitted.means_.ravel().argmin()]
+    known = build(clip)._known(images)
+    agreed = (known > 0.5) == torch.from_numpy(expected > 0.5)
+    assert 8 < (known > 0.5).sum() < 56 and agreed.float().mean() > 0.9
+
+
 def test_both_losses_by_hand(unsure_clip):
     logits = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0], [3.0, 0.0]])
     h = losses.entropy(logits)
