@@ -70,16 +70,24 @@ const choiceControl = (spec, read, write) => {
     if (!groups.has(one.group)) { groups.set(one.group, h("optgroup", { label: one.group })); select.append(groups.get(one.group)); }
     groups.get(one.group).append(option);
   }
-  const other = spec.other ? h("input", { type: "text", class: "line", placeholder: spec.other, "aria-label": `${spec.title}: ${spec.other}` }) : null;
-  if (other) select.append(h("option", { value: "*", text: "Another …" }));
+  const other = spec.other ? h("textarea", { rows: spec.other.rows, class: "line", placeholder: spec.other.placeholder, "aria-label": `${spec.title}: ${spec.other.title}`, spellcheck: "false" }) : null;
+  if (other) select.append(h("option", { value: "*", text: spec.other.title }));
   const help = h("p", { class: "help" });
-  select.addEventListener("change", () => { if (select.value === "*") { other.hidden = false; other.focus(); } else write(select.value); });
-  other?.addEventListener("change", () => write(other.value.trim()));
+  const own = () => {          // what is wrong with the lines typed, else what they are for
+    const hole = spec.other.hole, lines = other.value.split("\n").map((line) => line.trim()).filter(Boolean);
+    const bad = hole ? lines.findIndex((line) => line.split(hole).length !== 2) : -1;
+    help.textContent = bad >= 0 ? `Each line must hold ${hole} once; “${lines[bad]}” does not.` : spec.help;
+  };
+  select.addEventListener("change", () => { if (select.value === "*") { other.hidden = false; other.focus(); own(); } else write(select.value); });
+  other?.addEventListener("input", own);
+  other?.addEventListener("change", () => { if (other.value.trim()) write(other.value.trim()); });
   writers.push(() => {
     const value = read(), option = spec.options.find((one) => one.name === value);
     select.value = option ? value : other ? "*" : "";
-    if (other) { other.hidden = Boolean(option); if (!option) other.value = value; }
-    help.textContent = option?.help || (other && !option ? spec.help : "") || "";
+    help.textContent = option?.help || "";
+    if (!other) return;
+    other.hidden = Boolean(option);
+    if (!option) { other.value = value; own(); }
   });
   return h("div", { class: "choice" }, select, other, help);
 };
@@ -96,16 +104,39 @@ const pickControl = (spec, read, write) => {
   }));
   return h("div", { class: "pick-and-help" }, h("div", { class: "pick", role: "radiogroup", "aria-label": spec.title }, ...inputs.map((one) => one.node)), help);
 };
-const textControl = (spec, read, write) => {
-  const area = h("textarea", { rows: 4, placeholder: spec.placeholder || "", "aria-label": spec.title, spellcheck: "false" });
-  const note = h("p", { class: "help" });
+const listed = (names) => names.slice(0, 3).map((name) => `“${name}”`).join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
+const namesControl = (spec, read, write) => {
+  const area = h("textarea", { rows: 4, "aria-label": spec.title, spellcheck: "false" });
+  const note = h("p", { class: "help", role: "status" });
+  const count = () => {
+    const parts = area.value.replace(/[\s,]+$/, "").split(/[\n,]/).map((part) => part.trim());
+    const names = parts.filter(Boolean), seen = new Set(), empty = parts.length - names.length;
+    const twice = new Set(names.filter((name) => seen.size === seen.add(name).size));
+    const long = names.filter((name) => name.length > spec.longest), said = [];
+    if (names.length) said.push(names.length === 1 ? "1 class; at least two are needed." : `${seen.size} classes.`);
+    if (twice.size) said.push(`Listed more than once: ${listed([...twice])}.`);
+    if (names.length && empty) said.push(`${empty} empty ${empty === 1 ? "entry is" : "entries are"} passed over.`);
+    if (names.length > spec.most) said.push(`At most ${spec.most.toLocaleString("en")} can be compared.`);
+    if (long.length) said.push(`A name may have ${spec.longest} characters: ${listed(long.map((name) => name.slice(0, 20) + "…"))}.`);
+    note.textContent = [...said, ...(said.length > 1 ? [] : [spec.help])].join(" ");
+  };
+  const file = h("input", { type: "file", accept: ".txt,.csv,text/plain", hidden: true });
+  const load = h("button", { type: "button", text: "From a text file …", onclick: () => file.click() });
+  file.addEventListener("change", async () => {
+    const [chosen] = file.files;
+    file.value = "";
+    if (!chosen) return;
+    if (chosen.size > spec.most * spec.longest) { note.textContent = `A list of classes is a small text file; “${chosen.name}” is too large.`; return; }
+    write((await chosen.text()).replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n").trim());
+  });
+  area.addEventListener("input", count);
   area.addEventListener("change", () => write(area.value));
   writers.push(() => {
     area.value = read() ?? "";
-    const count = area.value.split(/[\n,]/).filter((part) => part.trim()).length;
-    note.textContent = count ? `${count} classes. ${spec.help}` : spec.help;
+    area.placeholder = spec.placeholder[settings.source] ?? spec.placeholder[""];
+    count();
   });
-  return h("div", {}, area, note);
+  return h("div", { class: "names" }, area, note, load, file);
 };
 const switchControl = (spec, read, write) => {
   const input = h("input", { type: "checkbox" });
@@ -113,7 +144,7 @@ const switchControl = (spec, read, write) => {
   writers.push(() => { input.checked = Boolean(read()); });
   return h("label", { class: "tick" }, input, h("span", { text: spec.title }));
 };
-const CONTROLS = { number: numberControl, choice: choiceControl, pick: pickControl, text: textControl, switch: switchControl };
+const CONTROLS = { number: numberControl, choice: choiceControl, pick: pickControl, names: namesControl, switch: switchControl };
 
 const field = (spec) => {
   const read = () => settings[spec.name], write = (value) => { settings[spec.name] = value; changed(); };
@@ -247,6 +278,6 @@ for (const section of props.sections) {
     h("summary", { text: section.title }), ...content.filter(Boolean)));
 }
 cliptta.on("choose", element, adopt);
-watch("value", () => { settings = structuredClone(props.value); cliptta.emit("settings", settings); refresh(); });
+watch("value", () => adopt(props.value));  // the server may send only what changes
 cliptta.emit("settings", settings);
 refresh();

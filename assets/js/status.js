@@ -13,6 +13,7 @@ const busy = () => ["waiting", "loading", "running", "paused", "stopping"].inclu
 const line = () => {
   const v = value(), step = cliptta.looking;
   if (step !== null && step !== undefined && step < v.done - 1 && !busy()) return `Looking at batch ${step + 1} of ${v.batches}`;
+  if (state === "loading" && v.doing) return v.doing[0].toUpperCase() + v.doing.slice(1);
   const parts = [WORDS[state] || "Ready"];
   if (["running", "paused"].includes(state) && v.batch) parts.push(`batch ${v.batch} of ${v.batches}`);
   if (["running", "paused"].includes(state) && v.method) parts.push(v.steps ? `${v.method}, step ${v.step} of ${v.steps}` : v.method);

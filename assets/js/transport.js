@@ -1,4 +1,5 @@
 // Run, Pause, Step, Stop, Reset. A press answers at once; the server's state follows.
+// props.controls: {model: whether its runs can be paused and stepped here}; props.others: the same for any other.
 const button = Object.fromEntries([...element.querySelectorAll("button")].map((one) => [one.dataset.do, one]));
 let state = "idle";
 
@@ -23,4 +24,7 @@ press("stop", () => "stopping");
 press("reset", null);
 // The names of the events, for the server: 'run' 'pause' 'step' 'stop' 'reset'
 cliptta.on("state", element, (news) => { state = news.state; show(); });
+cliptta.on("settings", element, ({ model }) => {
+  button.pause.hidden = button.step.hidden = !(props.controls[model] ?? props.others);
+});
 show();

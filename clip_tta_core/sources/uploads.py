@@ -151,6 +151,6 @@ def label(names: Sequence[str], class_names: Sequence[str] = ()) -> tuple[np.nda
 
 
 def same(name: str) -> str:
-    """What two spellings of one class name share: letters without case, spaces, underscores and hyphens."""
+    """What two spellings of one class name share: letters without case, spaces, underscores, hyphens, commas."""
     plain = unicodedata.normalize("NFKC", name).casefold()
-    return re.sub(r"[\s_\-]+", "", plain) or plain
+    return re.sub(r"[\s_\-,]+", "", plain) or plain

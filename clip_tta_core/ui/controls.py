@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from clip_tta_core import engine
+from clip_tta_core import engine, hosting
+from clip_tta_core.clip import speed
+from clip_tta_core.clip.loading import devices
 from clip_tta_core.engine import LIMITS
 from clip_tta_core.hparams import Knob
 from clip_tta_core.palette import look
 from clip_tta_core.records import Catalog, Choice, MethodCard
-from clip_tta_core.ui.settings import methods, whole
+from clip_tta_core.ui.settings import LONGEST, MOST_CLASSES, USUAL, methods, whole
 
 Field = dict[str, Any]
 COMFORTABLE = {
@@ -114,19 +117,52 @@ def _unknowns(catalog: Catalog) -> list[Field]:
 
 
 def _model(catalog: Catalog) -> list[Field]:
-    model = _choice("model", "CLIP", catalog.models)
+    model = _choice("model", "CLIP", [_with_speed(model) for model in catalog.models])
     model |= {
-        "other": "name, hf-hub:…, or ViT-B-32@/path/to/weights",
+        "other": {
+            "title": "Another …",
+            "placeholder": "name, hf-hub:…, or ViT-B-32@/path/to/weights",
+            "rows": 1,
+        },
         "help": "Any open_clip name, or an architecture with a local checkpoint; it loads on the first run.",
     }
     classes = {
         "name": "class_names",
         "title": "Classes",
-        "kind": "text",
-        "placeholder": ", ".join(catalog.task),
+        "kind": "names",
+        "placeholder": {"rendered": ", ".join(catalog.task), "": "the usual ones of these pictures"},
         "help": "One a line, or with commas between; empty for the usual ones. mini-CLIP knows only its own.",
+        "most": MOST_CLASSES,
+        "longest": LONGEST,
     }
-    return [model, classes, _choice("templates", "Sentences", catalog.templates)]
+    usual = Choice(
+        USUAL, "The usual ones", "A data set's own sentences; for other pictures “a photo of a {}”."
+    )
+    templates = _choice("templates", "Sentences", [usual, *catalog.templates])
+    templates |= {
+        "other": {"title": "Your own …", "placeholder": "a blurry photo of a {}", "rows": 3, "hole": "{}"},
+        "help": "One sentence a line, each with {} where the class belongs; their features are averaged.",
+    }
+    lent = not all(hosting.has_controls(model.name) for model in catalog.models)
+    return [model, classes, templates, *([] if lent else _device())]
+
+
+def _with_speed(model: Choice) -> Choice:
+    """A model's entry with how fast it will be; on a GPU that is lent for a run, nobody knows before."""
+    rate = speed.pictures_per_second(model.name) if hosting.has_controls(model.name) else None
+    if rate is None:
+        return model
+    return dataclasses.replace(model, help=f"{model.help} About {rate:,g} pictures a second here, zero-shot.")
+
+
+def _device() -> list[Field]:
+    """A choice where there is one."""
+    titles = {"cuda": "GPU (CUDA)", "mps": "GPU (Apple)", "cpu": "Processor (CPU)"}
+    found = devices()
+    if len(found) < 2:
+        return []
+    best = Choice("auto", "The best one here", f"Takes {titles[found[0]]}.")
+    return [_choice("device", "Device", [best, *(Choice(name, titles[name], "") for name in found)])]
 
 
 def _choice(name: str, title: str, choices: Iterable[Choice], when: tuple | None = None) -> Field:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,15 +13,15 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from clip_tta_core import engine, export, plots
+from clip_tta_core import engine, export, hosting, plots
+from clip_tta_core.clip.loading import MINI
 from clip_tta_core.palette import ordered
-from clip_tta_core.records import Catalog, Pictures, RunConfig, RunLog
-from clip_tta_core.sources import uploads
-from clip_tta_core.sources.uploads import Upload
-from clip_tta_core.ui import links, status, views
+from clip_tta_core.records import Catalog, RunConfig, RunLog
+from clip_tta_core.ui import albums, links, status, views
+from clip_tta_core.ui.albums import Albums, Reading
 from clip_tta_core.ui.lessons import FIRST
 from clip_tta_core.ui.runs import Run, Runs
-from clip_tta_core.ui.settings import class_names, defaults, split_names, to_config
+from clip_tta_core.ui.settings import USUAL, class_names, defaults, split_names, to_config
 
 BETWEEN = 0.1  # seconds between two updates of the page, at least
 BETWEEN_BATCHES = 0.4  # and between two batches in the gallery, which weigh more
@@ -28,26 +29,36 @@ POLL = 0.05
 MIME = {"csv": "text/csv", "json": "application/json", "png": "image/png"}
 PARTS = ("status", "message", "sentence", "curves", "classes", "scores", "gallery", "results")
 NOTHING_YET = "There is nothing to keep yet; press Run first."
+UNREADABLE = "The upload ended with an error that was not foreseen; the server's log has the details."
+# Set for a preview, which depends on none of these.
+ONE_PICTURE = {"model": MINI, "device": "auto", "templates": USUAL, "unknown_source": "none", "batches": 1}
+# What a new upload changes of the settings, by its purpose.
+NEWS = {
+    "pictures": {"source": "upload", "corruption": "none", "style": "none", "lesson": ""},
+    "unknowns": {"unknown_source": "upload", "lesson": ""},
+}
+WITHOUT = {"pictures": ("source", "rendered"), "unknowns": ("unknown_source", "none")}  # once it is removed
 
 
 class Handlers:
     """The page's events, with what they share: the catalog, everybody's runs, the recorded one."""
 
-    def __init__(self, catalog: Catalog, recorded: RunLog, run: Any = engine.run) -> None:
+    def __init__(self, catalog: Catalog, recorded: RunLog, run: Any = hosting.run) -> None:
         self.catalog = catalog
         self.recorded = recorded
         self.runs = Runs()
+        self.albums = Albums()
         self.engine = run
         self._serial = itertools.count(1)
 
     # ---- the run ----
 
-    def run(self, settings: dict, files: list[str] | None, request: gr.Request) -> Iterator[list[Any]]:
+    def run(self, settings: dict, request: gr.Request) -> Iterator[list[Any]]:
         """Adapt the chosen methods to the chosen stream and show every batch as it comes."""
         log = RunLog()
         yield _parts(status=status.status("loading", log), message={"text": ""})
         try:
-            config = to_config(settings, _uploaded(settings, files))
+            config = self.configure(settings, request)
             engine.check(config)
         except ValueError as problem:
             yield self._refuse(str(problem), request)
@@ -68,7 +79,7 @@ class Handlers:
             for report in reports:
                 log.append(report, active)
             if reports:
-                self.runs.keep(session, log)
+                self.runs.keep(session, run, log)
             now, state = time.monotonic(), _state(run, log)
             here = (len(log), run.control.progress, state)
             if now - shown < BETWEEN or here == seen:
@@ -108,7 +119,15 @@ class Handlers:
 
     def configure(self, settings: Mapping[str, Any], request: gr.Request | None) -> RunConfig:
         """The settings as a run takes them, with the visitor's own pictures where they ask for those."""
-        return to_config(settings)
+        config = to_config(settings)
+        if request is None:
+            return config
+        session, own = request.session_hash, {}
+        if config.source == "upload":
+            own["pictures"] = self.albums.pictures(session, "pictures", config.class_names)
+        if config.unknown_source == "upload":
+            own["unknown_pictures"] = self.albums.pictures(session, "unknowns")
+        return dataclasses.replace(config, **own)
 
     def pause(self, request: gr.Request) -> None:
         """Hold the visitor's run, or let it go on."""
@@ -136,6 +155,60 @@ class Handlers:
     def leave(self, request: gr.Request) -> None:
         """The visitor has closed the page."""
         self.runs.leave(request.session_hash)
+        self.albums.leave(request.session_hash)
+
+    # ---- the visitor's own pictures ----
+
+    def reader(self, purpose: str) -> Callable[[list[str], dict, gr.Request], Iterator[list[Any]]]:
+        """What an upload for a purpose, "pictures" or "unknowns", calls."""
+
+        def read(paths: list[str], settings: dict, request: gr.Request) -> Iterator[list[Any]]:
+            yield from self.read(purpose, paths, settings, request)
+
+        return read
+
+    def read(
+        self, purpose: str, paths: list[str], settings: dict, request: gr.Request
+    ) -> Iterator[list[Any]]:
+        """Read an upload and say what came of it; take it as the source of known or of unknown pictures."""
+        session, reading = request.session_hash, Reading(self.albums, paths)
+        self.albums.drop(session, purpose)
+        reading.start()
+        try:
+            while not reading.ended.wait(BETWEEN):
+                yield [albums.reading_view(reading.share, reading.name), gr.skip()]
+            upload = reading.upload
+            if upload is None:
+                yield [{"said": reading.problem or UNREADABLE}, gr.skip()]
+                return
+            if not len(upload):
+                yield [albums.view(upload, purpose), gr.skip()]
+                return
+            self.albums.keep(session, purpose, upload)
+            news = dict(NEWS[purpose])
+            if purpose == "pictures" and not _typed(settings):
+                news["class_names"] = "\n".join(albums.own_classes(upload))
+            yield [albums.view(upload, purpose, _typed(settings | news)), news]
+        except GeneratorExit:  # gone while it was read: nobody else would forget it
+            self.albums.drop(session, purpose)
+            raise
+        finally:
+            reading.abandon()
+
+    def recount(self, settings: dict, request: gr.Request) -> Any:
+        """How the pictures fit the class list, which has changed."""
+        upload = self.albums.get(request.session_hash, "pictures")
+        return gr.skip() if upload is None else albums.view(upload, "pictures", _typed(settings))
+
+    def remover(self, purpose: str) -> Callable[[dict, gr.Request], list[Any]]:
+        """What the button that removes an upload calls."""
+
+        def remove(settings: dict, request: gr.Request) -> list[Any]:
+            self.albums.drop(request.session_hash, purpose)
+            name, other = WITHOUT[purpose]
+            return [{}, {name: other} if settings.get(name) == "upload" else gr.skip()]
+
+        return remove
 
     # ---- around the run ----
 
@@ -149,7 +222,7 @@ class Handlers:
     def reset(self, request: gr.Request) -> list[Any]:
         """Everything as it was when the page was opened."""
         self.leave(request)
-        return [FIRST.settings(), *_parts(message={"text": ""}, **self.first_paint())]
+        return [FIRST.settings(), {}, {}, *_parts(message={"text": ""}, **self.first_paint())]
 
     def restore(self, request: gr.Request) -> list[Any]:
         """Settings from the link the page was opened with."""
@@ -162,11 +235,10 @@ class Handlers:
     def preview(self, settings: dict) -> list[str] | None:
         """One picture as drawn and as the stream would show it; None when there is nothing to show."""
         try:
-            config = to_config(settings | {"model": "mini-clip", "unknown_source": "none", "batches": 1})
+            config = to_config(settings | ONE_PICTURE)
             if config.source != "rendered":
                 return None
-            plain = to_config(settings | {"model": "mini-clip", "unknown_source": "none", "batches": 1,
-                                          "corruption": "none", "style": "none"})  # fmt: skip
+            plain = dataclasses.replace(config, corruption="none", style="none")
             return [_thumbnail(engine.preview(one)) for one in (plain, config)]
         except (ValueError, OSError):
             return None  # the same sentence comes when Run is pressed
@@ -196,22 +268,6 @@ class Handlers:
         except ValueError as problem:
             return [gr.skip(), {"text": str(problem)}]
 
-    def read(self, files: list[str] | None, settings: dict) -> list[Any]:
-        """Look at an upload: what could be read, what not and why; and take it as the source."""
-        if not files:
-            return [{"said": uploads.LIMITS.sentence(), "skipped": []}, settings | {"source": "rendered"}]
-        try:
-            upload = read_upload(files, split_names(settings.get("class_names", "")))
-        except ValueError as problem:
-            return [{"said": str(problem), "skipped": []}, gr.skip()]
-        skipped = [list(pair) for pair in upload.skipped]
-        if not len(upload):
-            return [{"said": "None of these could be read.", "skipped": skipped}, gr.skip()]
-        news = {"source": "upload", "corruption": "none", "style": "none", "lesson": ""}
-        if not settings.get("class_names"):
-            news["class_names"] = "\n".join(upload.class_names)
-        return [{"said": _said(upload, news | settings), "skipped": skipped}, settings | news]
-
     def _log(self, request: gr.Request) -> RunLog:
         return self.runs.log(request.session_hash) or self.recorded
 
@@ -221,25 +277,12 @@ def start() -> dict[str, Any]:
     return defaults() | {"methods": FIRST.settings()["methods"]}
 
 
-def read_upload(files: list[str] | None, class_names: tuple[str, ...] = ()) -> Upload:
-    """The pictures of an upload and what was skipped."""
-    if not files:
-        raise ValueError("Upload: at least one picture is needed, got none; add pictures first.")
-    return uploads.read(files, class_names)
-
-
-def _uploaded(settings: Mapping[str, Any], files: list[str] | None) -> Pictures | None:
-    """The visitor's own pictures where the settings ask for them."""
-    if settings.get("source") != "upload":
-        return None
-    return read_upload(files, split_names(settings.get("class_names", ""))).usable()
-
-
-def _said(upload: Upload, settings: Mapping[str, Any]) -> str:
-    labelled = len(upload) - upload.unlabelled
-    what = f"{len(upload)} picture{'' if len(upload) == 1 else 's'} read"
-    what += f", {labelled} of them with a label." if labelled else ", none with a label."
-    return what if settings.get("class_names") else f"{what} Now type your classes under Model and classes."
+def _typed(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The class list of the settings; empty where it cannot be read, which Run will say."""
+    try:
+        return split_names(settings.get("class_names", ""))
+    except ValueError:
+        return ()
 
 
 def _state(run: Run, log: RunLog) -> str:

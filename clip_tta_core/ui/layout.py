@@ -6,9 +6,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from clip_tta_core import engine, export
+from clip_tta_core import engine, export, hosting
 from clip_tta_core.records import RunLog
-from clip_tta_core.sources.uploads import LIMITS
 from clip_tta_core.ui import controls, pictures
 from clip_tta_core.ui.compare_tab import Comparer, compare_tab
 from clip_tta_core.ui.compare_tab import read_recorded as read_comparison
@@ -21,7 +20,7 @@ TITLE = "CLIPTTA Playground"
 LEAD = "Watch CLIP adapt itself, live, to pictures it was not trained for."
 RECORDED = ASSETS / "recorded_run.json"
 AT_ONCE = 2  # runs; more visitors wait in line
-FILE_TYPES = ["image", ".zip", ".tar", ".gz", ".tgz", ".bz2"]
+READ_AT_ONCE = 4  # uploads
 
 
 def build(handlers: Handlers | None = None) -> gr.Blocks:
@@ -47,25 +46,25 @@ def play_tab(page: gr.Blocks, handlers: Handlers) -> gr.Component:
     paint = handlers.first_paint()
     parts = {}
     pictures.Lessons(lessons=lesson_cards(handlers))
-    transport, parts["status"] = run_panel(paint)
+    transport, parts["status"] = run_panel(handlers, paint)
     parts["message"] = pictures.Message()
     with gr.Row(elem_classes=["ct-columns"]):
         with gr.Column(elem_classes=["ct-left"], min_width=300):
-            form, files, skipped = settings_panel(handlers)
+            form, uploads = settings_panel(handlers)
         with gr.Column(elem_classes=["ct-right"], min_width=320):
             parts |= results_panel(paint)
             exports = pictures.Exports()
     outputs = [parts[name] for name in PARTS]
-    wire_run(handlers, transport, form, files, outputs)
-    wire_rest(handlers, transport, form, exports, parts["message"], outputs)
+    wire_run(handlers, transport, form, outputs)
+    wire_uploads(handlers, uploads, form)
+    wire_rest(handlers, transport, form, uploads, exports, parts["message"], outputs)
     private = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    files.change(handlers.read, [files, form], [skipped, form], **private)
     page.load(handlers.restore, None, [form, parts["message"]], **private)
     page.unload(handlers.leave)
     return form
 
 
-def settings_panel(handlers: Handlers) -> tuple[gr.Component, gr.Component, gr.Component]:
+def settings_panel(handlers: Handlers) -> tuple[gr.Component, dict[str, gr.Component]]:
     """Every control, and the visitor's own pictures."""
 
     def preview(
@@ -83,22 +82,27 @@ def settings_panel(handlers: Handlers) -> tuple[gr.Component, gr.Component, gr.C
         server_functions=[preview, costs],
         most=engine.LIMITS["methods"][1],
     )
-    with gr.Accordion("Your own pictures", open=False, elem_classes=["ct-upload"]):
-        files = gr.File(
-            label="Photographs, or a zip or tar of them",
-            file_count="multiple",
-            file_types=FILE_TYPES,
-            height=120,
-            elem_id="ct-files",
-        )
-        skipped = pictures.Skipped({"said": LIMITS.sentence(), "skipped": []})
-    return form, files, skipped
+    uploads = {
+        "pictures": pictures.Upload(
+            purpose="pictures",
+            title="Your own pictures",
+            help="Photographs, or folders and archives of them; names of folders can be the classes.",
+        ),
+        "unknowns": pictures.Upload(
+            purpose="unknowns",
+            title="Your own unknown objects",
+            help="Pictures of things outside the class list, to be mixed in with the known ones.",
+        ),
+    }
+    return form, uploads
 
 
-def run_panel(paint: dict) -> tuple[gr.Component, gr.Component]:
+def run_panel(handlers: Handlers, paint: dict) -> tuple[gr.Component, gr.Component]:
     """Buttons, and the status line with its timeline."""
+    controls = {model.name: hosting.has_controls(model.name) for model in handlers.catalog.models}
     with gr.Row(elem_classes=["ct-run"]):
-        return pictures.Transport(), pictures.Status(paint.get("status"))
+        transport = pictures.Transport(controls=controls, others=hosting.has_controls("another"))
+        return transport, pictures.Status(paint.get("status"))
 
 
 def results_panel(paint: dict) -> dict[str, gr.Component]:
@@ -113,14 +117,12 @@ def results_panel(paint: dict) -> dict[str, gr.Component]:
     return parts
 
 
-def wire_run(
-    handlers: Handlers, transport: gr.Component, form: gr.Component, files: gr.Component, outputs: list
-) -> None:
+def wire_run(handlers: Handlers, transport: gr.Component, form: gr.Component, outputs: list) -> None:
     """Run goes through the queue; Pause, Step and Stop reach the run at once."""
     status = outputs[0]
     event = transport.run(
         handlers.run,
-        [form, files],
+        [form],
         outputs,
         api_name="run",
         concurrency_limit=AT_ONCE,
@@ -137,17 +139,35 @@ def wire_run(
     stop.then(handlers.stopped_in_line, None, outputs, cancels=[event], api_visibility="private", **now)
 
 
+def wire_uploads(handlers: Handlers, uploads: dict[str, gr.Component], form: gr.Component) -> None:
+    """What was picked is read at once, beside the runs, and kept for the visitor."""
+    now = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    for purpose, upload in uploads.items():
+        upload.read(
+            handlers.reader(purpose),
+            [upload, form],
+            [upload, form],
+            api_name=f"upload_{purpose}",
+            concurrency_limit=READ_AT_ONCE,
+            concurrency_id="reading",
+            show_progress="hidden",
+        )
+        upload.clear(handlers.remover(purpose), [form], [upload, form], **now)
+    uploads["pictures"].recount(handlers.recount, [form], uploads["pictures"], **now)
+
+
 def wire_rest(
     handlers: Handlers,
     transport: gr.Component,
     form: gr.Component,
+    uploads: dict[str, gr.Component],
     exports: gr.Component,
     message: gr.Component,
     outputs: list,
 ) -> None:
     """Reset, downloads and the link."""
     now = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    transport.reset(handlers.reset, None, [form, *outputs], **now)
+    transport.reset(handlers.reset, None, [form, *uploads.values(), *outputs], **now)
     for kind in ("csv", "json", "png"):
         getattr(exports, kind)(handlers.keeper(kind), None, [exports, message], **now)
     exports.link(handlers.link, [form], [exports, message], **now)

@@ -9,9 +9,13 @@ import dataclasses
 from typing import Any
 
 import gradio as gr
+from gradio_client.utils import is_file_obj_with_meta
 
+from clip_tta_core.sources.limits import LIMITS
 from clip_tta_core.ui.theme import script
 from clip_tta_core.ui.words import CURVES
+
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2")  # sent as they are; all else is packed in one
 
 
 class Picture(gr.HTML):
@@ -129,9 +133,14 @@ _ICONS = {
 
 
 class Transport(Picture):
-    """The buttons of a run; its events are run, pause, step, stop and reset."""
+    """The buttons of a run; its events are run, pause, step, stop and reset.
 
-    def __init__(self, value: Any = None, **kwargs: Any) -> None:
+    `controls` says for which models a run can be paused and stepped here, `others` for all it does not name.
+    """
+
+    def __init__(
+        self, value: Any = None, *, controls: dict | None = None, others: bool = True, **kwargs: Any
+    ) -> None:
         buttons = "".join(
             f'<button type="button" data-do="{name}" aria-label="{word}">'
             f'<svg viewBox="0 0 16 16" aria-hidden="true"><path d="{path}"/></svg>'
@@ -139,7 +148,15 @@ class Transport(Picture):
             for name, (word, path) in _ICONS.items()
         )
         template = f'<div class="transport" role="group" aria-label="The run">{buttons}</div>'
-        super().__init__(value, name="transport", template=template, describe="Buttons.", **kwargs)
+        super().__init__(
+            value,
+            name="transport",
+            template=template,
+            describe="Buttons.",
+            controls=controls or {},
+            others=others,
+            **kwargs,
+        )
 
 
 class Lessons(Picture):
@@ -199,9 +216,37 @@ class Exports(Picture):
         super().__init__(value, name="exports", template=template, describe="A file or a link.", **kwargs)
 
 
-class Skipped(Picture):
-    """What was read of an upload, and what was not and why."""
+class Upload(Picture):
+    """The visitor's own pictures for one purpose; its events are read, recount and clear."""
 
-    def __init__(self, value: Any = None, **kwargs: Any) -> None:
-        template = '<p class="help count"></p><ul class="skipped"></ul>'
-        super().__init__(value, name="skipped", template=template, describe="What was read.", **kwargs)
+    def __init__(self, value: Any = None, *, purpose: str, title: str, help: str, **kwargs: Any) -> None:
+        template = f"""<details class="section"><summary>{title}</summary><p class="help">{help}</p>
+<div class="drop"><button type="button" data-do="files">Files …</button>
+<button type="button" data-do="folder">Folder …</button><span>or drop them here</span></div>
+<input type="file" class="files" multiple hidden><input type="file" class="folder" webkitdirectory hidden>
+<p class="read" role="status"></p><progress max="1" hidden></progress>
+<img class="thumbnails" alt="" hidden><ul class="counts" hidden></ul>
+<details class="skipped" hidden><summary></summary><ul></ul></details>
+<div class="actions"><button type="button" data-do="folders" hidden></button>
+<button type="button" data-do="clear" hidden>Remove these pictures</button></div>
+<p class="help limits"></p></details>"""
+        super().__init__(
+            value,
+            name="upload",
+            template=template,
+            describe="Files to read: {files: [file, ...]}; what was read of them comes back.",
+            elem_id=f"ct-upload-{purpose}",
+            purpose=purpose,
+            limits={
+                "said": LIMITS.sentence(),
+                "bytes": LIMITS.total_bytes,
+                "entries": LIMITS.entries,
+                "archives": list(ARCHIVES),
+            },
+            **kwargs,
+        )
+
+    def preprocess(self, payload: Any) -> list[str]:
+        """The paths of uploaded files. Gradio has checked those of file objects, of nothing else."""
+        files = payload.get("files") if isinstance(payload, dict) else None
+        return [file["path"] for file in files or () if is_file_obj_with_meta(file)]

@@ -28,6 +28,7 @@ class Run:
         self.problem = ""  # the sentence, if it could not go on
         self.ended = threading.Event()
         self.after: Run | None = None  # the visitor's earlier run, which must end first
+        self.abandoned = False  # its visitor has gone
         self._reports: queue.Queue[Report] = queue.Queue(WAITING_REPORTS)
         self._engine, self._config = engine, config
 
@@ -116,9 +117,11 @@ class Runs:
         with self._lock:
             return len(self._current)
 
-    def keep(self, session: str, log: RunLog) -> None:
-        """Remember a visitor's latest numbers, for downloads."""
+    def keep(self, session: str, run: Run, log: RunLog) -> None:
+        """Remember a visitor's latest numbers, for downloads; not those of one who has gone."""
         with self._lock:
+            if run.abandoned:
+                return
             self._logs[session] = log
             self._logs.move_to_end(session)
             while len(self._logs) > KEPT_LOGS:
@@ -130,8 +133,10 @@ class Runs:
 
     def leave(self, session: str) -> None:
         """The visitor has gone: stop what runs, forget what was kept."""
-        run = self.current(session)
-        if run is not None:
-            run.control.stop()
         with self._lock:
             self._logs.pop(session, None)
+            run = self._current.get(session)
+            if run is not None:
+                run.abandoned = True
+        if run is not None:
+            run.control.stop()

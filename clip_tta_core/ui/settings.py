@@ -7,16 +7,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from clip_tta_core.records import Catalog, Pictures, RunConfig
+from clip_tta_core.records import Catalog, RunConfig
+from clip_tta_core.sources.datasets import DATASETS
 
 Settings = dict[str, Any]
 
 WHOLE = ("severity", "batch_size", "batches", "seed")
 WORDS = (
-    *("model", "source", "templates", "style", "corruption", "schedule", "order", "predict"),
+    *("model", "source", "style", "corruption", "schedule", "order", "predict"),
     *("unknown_source", "unknown_arrival", "device"),
 )
+USUAL = "usual"  # sentences: a data set's own, for other pictures those of a RunConfig
 LONGEST = 200  # characters of a menu value or class name
+LONGEST_SENTENCES = 4000  # characters of one's own sentences together
 MOST_CLASSES = 1000
 
 
@@ -25,20 +28,19 @@ def defaults() -> Settings:
     config = RunConfig()
     plain = {name: getattr(config, name) for name in (*WHOLE, *WORDS, "episodic", "unknown_share")}
     methods = {name: dict(knobs) for name, knobs in config.methods.items()}
-    return {"lesson": "", "class_names": "", "methods": methods, **plain}
+    return {"lesson": "", "class_names": "", "templates": USUAL, "methods": methods, **plain}
 
 
-def to_config(settings: Mapping[str, Any], pictures: Pictures | None = None) -> RunConfig:
-    """Settings as the engine takes them; a value of the wrong kind raises one sentence."""
+def to_config(settings: Mapping[str, Any]) -> RunConfig:
+    """Settings as the engine takes them, without uploads; a value of the wrong kind raises one sentence."""
     if not isinstance(settings, Mapping):
         raise ValueError(f"Settings must be a mapping of names to values, got {type(settings).__name__}.")
     full = defaults() | dict(settings)
     names = split_names(full["class_names"])
-    source = word("source", full["source"])
     return RunConfig(
         methods=methods(full["methods"]),
-        pictures=pictures if source == "upload" else None,
         class_names=names,
+        templates=templates(full["templates"], full["source"]),
         episodic=bool(full["episodic"]),
         unknown_share=number("unknown_share", full["unknown_share"]),
         **{name: whole(name, full[name]) for name in WHOLE},
@@ -76,8 +78,17 @@ def methods(chosen: Any) -> dict[str, dict[str, Any]]:
     return {str(name): {str(knob): value for knob, value in knobs.items()} for name, knobs in chosen.items()}
 
 
-def word(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST:
+def templates(value: Any, source: Any) -> str:
+    """A name of a template set, or one's own sentences."""
+    value = word("templates", value, LONGEST_SENTENCES)
+    if value != USUAL:
+        return value
+    kind, _, name = word("source", source).partition(":")
+    return DATASETS[name].templates if kind == "dataset" else RunConfig().templates
+
+
+def word(name: str, value: Any, longest: int = LONGEST) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > longest:
         raise ValueError(f"Run: {name} must be a name, got {value!r:.60}.")
     return value.strip()
 

@@ -48,6 +48,7 @@ def status(state: str, log: RunLog, progress: Progress | None = None, active: fl
         "method": progress.method if going else "",
         "step": progress.step,
         "steps": progress.steps,
+        "doing": progress.doing if state == "loading" else "",
         "share": round(share, 4),
         "rate": round(images / active, 1) if images and active > 0 else None,
         "left": round(active * (1 - share) / share, 1) if going and len(log) and share > 0 else None,
@@ -62,7 +63,12 @@ def recorded(log: RunLog) -> View:
 
 
 def _share(log: RunLog, progress: Progress) -> float:
-    """Finished part of the run, 0 to 1, counting methods and steps inside the batch that is under way."""
+    """Finished part of the run, 0 to 1, counting methods and steps inside the batch that is under way.
+
+    Of what is done before the first batch, a download above all, the finished part of that.
+    """
+    if progress.doing:
+        return progress.step / progress.steps if progress.steps else 0.0
     if not progress.batches:
         return 0.0
     titles = list(log.titles.values())

@@ -130,14 +130,17 @@ def answers(report: Report) -> View:
 
 def sprite(report: Report, tile: int = TILE) -> str:
     """All pictures of a batch on one sheet, as a JPEG data address."""
-    images = report.batch.images
-    columns = _columns(len(images))
+    return sheet(report.batch.images, _columns(len(report.batch)), tile)
+
+
+def sheet(images: np.ndarray, columns: int, tile: int) -> str:
+    """Pictures side by side, as a JPEG data address. uint8 (N, H, W, 3)"""
     rows = math.ceil(len(images) / columns)
-    sheet = Image.new("RGB", (columns * tile, rows * tile), (128, 128, 128))
+    paper = Image.new("RGB", (columns * tile, rows * tile), (128, 128, 128))
     for i, image in enumerate(images):
         picture = Image.fromarray(image).resize((tile, tile), Image.Resampling.BILINEAR)
-        sheet.paste(picture, (i % columns * tile, i // columns * tile))
-    return data_address(sheet)
+        paper.paste(picture, (i % columns * tile, i // columns * tile))
+    return data_address(paper)
 
 
 def data_address(image: Image.Image, quality: int = 82) -> str:

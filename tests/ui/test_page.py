@@ -32,7 +32,7 @@ def parts(values) -> dict:
 
 
 def test_a_run_streams_and_ends(connect):
-    seen = [parts(values) for values in connect().submit(settings(), None, api_name="/run")]
+    seen = [parts(values) for values in connect().submit(settings(), api_name="/run")]
     states = [values["status"]["state"] for values in seen]
     assert "running" in states and states[-1] == "done"
     last = seen[-1]
@@ -42,7 +42,7 @@ def test_a_run_streams_and_ends(connect):
 
 
 def test_the_first_answer_comes_before_any_work(connect):
-    job = connect().submit(settings(batches=50), None, api_name="/run")
+    job = connect().submit(settings(batches=50), api_name="/run")
     first = parts(next(iter(job)))
     assert first["status"]["state"] == "loading"
     job.cancel()
@@ -61,7 +61,7 @@ def test_the_first_answer_comes_before_any_work(connect):
     ],
 )
 def test_a_bad_value_is_answered_with_one_sentence(connect, changes, says):
-    last = parts(connect().predict(settings(**changes), None, api_name="/run"))
+    last = parts(connect().predict(settings(**changes), api_name="/run"))
     assert says in last["message"]["text"]
     assert "Traceback" not in last["message"]["text"]
     assert last["status"]["state"] in ("idle", "recorded")
@@ -72,7 +72,7 @@ def test_two_visitors_have_two_runs(connect):
     got = {}
 
     def visit(number: int) -> None:
-        got[number] = parts(connect().predict(wanted[number], None, api_name="/run"))
+        got[number] = parts(connect().predict(wanted[number], api_name="/run"))
 
     threads = [threading.Thread(target=visit, args=(number,)) for number in wanted]
     for thread in threads:

@@ -79,15 +79,17 @@ def test_stop_ends_a_run_that_nobody_reads():
 def test_leaving_stops_the_run_and_forgets_the_log():
     runs, run = Runs(), Run(fake_engine(delay=0.01), CONFIG)
     runs.begin("visitor", run)
-    runs.keep("visitor", RunLog())
+    runs.keep("visitor", run, RunLog())
     runs.leave("visitor")
     assert run.ended.wait(2) and runs.log("visitor") is None
+    runs.keep("visitor", run, RunLog())  # a report that was on its way
+    assert runs.log("visitor") is None
 
 
 def test_logs_of_many_visitors_are_bounded():
-    runs = Runs()
+    runs, run = Runs(), Run(fake_engine(), CONFIG)
     for visitor in range(10 * KEPT_LOGS):
-        runs.keep(str(visitor), RunLog())
+        runs.keep(str(visitor), run, RunLog())
     kept = [visitor for visitor in range(10 * KEPT_LOGS) if runs.log(str(visitor)) is not None]
     assert kept == list(range(9 * KEPT_LOGS, 10 * KEPT_LOGS))
 

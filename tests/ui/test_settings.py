@@ -5,7 +5,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from clip_tta_core import engine, record
+from clip_tta_core import engine, hosting, record
+from clip_tta_core.clip import prompts, speed
 from clip_tta_core.records import RunConfig
 from clip_tta_core.ui import controls, links
 from clip_tta_core.ui.handlers import start
@@ -108,10 +109,73 @@ def test_every_knob_of_every_method_has_a_control():
         assert all(knob["help"] for knob in card["knobs"])
 
 
-def test_every_setting_has_a_control():
+def test_every_setting_has_a_control(monkeypatch):
+    monkeypatch.setattr(controls, "devices", lambda: ("cuda", "cpu"))
     fields = {field["name"] for section in controls.sections(engine.catalog()) for field in section["fields"]}
-    without = {"lesson", "methods", "device"}  # set by lessons, by the list of methods, by the machine
+    without = {"lesson", "methods"}  # set by lessons, by the list of methods
     assert fields == defaults().keys() - without
+
+
+def test_devices_are_a_choice_only_where_there_are_two(monkeypatch):
+    def names(*found: str) -> list[str]:
+        monkeypatch.setattr(controls, "devices", lambda: found)
+        fields = controls.sections(engine.catalog())[-1]["fields"]
+        return [one["name"] for field in fields if field["name"] == "device" for one in field["options"]]
+
+    assert names("cpu") == [] and names("mps", "cpu") == ["auto", "mps", "cpu"]
+
+
+def test_a_device_survives_in_a_link():
+    query = links.to_query(start() | {"device": "cpu"}, start())
+    assert query == "device=cpu" and links.from_query({"device": "cpu"}, start())[0]["device"] == "cpu"
+    settings, problem = links.from_query({"device": "tpu"}, start())
+    assert settings["device"] == "auto" and "this machine has" in problem
+
+
+def test_the_usual_sentences_are_the_data_sets_own():
+    usual = {
+        source: to_config(defaults() | {"source": source}).templates for source in ("rendered", "upload")
+    }
+    assert usual == {"rendered": "single", "upload": "single"}
+    pets = defaults() | {"source": "dataset:pets"}
+    assert to_config(pets).templates == "pets"
+    assert to_config(pets | {"templates": "eight"}).templates == "eight", "a choice is a choice"
+
+
+def test_ones_own_sentences_pass_and_survive_in_a_link():
+    own = "a sketch of a {}\na {} in the dark"
+    settings = start() | {"templates": own}
+    engine.check(to_config(settings))
+    params = dict(parse_qsl(links.to_query(settings, start())))
+    assert links.from_query(params, start()) == (settings, "")
+    with pytest.raises(ValueError, match="exactly one {}"):
+        engine.check(to_config(start() | {"templates": "a {} and a {}"}))
+
+
+def test_every_set_of_sentences_has_a_title_and_shows_one():
+    assert prompts.TITLES.keys() == prompts.TEMPLATES.keys()
+    shown = {one.name: one.help for one in engine.catalog().templates}
+    assert "a type of pet" in shown["pets"] and "79 more" in shown["eighty"]
+
+
+def test_models_say_how_fast_they_are_here_to_one_digit(monkeypatch):
+    monkeypatch.setattr(speed, "matmul_rate", lambda: 1e12)
+    assert speed.pictures_per_second("ViT-B-32/openai") == 90  # 0.8 of 1e12 by 8.8e9, rounded
+    assert speed.pictures_per_second("hf-hub:somebody/something") is None
+    model = controls.sections(engine.catalog())[-1]["fields"][0]
+    helps = {one["name"]: one["help"] for one in model["options"]}
+    assert "About 90 pictures a second here" in helps["ViT-B-32/openai"]
+    assert all("a second here" in help for help in helps.values()), "every model of the list has its number"
+
+
+def test_nobody_knows_the_speed_of_a_gpu_that_is_lent(monkeypatch):
+    monkeypatch.setattr(hosting, "has_controls", lambda model: model == "mini-clip")
+    model, *others = controls.sections(engine.catalog())[-1]["fields"]
+    told = [one["name"] for one in model["options"] if "a second here" in one["help"]]
+    assert told == ["mini-clip"]
+    monkeypatch.setattr(controls, "devices", lambda: ("cuda", "cpu"))
+    names = [field["name"] for field in controls.sections(engine.catalog())[-1]["fields"]]
+    assert "device" not in names, "what is lent is no choice"
 
 
 def test_the_form_is_plain_json():
