@@ -52,8 +52,8 @@ LESSONS = (
     Lesson(
         "sorted",
         "Sorted by class",
-        "One class after the other, as a camera sees the world: a batch holds one or two classes. "
-        "Compare the gains with those of a shuffled stream.",
+        "One class after the other, as a camera sees the world: a batch holds one class or two. CLIPTTA expects "
+        "many in every batch, and here TENT beats it.",
         {"corruption": "gaussian_noise", "severity": 3, "order": "sorted"},
     ),
     Lesson(
