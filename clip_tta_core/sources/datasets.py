@@ -8,10 +8,13 @@ one size keep it, so that corruptions apply where they apply in the papers; othe
 from __future__ import annotations
 
 import os
+import pickle
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,8 @@ from clip_tta_core.sources.readers import Items
 
 DATA_VARIABLE = "CLIPTTA_DATA"
 DOWNLOAD_MB = 1_000  # larger sets are for the operator to fetch, not for a visitor's click
+# What damaged files raise in the libraries that read them.
+DAMAGE = (OSError, RuntimeError, ValueError, TypeError, LookupError, EOFError, pickle.UnpicklingError)
 
 
 @dataclass(frozen=True)
@@ -122,13 +127,14 @@ def choices() -> tuple[Choice, ...]:
     )
 
 
-_downloads = threading.Lock()  # two visitors must not write one file
+# Two visitors must not write one file, nor one read what the other has written half; other sets do not wait.
+_downloads: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 @lru_cache(maxsize=4)  # labels and file names; of the small sets, their pictures
 def _open(name: str, folder: str, *which: str | int) -> Items:
     dataset, root = DATASETS[name], Path(folder)
-    with _downloads:
+    with _downloads[name]:
         if dataset.missing(root) and dataset.downloadable:
             _download(dataset, root)
     if missing := dataset.missing(root):
@@ -141,7 +147,7 @@ def _open(name: str, folder: str, *which: str | int) -> Items:
             f"{dataset.title}: reading it needs the package '{error.name}'; install it with "
             f"'pip install {error.name}'."
         ) from error
-    except (OSError, RuntimeError, LookupError, EOFError) as error:
+    except DAMAGE as error:
         raise ValueError(
             f"{dataset.title}: its files in {root} cannot be read ({_first_line(error)})."
         ) from error
@@ -153,7 +159,7 @@ def _open(name: str, folder: str, *which: str | int) -> Items:
 def _download(dataset: Dataset, root: Path) -> None:
     try:
         dataset.download(root)
-    except (OSError, RuntimeError, ValueError, ImportError) as error:
+    except (OSError, RuntimeError, ValueError, ImportError, HTTPException) as error:
         raise ValueError(
             f"{dataset.title}: looked for '{dataset.missing(root)}' in {root} and found nothing, and the "
             f"download failed ({_first_line(error)})."
@@ -211,7 +217,7 @@ for _dataset in (
         "SVHN",
         "26,032 house numbers cut into digits, 32 px.",
         ("test_32x32.mat",),
-        readers.svhn,
+        readers.with_matlab(readers.svhn),
         "digits",
         size=32,
         download=readers.fetch("SVHN", split="test"),
@@ -243,7 +249,7 @@ for _dataset in (
         "Flowers 102",
         "6,149 pictures of 102 kinds of flowers.",
         ("flowers-102/jpg", "flowers-102/imagelabels.mat", "flowers-102/setid.mat"),
-        partial(readers.by_torchvision, "Flowers102", split="test"),
+        readers.with_matlab(partial(readers.by_torchvision, "Flowers102", split="test")),
         "flowers",
         download=readers.fetch("Flowers102", split="test"),
         megabytes=345,
@@ -273,7 +279,7 @@ for _dataset in (
         "Stanford Cars",
         "8,041 pictures of 196 cars by maker, model and year.",
         ("stanford_cars/cars_test_annos_withlabels.mat", "stanford_cars/cars_test", "stanford_cars/devkit"),
-        partial(readers.by_torchvision, "StanfordCars", split="test", rename=str),
+        readers.with_matlab(partial(readers.by_torchvision, "StanfordCars", split="test", rename=str)),
         "sentence",
     ),
     Dataset(

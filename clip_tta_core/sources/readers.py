@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -78,6 +79,20 @@ def by_torchvision(name: str, folder: Path, rename: Callable[[str], str] = words
     return files(names, [label for _, label in pairs], [path for path, _ in pairs])
 
 
+def with_matlab(read: Callable[[Path], Items]) -> Callable[[Path], Items]:
+    """A reader of MATLAB files, which torchvision leaves to scipy; damage raises RuntimeError, as elsewhere."""
+
+    def reading(folder: Path) -> Items:
+        from scipy.io.matlab import MatReadError
+
+        try:
+            return read(folder)
+        except (MatReadError, zlib.error) as error:
+            raise RuntimeError(str(error)) from error
+
+    return reading
+
+
 def fetch(name: str, **options) -> Callable[[Path], object]:
     """What downloads a set through torchvision."""
 
@@ -97,7 +112,6 @@ def cifar(name: str, folder: Path) -> Items:
 
 
 def svhn(folder: Path) -> Items:
-    import scipy.io  # noqa: F401  torchvision needs it, and says so less plainly
     from torchvision.datasets import SVHN
 
     dataset = SVHN(folder, split="test")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
+import threading
+from http.client import IncompleteRead
 from pathlib import Path
 
 import numpy as np
@@ -269,6 +272,13 @@ WRITERS = {
 }
 
 
+# Those that are pictures in folders, and nothing else.
+TREES = {"eurosat", "caltech101", "imagenette", "folder", "imagenet"} | {
+    name for name in WRITERS if name.startswith(("imagenet-", "pacs-", "office-home-"))
+}
+OPTIONAL = {"README.txt"}
+
+
 def test_every_data_set_has_a_tiny_copy():
     assert WRITERS.keys() == {name for name, dataset in DATASETS.items() if not dataset.corrupted}
 
@@ -287,6 +297,39 @@ def test_a_tiny_copy_in_the_true_layout_is_read(name, folder, any_checksum):
     assert images.shape == (min(3, len(items)), size, size, 3) and images.dtype == np.uint8
     assert all(isinstance(shown, str) and shown for shown in names)
     assert any(choice.name == f"dataset:{name}" for choice in datasets.choices())
+
+
+@pytest.mark.parametrize("damage", [b"", b"<html>404</html>\n", bytes(1000)], ids=["empty", "page", "zeros"])
+@pytest.mark.parametrize("name", [name for name in WRITERS if name not in TREES])
+def test_lists_that_are_damaged_are_answered_with_a_sentence(name, damage, folder, any_checksum):
+    """Each file that is no picture in turn: the set is read without it, or its title begins one sentence."""
+    WRITERS[name](folder)
+    listings = [p for p in folder.rglob("*") if p.is_file() and p.suffix not in (".jpg", ".JPEG", ".jpeg")]
+    assert listings
+    for path in listings:
+        whole = path.read_bytes()
+        path.write_bytes(damage)
+        datasets._open.cache_clear()
+        try:
+            source = DatasetSource(name)
+            source.read(source.places[:1], source.labels[source.places[:1]])
+        except ValueError as error:
+            assert str(error).startswith(f"{DATASETS[name].title}: ") and str(error).endswith(".")
+            assert "\n" not in str(error)
+        else:
+            assert path.name in OPTIONAL, f"{path.name} was never read"
+        path.write_bytes(whole)
+
+
+def test_a_compressed_list_with_wrong_bytes_is_answered_with_a_sentence(folder, any_checksum):
+    io = pytest.importorskip("scipy.io")
+    path = folder / "test_32x32.mat"
+    io.savemat(path, {"X": noise(32, 32, 3, 5), "y": np.ones((5, 1), np.uint8)}, do_compression=True)
+    content = bytearray(path.read_bytes())
+    content[-len(content) // 2 :: 7] = bytes(len(content[-len(content) // 2 :: 7]))
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="SVHN: its files in .* cannot be read"):
+        DatasetSource("svhn")
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -450,6 +493,55 @@ def test_large_sets_are_not_downloaded_by_a_click(folder):
         DatasetSource("sun397")
     with pytest.raises(ValueError, match="the download failed .no network in tests"):
         DatasetSource("cifar10")
+
+
+def fetched(name, folder):
+    """A download that brings the tiny copy."""
+    return lambda root: WRITERS[name](root)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [OSError("HTTP Error 503"), RuntimeError("File not found or corrupted."), IncompleteRead(b"half")],
+)
+def test_a_failed_download_is_told_in_one_sentence_and_the_next_one_works(problem, folder, monkeypatch):
+    def fail(root):
+        raise problem
+
+    for download in (fail, fetched("eurosat", folder)):
+        monkeypatch.setitem(
+            DATASETS._items, "eurosat", dataclasses.replace(DATASETS["eurosat"], download=download)
+        )
+        if download is fail:
+            with pytest.raises(ValueError, match="EuroSAT: .* the download failed .*[^.]\\)\\.$") as caught:
+                DatasetSource("eurosat")
+            assert "\n" not in str(caught.value)
+    assert len(DatasetSource("eurosat").places) == 2
+
+
+def test_a_download_holds_up_only_those_who_want_the_same_set(folder, monkeypatch):
+    begun, finish, calls = threading.Event(), threading.Event(), []
+
+    def slow(root):
+        calls.append(root)
+        begun.set()
+        (root / "eurosat/2750/Half").mkdir(parents=True)
+        assert finish.wait(20)
+        WRITERS["eurosat"](root)
+        (root / "eurosat/2750/Half").rmdir()
+
+    monkeypatch.setitem(DATASETS._items, "eurosat", dataclasses.replace(DATASETS["eurosat"], download=slow))
+    sources = []
+    threads = [threading.Thread(target=lambda: sources.append(DatasetSource("eurosat"))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(20)
+    cifar101(folder)
+    assert len(DatasetSource("cifar10.1").places) == 20 and not sources
+    finish.set()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1 and [source.class_names for source in sources] == [("annual crop", "sea lake")] * 2
 
 
 def test_a_wrong_name_suggests_the_right_one(folder):
