@@ -80,7 +80,7 @@ def by_torchvision(name: str, folder: Path, rename: Callable[[str], str] = words
 
 
 def with_matlab(read: Callable[[Path], Items]) -> Callable[[Path], Items]:
-    """A reader of MATLAB files, which torchvision leaves to scipy; damage raises RuntimeError, as elsewhere."""
+    """A reader of MATLAB files, which torchvision leaves to scipy; damage becomes a RuntimeError."""
 
     def reading(folder: Path) -> Items:
         from scipy.io.matlab import MatReadError
