@@ -66,7 +66,7 @@ def elastic_transform(
     """
     n = len(image)
     y, x = np.indices((n, n))
-    centre, half = n // 2, n // 3
+    centre, half = n // 2, max(n // 3, 1)
     corners = centre + half * np.array([[1, 1], [1, -1], [-1, -1]])  # (3, 2) of (x, y)
     moved = corners + rng.uniform(-jitter, jitter, (3, 2))
     # The picture follows the corners, so a pixel shows what the inverse map finds. (3, 2): [x, y, 1] -> there

@@ -40,5 +40,17 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
+def generator(seed: int) -> np.random.Generator:
+    """The generator that `corrupt` draws from: a test that draws alike knows what chance decided."""
+    return np.random.Generator(np.random.SFC64(seed))
+
+
+def assert_within_a_level(corrupted: np.ndarray, expected: np.ndarray) -> None:
+    """`expected` is in float levels; truncation may fall either way where it is nearly whole."""
+    difference = np.abs(corrupted - np.floor(np.clip(expected, 0, 255) + 1e-3))
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.01
+
+
 def mean_square(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.square(first.astype(float) - second).mean())

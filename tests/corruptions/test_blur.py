@@ -4,25 +4,19 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from clip_tta_core.corruptions import CORRUPTIONS, SEVERITIES, blur, corrupt
+from clip_tta_core.corruptions import CORRUPTIONS, SEVERITIES, blur, corrupt, filters
 
-from .conftest import flat, photograph
+from .conftest import assert_within_a_level, flat, generator, photograph
 
 
-def assert_within_a_level(corrupted: np.ndarray, expected: np.ndarray) -> None:
-    """`expected` is in float levels; truncation may fall either way where it is nearly whole."""
-    difference = np.abs(corrupted - np.floor(np.clip(expected, 0, 255) + 1e-3))
-    assert difference.max() <= 1
-    assert (difference > 0).mean() < 0.01
+def reference_gaussian(pixels: np.ndarray, sigma: float) -> np.ndarray:
+    return scipy.ndimage.gaussian_filter(pixels.astype(float), (sigma, sigma, 0), mode="nearest", truncate=4)
 
 
 @pytest.mark.parametrize("severity", SEVERITIES)
 def test_gaussian_blur_is_scipys(severity, photo, size):
     sigma = CORRUPTIONS["gaussian_blur"].parameters(size, severity)["sigma"]
-    expected = scipy.ndimage.gaussian_filter(
-        photo.astype(float), sigma, mode="nearest", truncate=4, axes=(0, 1)
-    )
-    assert_within_a_level(corrupt(photo, "gaussian_blur", severity), expected)
+    assert_within_a_level(corrupt(photo, "gaussian_blur", severity), reference_gaussian(photo, sigma))
 
 
 def reference_disk(radius: float, rim: float) -> np.ndarray:
@@ -51,8 +45,10 @@ def test_defocus_disks_have_the_published_cells_and_sums():
     np.testing.assert_allclose(sums, [1, 1, 1, 1.0130, 1.0108], atol=1e-4)
 
 
-def test_defocus_brightens_at_severity_four():
-    assert (corrupt(flat(224, 100), "defocus_blur", 4) == 101).all()
+def test_defocus_brightens_at_the_last_severities_of_224_px_only(size):
+    for severity in SEVERITIES:
+        expected = 101 if size == 224 and severity >= 4 else 100
+        assert (corrupt(flat(size, 100), "defocus_blur", severity) == expected).all()
 
 
 def test_defocus_at_32_px_starts_as_a_tiny_gaussian():
@@ -98,6 +94,25 @@ def test_scrambling_is_the_sequential_scan(n, reach, rounds):
     np.testing.assert_array_equal(links, scanned.ravel())
 
 
+@pytest.mark.parametrize(
+    ("n", "reaches"),
+    [
+        (32, {1: 1, 3: 1, 5: 1}),  # a sigma of 0.25 leaves values within rounding errors of whole levels
+        (64, {1: 1, 2: 1, 3: 1, 4: 2, 5: 2}),
+        (100, {1: 2, 2: 2, 3: 2, 4: 3, 5: 3}),
+        (224, {1: 1, 2: 2, 3: 2, 4: 3, 5: 4}),
+    ],
+)
+def test_glass_blurs_scrambles_and_blurs_again(n, reaches):
+    """At 100 px, reaches of 1 and 2 at 64 px become 1.6 and 3.1: they are rounded to whole pixels."""
+    for severity, reach in reaches.items():
+        sigma, _, rounds = CORRUPTIONS["glass_blur"].parameters(n, severity).values()
+        smooth = np.floor(reference_gaussian(photograph(n), sigma) + 1e-3)
+        origin = blur.scrambled(generator(3), n, reach, rounds)
+        expected = reference_gaussian(smooth.reshape(-1, 3)[origin].reshape(n, n, 3), sigma)
+        assert_within_a_level(corrupt(photograph(n), "glass_blur", severity, seed=3), expected)
+
+
 def test_glass_copies_some_pixels_and_loses_others(rng):
     kept = len(np.unique(blur.scrambled(rng, 64, 2, 1))) / 64**2
     assert 0.3 < kept < 0.8
@@ -109,6 +124,14 @@ def test_glass_moves_pixels_in_every_channel_alike():
     assert (blurred == blurred[..., :1]).all()
 
 
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_motion_blur_is_a_streak_within_45_degrees_of_level(severity, photo, size):
+    parameters = CORRUPTIONS["motion_blur"].parameters(size, severity)
+    for seed in range(3):
+        expected = filters.streak(photo, **parameters, angle=generator(seed).uniform(-45, 45))
+        np.testing.assert_array_equal(corrupt(photo, "motion_blur", severity, seed), expected)
+
+
 def test_motion_smears_sideways_and_shifts_the_picture(size):
     """Over many draws the smear is wider than tall, and a point's centre of mass moves by 0.8 sigma."""
     point = np.zeros((size, size, 3), np.uint8)
@@ -117,9 +140,10 @@ def test_motion_smears_sideways_and_shifts_the_picture(size):
     rows, columns, shifts = 0.0, 0.0, []
     for seed in range(40):
         weight = corrupt(point, "motion_blur", 1, seed)[..., 0].astype(float)
+        assert 255 - 21 < weight.sum() <= 255  # each of up to 21 taps loses less than a level
+        assert weight[:, size // 2 + 1 :].sum() == 0 < weight[size // 2, size // 2]  # the tail lies left
         y, x = ((weight * axis).sum() / weight.sum() - size // 2 for axis in np.indices(weight.shape))
         rows, columns = rows + abs(y), columns + abs(x)
         shifts.append(np.hypot(x, y))
-        assert x < 0  # it reads to the right
     assert columns > 1.5 * rows
     assert np.mean(shifts) == pytest.approx(0.8 * sigma, rel=0.35, abs=0.15)

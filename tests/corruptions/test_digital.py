@@ -4,13 +4,13 @@ import io
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import skimage.color
 from PIL import Image
 
 from clip_tta_core.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 
-from .conftest import flat, photograph
-from .test_blur import assert_within_a_level
+from .conftest import assert_within_a_level, flat, generator, photograph
 
 
 def through_hsv(image: np.ndarray, change) -> np.ndarray:
@@ -88,15 +88,47 @@ def test_jpeg_is_pillows_at_the_tables_quality(severity, photo, size):
     np.testing.assert_array_equal(corrupt(photo, "jpeg_compression", severity), np.asarray(Image.open(file)))
 
 
+def sampled(picture: np.ndarray, rows: np.ndarray, columns: np.ndarray, border: str) -> np.ndarray:
+    """Bilinear samples by scipy, in whose words "mirror" repeats no edge pixel and "reflect" does."""
+    planes = np.moveaxis(picture, -1, 0)
+    read = [scipy.ndimage.map_coordinates(plane, (rows, columns), order=1, mode=border) for plane in planes]
+    return np.stack(read, axis=-1)
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_elastic_warps_through_the_inverse_affine_map_and_then_by_smooth_fields(severity, photo, size):
+    alpha, sigma, jitter = CORRUPTIONS["elastic_transform"].parameters(size, severity).values()
+    rng = generator(5)
+    centre, half = size // 2, size // 3
+    corners = np.array([[half, half], [half, -half], [-half, -half]]) + centre  # of (x, y)
+    moved = corners + rng.uniform(-jitter, jitter, (3, 2))
+    forward = np.eye(3)
+    forward[:2] = np.linalg.solve(np.column_stack([corners, np.ones(3)]), moved).T
+    y, x = np.indices((size, size)).astype(float)
+    columns, rows, _ = np.einsum("ij,jyx->iyx", np.linalg.inv(forward), np.stack([x, y, np.ones_like(x)]))
+    expected = sampled(photo.astype(float), rows, columns, "mirror")
+    if sigma:
+        fields = rng.uniform(-1, 1, (2, size, size))
+        dx, dy = (alpha * scipy.ndimage.gaussian_filter(f, sigma, mode="reflect", truncate=3) for f in fields)
+        expected = sampled(expected, y + dy, x + dx, "reflect")
+    assert_within_a_level(corrupt(photo, "elastic_transform", severity, seed=5), expected)
+
+
+def test_elastic_keeps_all_pixels_of_a_tiny_picture():
+    """A third of two pixels is none, and a triangle without a size has no affine map."""
+    image = np.array([[[0], [80]], [[160], [240]]], np.uint8).repeat(3, axis=-1)
+    np.testing.assert_allclose(corrupt(image, "elastic_transform", 1), image, atol=40)
+
+
 def ramps(size: int) -> np.ndarray:
-    """Columns in red, rows in green, so that a warp can be read off. uint8 (size, size, 3)"""
-    y, x = np.indices((size, size))
+    """Columns in red and rows in green, 255 // size levels each, to read a warp off. uint8 (size, size, 3)"""
+    y, x = np.indices((size, size)) * (255 // size)
     return np.stack([x, y, 0 * x], axis=-1).astype(np.uint8)
 
 
 def displacement(size: int, severity: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """What is left of a warp, in pixels, away from the border, after the best affine map; and that map."""
-    warped = corrupt(ramps(size), "elastic_transform", severity, seed)[..., :2].astype(float) + 0.5
+    warped = (corrupt(ramps(size), "elastic_transform", severity, seed)[..., :2] + 0.5) / (255 // size)
     inside = slice(size // 4, -size // 4)
     y, x = np.indices((size, size))[:, inside, inside]
     design = np.column_stack([x.ravel(), y.ravel(), np.ones(x.size)])
@@ -105,12 +137,14 @@ def displacement(size: int, severity: int, seed: int) -> tuple[np.ndarray, np.nd
     return read - design @ affine, affine
 
 
-@pytest.mark.parametrize(("severity", "expected"), [(3, 0.8), (4, 1.1), (5, 2.0)])
-def test_elastic_ripples_have_the_expected_size_at_224_px(severity, expected):
-    spread = np.mean([displacement(224, severity, seed)[0].std() for seed in range(8)])
-    assert spread == pytest.approx(
-        expected, rel=0.15, abs=0.1
-    )  # reading whole levels adds about 0.3 in quadrature
+@pytest.mark.parametrize(
+    ("size", "severity", "expected"),
+    [(224, 3, 0.8), (224, 4, 1.1), (224, 5, 2.0), (64, 4, 0.54), (64, 5, 0.87), (32, 4, 0.41), (32, 5, 0.54)],
+)
+def test_elastic_ripples_are_of_the_size_that_smoothed_noise_has(size, severity, expected):
+    """In pixels, alpha / sqrt(3) for uniform noise over 2 sqrt(pi) sigma for the smoothing."""
+    spread = np.mean([displacement(size, severity, seed)[0].std() for seed in range(8)])
+    assert spread == pytest.approx(expected, rel=0.15, abs=0.1)  # whole levels add up to 0.3 in quadrature
 
 
 def test_elastic_moves_the_control_points_to_where_the_inverse_map_reads_them():

@@ -6,6 +6,8 @@ import scipy.ndimage
 
 from clip_tta_core.corruptions import filters
 
+from .conftest import assert_within_a_level
+
 
 @pytest.mark.parametrize("n", [1, 5, 32, 61])
 @pytest.mark.parametrize("sigma", [0.2, 0.7, 3.0, 20.0])
@@ -57,6 +59,21 @@ def test_streak_reads_downwards_for_positive_angles():
     rows, columns = np.nonzero(blurred)
     assert rows.min() < 32 and columns.min() < 32 and rows.max() == columns.max() == 32
     np.testing.assert_array_equal(rows, columns)
+
+
+@pytest.mark.parametrize(
+    ("radius", "sigma", "angle"),
+    [(10, 3, 30), (20, 15, -17.3), (6, 1.5, 44.9), (12, 8, -100), (14, 12, -135)],
+)
+def test_streak_averages_the_pixels_along_a_line(radius, sigma, angle, rng):
+    n, step = 40, np.arange(2 * radius + 1)
+    levels = rng.integers(0, 256, (n, n, 3), dtype=np.uint8)
+    right = np.ceil(step * np.cos(np.deg2rad(angle)) - 0.5).astype(int)
+    down = np.ceil(step * np.sin(np.deg2rad(angle)) - 0.5).astype(int)
+    y, x = np.indices((n, n))[..., None]
+    read = levels[np.clip(y + down, 0, n - 1), np.clip(x + right, 0, n - 1)]  # (n, n, taps, 3)
+    expected = np.average(read, axis=2, weights=np.exp(-(step**2) / (2 * sigma**2)))
+    assert_within_a_level(filters.streak(levels, radius, sigma, angle), expected)
 
 
 def test_streak_repeats_edge_pixels_and_keeps_flat_pictures_flat():

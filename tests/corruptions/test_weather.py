@@ -5,9 +5,9 @@ import pytest
 import scipy.ndimage
 import skimage.feature
 
-from clip_tta_core.corruptions import CORRUPTIONS, SEVERITIES, corrupt, glints, ice, weather
+from clip_tta_core.corruptions import CORRUPTIONS, SEVERITIES, corrupt, filters, glints, ice, weather
 
-from .conftest import flat
+from .conftest import assert_within_a_level, flat, generator, photograph
 
 
 def assert_grey(levels: np.ndarray) -> None:
@@ -23,6 +23,19 @@ def test_snow_on_grey_whitens_it_and_adds_point_symmetric_flakes(severity, size)
     assert snowed.max() > ground + 3
     assert_grey(snowed)
     np.testing.assert_array_equal(snowed, snowed[::-1, ::-1])
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_snow_is_enlarged_noise_cut_off_and_streaked(severity, photo, size):
+    mean, sd, flake, threshold, radius, sigma, keep = CORRUPTIONS["snow"].parameters(size, severity).values()
+    rng = generator(2)
+    layer = filters.zoom(mean + sd * rng.standard_normal((1, size, size), dtype=np.float32), flake)[0]
+    layer = np.floor(255 * np.clip(layer * (layer >= threshold), 0, 1) + 1e-3).astype(np.uint8)
+    flakes = filters.streak(layer, radius, sigma, angle=rng.uniform(-135, -45)).astype(float)
+    luma = photo @ [0.299, 0.587, 0.114]
+    paler = keep * photo + (1 - keep) * np.maximum(photo, 1.5 * luma[..., None] + 127.5)
+    expected = paler + (flakes + np.rot90(flakes, 2))[..., None]
+    assert_within_a_level(corrupt(photo, "snow", severity, seed=2), expected)
 
 
 def test_snow_whitens_with_a_grey_that_may_exceed_white(size):
@@ -50,7 +63,20 @@ def test_fog_on_grey_stays_within_its_bounds_and_nearly_attains_them(severity, s
     low, high = 255 * level**2 / (level + amount), 120
     assert fogs.min() >= int(low) and fogs.max() <= high
     assert fogs.min() <= low + 12 and fogs.max() >= high - 12
+    if size < 224:  # the map is not cut: every picture attains both ends
+        assert set(fogs.min(axis=(1, 2, 3))) == {int(low)} and set(fogs.max(axis=(1, 2, 3))) == {high}
     assert_grey(fogs)
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+@pytest.mark.parametrize(("n", "whole"), [(32, 32), (64, 64), (224, 256), (50, 64)])
+def test_fog_is_a_piece_of_the_map_laid_over_a_scene_whose_white_it_keeps(severity, n, whole):
+    dim = photograph(n) // 2
+    amount, decay = CORRUPTIONS["fog"].parameters(n, severity).values()
+    banks = weather.plasma(generator(6), whole, decay)[:n, :n, None].astype(float)
+    brightest = dim.max() / 255
+    expected = 255 * (dim / 255 + amount * banks) * brightest / (brightest + amount)
+    assert_within_a_level(corrupt(dim, "fog", severity, seed=6), expected)
 
 
 @pytest.mark.parametrize("size", [1, 2, 8, 64, 256])
@@ -59,6 +85,30 @@ def test_plasma_spans_zero_to_one(size, decay, rng):
     field = weather.plasma(rng, size, decay)
     assert field.shape == (size, size)
     assert (field.min(), field.max()) == (0, 1 if size > 1 else 0)
+
+
+def test_plasma_displaces_centres_and_then_the_middles_of_edges():
+    """Against the recipe point by point, on a torus."""
+    size, decay = 16, 1.7
+    rng, field, step, amplitude = np.random.default_rng(8), np.zeros((16, 16)), size, 100.0
+
+    def mean_around(y: int, x: int, offsets: list[tuple[int, int]]) -> float:
+        return np.mean([field[(y + down) % size, (x + right) % size] for down, right in offsets])
+
+    while step > 1:
+        half, count = step // 2, size // step
+        corners = [(-half, -half), (-half, half), (half, -half), (half, half)]
+        sides = [(-half, 0), (half, 0), (0, -half), (0, half)]
+        for top, left, offsets in ((half, half, corners), (0, half, sides), (half, 0, sides)):
+            noise = rng.uniform(-(amplitude**2), amplitude**2, (count, count))
+            for (row, column), displacement in np.ndenumerate(noise):
+                y, x = row * step + top, column * step + left
+                field[y, x] = mean_around(y, x, offsets) + displacement
+        step, amplitude = half, amplitude / decay
+    field -= field.min()
+    np.testing.assert_allclose(
+        weather.plasma(np.random.default_rng(8), size, decay), field / field.max(), atol=1e-5
+    )
 
 
 def test_plasma_falls_by_the_square_of_decay_per_octave():
@@ -80,7 +130,7 @@ def test_plasma_falls_by_the_square_of_decay_per_octave():
 def test_frost_on_black_is_the_weighted_overlay_and_the_scene_is_scaled_exactly(size):
     for severity in SEVERITIES:
         keep, add, span = CORRUPTIONS["frost"].parameters(size, severity).values()
-        overlay = ice.window(np.random.Generator(np.random.SFC64(9)), size, span).astype(float)
+        overlay = ice.window(generator(9), size, span).astype(float)
         on_black = corrupt(flat(size, 0), "frost", severity, seed=9).astype(int)
         np.testing.assert_array_equal(on_black, np.floor(add * overlay + 1e-3))
         on_grey = corrupt(flat(size, 50), "frost", severity, seed=9).astype(int)
@@ -144,6 +194,38 @@ def test_frost_over_all_draws_is_bright_varied_and_never_warm():
     red, _, blue = crops.mean(axis=(1, 2)).T
     assert (blue > red + 8).all()
     assert np.mean(means > 185) == pytest.approx(0.4, abs=0.12)
+
+
+def drops(size: int, severity: int, seed: int) -> tuple[dict[str, float], np.ndarray]:
+    """The parameters of a spatter, and its smoothed noise."""
+    parameters = CORRUPTIONS["spatter"].parameters(size, severity)
+    noise = parameters["sd"] * generator(seed).standard_normal((size, size), dtype=np.float32)
+    return parameters, filters.gaussian(parameters["mean"] + noise, parameters["blur"])
+
+
+@pytest.mark.parametrize("severity", [1, 2, 3])
+def test_water_is_lit_by_its_embossed_depth(severity, photo, size):
+    parameters, liquid = drops(size, severity, seed=1)
+    levels = (255 * liquid * (liquid >= parameters["threshold"]) + 1e-3).astype(np.uint8)
+    depth = np.minimum(scipy.ndimage.distance_transform_edt(~glints.outlines(levels)), 20)
+    depth = np.floor(scipy.ndimage.uniform_filter(depth, 3, mode="mirror") + 1e-3).astype(int)
+    above = depth[depth > depth.min()]
+    even = np.round([255 * (above <= level).mean() for level in range(21)])[depth]
+    lit = scipy.ndimage.correlate(even, [[-2, -1, 0], [-1, 1, 1], [0, 1, 2]], mode="mirror")
+    lit = np.round(scipy.ndimage.uniform_filter(np.clip(lit, 0, 255), 3, mode="mirror"))
+    light = levels * lit / (levels * lit).max() * parameters["strength"]
+    expected = photo + light[..., None] * [175, 238, 238]
+    assert_within_a_level(corrupt(photo, "spatter", severity, seed=1), expected)
+
+
+@pytest.mark.parametrize("severity", [4, 5])
+def test_mud_covers_where_most_of_its_smoothed_mask_is_set(severity, photo, size):
+    parameters, liquid = drops(size, severity, seed=1)
+    mask = (liquid > parameters["threshold"]).astype(float)
+    mud = scipy.ndimage.gaussian_filter(mask, parameters["rim"], mode="nearest", truncate=4)
+    mud = np.where(mud < 0.8, 0, mud)[..., None]
+    expected = photo * (1 - mud) + mud * [63, 42, 20]
+    assert_within_a_level(corrupt(photo, "spatter", severity, seed=1), expected)
 
 
 def test_water_only_adds_light_and_is_turquoise(size):
