@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 
 
@@ -30,6 +31,7 @@ class Control:
 
     def __init__(self) -> None:
         self.progress = Progress()
+        self.held = 0.0  # seconds spent waiting at checkpoints
         self._changed = threading.Condition()
         self._paused = False
         self._steps_allowed = 0
@@ -76,7 +78,9 @@ class Control:
         """Called by the run: publish `progress`, wait while held, raise Stopped if it is to end."""
         self.progress = progress
         with self._changed:
+            start = time.perf_counter()
             self._changed.wait_for(lambda: self._stopped or not self._paused or self._steps_allowed > 0)
+            self.held += time.perf_counter() - start
             if self._stopped:
                 raise Stopped
             if self._paused:

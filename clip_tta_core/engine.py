@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral, Real
 from typing import TypeVar
 
 import numpy as np
@@ -45,7 +46,7 @@ from clip_tta_core.records import (
 from clip_tta_core.sources import datasets
 from clip_tta_core.sources.base import ORDERS
 from clip_tta_core.sources.rendered import OBJECTS, STYLES, TASK, UNKNOWN_SOURCES
-from clip_tta_core.stream import ARRIVALS, Stream
+from clip_tta_core.stream import ARRIVALS, Stream, open_source, open_unknowns
 
 Result = TypeVar("Result")
 ZERO_SHOT = "zero_shot"  # the reference of every comparison, part of every run
@@ -53,6 +54,7 @@ LIMITS = {
     "batch_size": (1, 512),
     "batches": (1, 2000),
     "severity": (1, 5),
+    "seed": (0, 2**32 - 1),
     "unknown_share": (0.0, 0.8),
     "methods": (1, 6),  # at once; any number in turns
 }
@@ -69,15 +71,8 @@ def check(config: RunConfig) -> None:
         )
     for name, knobs in config.methods.items():
         METHODS[name].Config.from_values(dict(knobs))
-    for name in ("batch_size", "batches", "severity", "unknown_share"):
-        (low, high), value = LIMITS[name], getattr(config, name)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
-            raise ValueError(f"Run: {name} must be in [{low}, {high}], got {value!r}.")
-    for name in ("batch_size", "batches", "severity", "seed"):
-        if getattr(config, name) != int(getattr(config, name)):
-            raise ValueError(f"Run: {name} must be a whole number, got {getattr(config, name)!r}.")
-    if not 0 <= config.seed < 2**32:
-        raise ValueError(f"Run: seed must be in [0, 2^32), got {config.seed}.")
+    for name in ("batch_size", "batches", "severity", "seed", "unknown_share"):
+        _check_number(name, getattr(config, name), whole=name != "unknown_share")
     if config.predict not in ("post", "pre"):
         raise ValueError(f"Run: predict must be 'post' or 'pre', got '{config.predict}'.")
     if config.corruption != "none":
@@ -85,13 +80,24 @@ def check(config: RunConfig) -> None:
     for registry, name in ((STYLES, config.style), (SCHEDULES, config.schedule), (ORDERS, config.order)):
         registry[name]
     ARRIVALS[config.unknown_arrival]
-    if config.unknown_source not in ("none", "upload") and not config.unknown_source.startswith("dataset:"):
-        UNKNOWN_SOURCES[config.unknown_source]
     _check_classes(config.class_names)
+    # Opened only to be told what is wrong; a data set is fetched where it is opened, so it waits for the run.
+    if not config.source.startswith("dataset:"):
+        open_source(config, size=0)
+    if not config.unknown_source.startswith("dataset:"):
+        open_unknowns(config, config.class_names, size=0)
     prompts.templates(config.templates)
     choose_device(config.device)
     check_name(config.model)
     _check_amount(config)
+
+
+def _check_number(name: str, value: object, whole: bool) -> None:
+    low, high = LIMITS[name]
+    if not isinstance(value, Integral if whole else Real) or isinstance(value, bool):
+        raise ValueError(f"Run: {name} must be a {'whole ' * whole}number, got {value!r}.")
+    if not low <= value <= high:
+        raise ValueError(f"Run: {name} must be in [{low}, {high}], got {value!r}.")
 
 
 def _check_amount(config: RunConfig) -> None:
@@ -181,11 +187,11 @@ def _run(config: RunConfig, control: Control) -> Iterator[Report]:
                 if step < len(stream):
                     upcoming = ahead.submit(stream.batch, step)  # made while this one adapts
                 images = to_tensor(batch.images, loaded.image_size, loaded.device)
-                outcomes, notes = {}, []
+                outcomes, notes = {}, _batch_notes(batch)
                 for name, runner in runners.items():
                     progress = Progress(step, len(stream), METHODS[name].title)
                     outcomes[name] = runner.process(images, batch, control, progress)
-                    notes += _notes(METHODS[name].title, outcomes[name])
+                    notes += _notes(METHODS[name].title, outcomes[name], stream.unknowns is not None)
                     notes += runner.take_notes()
                 yield Report(step, len(stream), batch, outcomes, str(loaded.device), tuple(notes))
         except Stopped:
@@ -199,6 +205,10 @@ class Deadline:
         self.control = control
         self.seconds = seconds
         self.end = time.monotonic() + seconds if seconds else math.inf
+
+    @property
+    def held(self) -> float:
+        return self.control.held
 
     def checkpoint(self, progress: Progress) -> None:
         self.control.checkpoint(progress)
@@ -224,6 +234,7 @@ class Runner:
         self.method = self._build()
         self.episodic = config.episodic or self.method.episodic
         self.start = [parameter.detach().clone() for parameter in self.method.clip.trainable()]
+        self.start_size = float(sum(b.square().sum() for b in self.start))
 
     def _build(self) -> Method:
         return self.cls(self.frozen.fork(self.cls.train), self.knobs, self.rng)
@@ -237,17 +248,21 @@ class Runner:
         """Adapt to a batch and predict it. (B, 3, H, W) in [0, 1]"""
         if self.episodic and progress.batch > 1:
             self.method = self._build()
-        start = time.perf_counter()
+        start, held = time.perf_counter(), control.held
         prediction, losses = self._within_memory(
             lambda: self._process(images, control, progress), len(images)
         )
         probs = prediction.logits.float().softmax(dim=-1).cpu().numpy()
-        seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - start - (control.held - held)
         if not np.isfinite(probs).all():
-            raise ValueError(
-                f"{self.cls.title}: its predictions are no longer numbers; lower its learning rate."
-            )
+            way_out = "lower its learning rate" if self.start else "choose another model"
+            raise ValueError(f"{self.cls.title}: its predictions must be numbers, got others; {way_out}.")
         ranks, threshold = self._score(prediction)
+        if prediction.threshold is not None and len(batch) > 1 and (batch.labels >= 0).all():
+            self.notes.append(
+                f"{self.cls.title} expects unknown pictures: in a batch without any, its threshold parts the "
+                "known."
+            )
         source_probs = self.frozen.zero_shot(images).logits.softmax(dim=-1).cpu().numpy()
         metrics = self.tally.add(probs, source_probs, batch.labels, batch.unknown, ranks, threshold)
         metrics["drift"] = self._drift()
@@ -311,7 +326,7 @@ class Runner:
             return 0.0
         with torch.no_grad():
             moved = sum((a - b).square().sum() for a, b in zip(trained, self.start, strict=True))
-            return math.sqrt(moved.item() / sum(b.square().sum() for b in self.start).item())
+            return math.sqrt(moved.item() / self.start_size)
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -329,13 +344,33 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _notes(title: str, outcome: Outcome) -> list[str]:
+def _batch_notes(batch: Batch) -> list[str]:
+    """What the visitor should know of a batch, whoever adapts to it. The same words each time: said once."""
+    notes = []
+    if batch.unknown.all():
+        notes.append("Some batches hold unknown pictures only: accuracy does not count them.")
+    if len(batch) == 1:
+        notes.append(
+            "Some batches hold one picture only: what compares the pictures of a batch (contrast, diversity, "
+            "Otsu's threshold) has nothing to work on there; choose a larger batch size."
+        )
+    return notes
+
+
+def _notes(title: str, outcome: Outcome, has_unknowns: bool) -> list[str]:
+    """What the visitor should know of a method's outcome."""
+    notes = []
     skipped = outcome.losses.get("skipped", 0)
-    if not skipped:
-        return []
-    return [
-        f"{title} skipped {skipped:.0f} step{'s' if skipped > 1 else ''}, having nothing sound to learn from."
-    ]
+    if skipped:
+        steps = "step" if skipped == 1 else "steps"
+        notes.append(f"{title} skipped {skipped:.0f} {steps}, having nothing sound to learn from.")
+    if not has_unknowns or len(outcome.scores) == 1:
+        return notes
+    if np.ptp(outcome.scores) == 0:
+        notes.append(f"{title} scores all pictures of a batch alike: nothing tells known from unknown there.")
+    elif not (outcome.scores > outcome.threshold).any():
+        notes.append(f"{title} takes all pictures of a batch for unknown.")
+    return notes
 
 
 def to_tensor(images: np.ndarray, size: int, device: torch.device) -> Tensor:

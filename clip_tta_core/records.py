@@ -19,6 +19,21 @@ class Pictures:
     names: tuple[str, ...]
     class_names: tuple[str, ...] = ()  # what the labels index; empty when nothing is labelled
 
+    def __post_init__(self) -> None:
+        shape, dtype, classes = self.images.shape, self.images.dtype, len(self.class_names)
+        if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or dtype != np.uint8:
+            raise ValueError(f"Pictures: images must be uint8 (N, S, S, 3), got {dtype} {shape}.")
+        if self.labels.shape != shape[:1] or self.labels.dtype.kind != "i" or len(self.names) != len(self):
+            raise ValueError(
+                f"Pictures: each of {len(self)} needs one whole number as its label and one name, got labels "
+                f"{self.labels.dtype} {self.labels.shape} and {len(self.names)} names."
+            )
+        outside = self.labels[(self.labels < -1) | (self.labels >= classes)]
+        if len(outside):
+            raise ValueError(
+                f"Pictures: labels must be -1 or index the {classes} class names, got {outside[0]}."
+            )
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -125,7 +140,7 @@ class RunLog:
     series: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # {method: {curve: one per step}}
     predicted: dict[str, list[tuple[int, ...]]] = field(
         default_factory=dict
-    )  # {method: (K,) counts per step}
+    )  # {method: (K,) counts per step}; as the truth, of pictures that belong to a class
     truth: list[tuple[int, ...]] = field(default_factory=list)  # (K,) counts of the true classes per step
     known: dict[str, list[tuple[float, ...]]] = field(default_factory=dict)  # {method: scores per step}
     unknown: dict[str, list[tuple[float, ...]]] = field(default_factory=dict)
@@ -153,7 +168,8 @@ class RunLog:
         counted = batch.labels[(batch.labels >= 0) & ~batch.unknown]
         for name, outcome in report.outcomes.items():
             size = outcome.probs.shape[1]
-            self.predicted.setdefault(name, []).append(_counts(outcome.probs.argmax(axis=1), size))
+            answers = outcome.probs[~batch.unknown].argmax(axis=1)
+            self.predicted.setdefault(name, []).append(_counts(answers, size))
             self.known.setdefault(name, []).append(_rounded(outcome.scores[~batch.unknown]))
             self.unknown.setdefault(name, []).append(_rounded(outcome.scores[batch.unknown]))
             self._append_curves(name, outcome, steps)
@@ -167,7 +183,7 @@ class RunLog:
         curves = self.series.setdefault(name, {})
         new = {**outcome.metrics, "threshold": outcome.threshold, "seconds": outcome.seconds}
         new |= {f"loss {key}": value for key, value in outcome.losses.items()}
-        for key in new.keys() | curves.keys():  # a curve that starts late or pauses keeps its place with NaN
+        for key in dict.fromkeys([*curves, *new]):  # one that starts late or pauses keeps its place with NaN
             values = curves.setdefault(key, [float("nan")] * steps)
             values.append(float(new.get(key, float("nan"))))
 
@@ -177,7 +193,8 @@ def _counts(labels: np.ndarray, size: int) -> tuple[int, ...]:
 
 
 def _rounded(scores: np.ndarray) -> tuple[float, ...]:
-    return tuple(np.round(scores.astype(float), 4).tolist())
+    """Six digits, wherever they begin: with a thousand classes, probabilities differ in the fifth decimal."""
+    return tuple(float(f"{score:.6g}") for score in scores.tolist())
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import pickle
+import resource
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +17,9 @@ import torch
 from clip_tta_core import engine
 from clip_tta_core.clip.loading import LoadedClip
 from clip_tta_core.control import Control
+from clip_tta_core.methods import METHODS
 from clip_tta_core.records import Pictures, RunConfig
+from clip_tta_core.scores import otsu
 from tests.conftest import TinyText, TinyVisual
 
 
@@ -142,12 +147,24 @@ def test_a_paused_run_takes_exactly_the_steps_it_is_given():
         ({"corruption": "fogg"}, "Did you mean 'fog'"),
         ({"order": "random"}, "Unknown order"),
         ({"predict": "later"}, "'post' or 'pre'"),
-        ({"seed": -1}, "seed"),
+        ({"batches": 3.0}, "batches must be a whole number, got 3.0"),
+        ({"batches": "3"}, "batches must be a whole number, got '3'"),
+        ({"severity": True}, "severity must be a whole number, got True"),
+        ({"unknown_share": float("nan")}, "unknown_share must be in"),
+        ({"unknown_share": "half"}, "unknown_share must be a number, got 'half'"),
+        ({"seed": -1}, "seed must be in"),
+        ({"seed": None}, "seed must be a whole number, got None"),
+        ({"source": "camera"}, "Source must be 'rendered', 'upload' or 'dataset:' and a name, got 'camera'"),
+        ({"source": "upload"}, "Upload: at least one picture is needed"),
+        ({"unknown_source": "upload"}, "Unknown pictures: at least one is needed"),
+        ({"unknown_source": "object"}, "Did you mean 'objects'"),
+        ({"class_names": ("cat", "zebra")}, "Unknown rendered object 'zebra'"),
         ({"class_names": ("umbrella",)}, "at least two"),
         ({"class_names": ("umbrella", "umbrella")}, "listed once"),
     ],
 )
-def test_bad_values_are_answered_with_a_sentence_before_anything_runs(changes, sentence):
+def test_bad_values_are_answered_with_a_sentence_before_anything_runs(changes, sentence, monkeypatch):
+    monkeypatch.setattr(engine, "load", lambda *_: pytest.fail("a model was loaded"))
     with pytest.raises(ValueError, match=sentence):
         engine.run(dataclasses.replace(SHORT, **changes))
 
@@ -172,6 +189,204 @@ def test_unknown_pictures_come_in_their_share_and_are_judged_apart(arrival):
         assert not unknown[: len(unknown) // 2].any()
     metrics = result[-1].outcomes["tent"].metrics
     assert 0 <= metrics["auroc"] <= 1 and 0 <= metrics["accuracy"] <= 1
+
+
+EXTREMES = RunConfig(
+    batch_size=8,
+    batches=8,
+    unknown_source="characters",
+    methods={"tent": {}, "cliptta": {"steps": 2, "open_set": True, "lr": 1e-2}},
+)
+
+
+def numbers(report):
+    return {name: {**o.metrics, **o.losses, "threshold": o.threshold} for name, o in report.outcomes.items()}
+
+
+def undefined(report):
+    """Names of the numbers that have no value, whoever lacks them."""
+    return {key for values in numbers(report).values() for key, value in values.items() if np.isnan(value)}
+
+
+DETECTION = {"auroc", "fpr95", "aupr_in", "aupr_out", "detection_accuracy", "oscr", "auroc_batch"}
+
+
+def test_batches_of_unknown_pictures_only_leave_their_own_accuracy_undefined_and_say_so():
+    result = reports(EXTREMES, batch_size=16, unknown_share=0.8, unknown_arrival="bursts")
+    only = [report for report in result if report.batch.unknown.all()]
+    assert len(only) == 4
+    for report in only:
+        assert undefined(report) == {"accuracy_batch"}
+        assert any("unknown pictures only" in note for note in report.notes)
+    mixed = [report for report in result if not report.batch.unknown.all()]
+    assert not any("unknown pictures only" in note for report in mixed for note in report.notes)
+
+
+def test_without_unknown_pictures_only_their_detection_is_undefined_and_an_open_set_method_is_told():
+    for report in reports(EXTREMES, unknown_source="none", batches=2):
+        assert undefined(report) == DETECTION
+        assert ["CLIPTTA expects unknown pictures" in note for note in report.notes] == [True]
+
+
+def test_batches_of_one_picture_work_and_say_what_does_not():
+    result = reports(EXTREMES, batch_size=1, batches=12)
+    for report in result:
+        assert undefined(report) - {"accuracy_batch"} <= DETECTION | {
+            "accuracy",
+            "accuracy_window",
+            "ece",
+        } | {
+            "gained",
+            "lost",
+            "effective_classes",
+            "kl_uniform",
+            "chi_square",
+            "largest_share",
+            "distinct_classes",
+        }
+        assert any("one picture only" in note for note in report.notes)
+    assert undefined(result[-1]) <= {"accuracy_batch"} | {"auroc_batch"}
+
+
+def test_equal_scores_are_told_and_harm_nothing(tiny_model, monkeypatch):
+    """Every picture looks the same to this encoder: no threshold parts anything, so all of them teach."""
+    monkeypatch.setattr(
+        tiny_model.visual.patches, "forward", lambda images: images.new_ones(len(images), 32, 4, 4)
+    )
+    for report in reports(EXTREMES):
+        assert undefined(report) <= {"accuracy_batch"}
+        for name, outcome in report.outcomes.items():
+            assert len(set(outcome.scores.tolist())) == 1
+            assert outcome.metrics["auroc_batch"] == 0.5 and outcome.metrics["accepted"] in (0, 1)
+            title = METHODS[name].title
+            assert (
+                f"{title} scores all pictures of a batch alike: nothing tells known from unknown there."
+                in (report.notes)
+            )
+        assert report.outcomes["cliptta"].losses["contrastive"] > 0
+
+
+def test_a_method_that_rejects_everything_is_told_and_goes_on(monkeypatch):
+    cliptta = METHODS["cliptta"]
+    monkeypatch.setattr(cliptta, "_set_threshold", lambda self, features: self.threshold.data.fill_(10.0))
+    for report in reports(EXTREMES):
+        assert report.outcomes["cliptta"].metrics["accepted"] == 0
+        assert undefined(report) <= {"accuracy_batch"}
+        told = [note for note in report.notes if "takes all pictures" in note]
+        assert told == ["CLIPTTA takes all pictures of a batch for unknown."]
+
+
+def test_an_open_set_run_reports_its_threshold_and_how_hard_each_term_pulls():
+    for report in reports(EXTREMES):
+        losses = report.outcomes["cliptta"].losses
+        assert losses["alpha"] == pytest.approx(report.outcomes["cliptta"].threshold)
+        assert all(losses[f"grad_{term}"] >= 0 for term in ("contrastive", "diversity", "oce"))
+        assert 0 < report.outcomes["cliptta"].metrics["accepted"] < 1
+    threshold = report.outcomes["tent"].threshold  # nobody's own: Otsu's
+    assert threshold == pytest.approx(otsu(torch.from_numpy(report.outcomes["tent"].scores)))
+
+
+def test_predictions_that_are_no_numbers_end_the_run_with_a_sentence_and_leave_the_next_untouched():
+    before = curve(reports(), "tent")
+    with pytest.raises(ValueError, match="TENT: its predictions must be numbers.*lower its learning rate"):
+        with_broken_weights = METHODS["tent"].adapt
+        try:
+            METHODS["tent"].adapt = lambda self, images: (
+                [p.data.fill_(np.nan) for p in self.clip.trainable()] and {}
+            )
+            reports()
+        finally:
+            METHODS["tent"].adapt = with_broken_weights
+    np.testing.assert_array_equal(curve(reports(), "tent"), before)
+
+
+def test_a_model_that_gives_no_numbers_is_not_blamed_on_a_learning_rate(tiny_model):
+    tiny_model.visual.project.weight.data.fill_(float("nan"))
+    with pytest.raises(ValueError, match="Zero-shot CLIP: its predictions must be numbers.*another model"):
+        reports()
+
+
+def test_time_on_hold_is_not_the_methods():
+    control = Control()
+    run = engine.run(dataclasses.replace(SHORT, batches=2, methods={"tent": {}}), control)
+    next(run)
+    control.pause()
+    release = threading.Timer(0.5, control.resume)
+    release.start()
+    assert sum(outcome.seconds for outcome in next(run).outcomes.values()) < 0.4
+    assert control.held >= 0.4
+
+
+def test_no_picture_goes_through_the_encoder_twice_for_nothing(tiny_model, monkeypatch):
+    seen, forward = [], tiny_model.visual.forward
+    monkeypatch.setattr(
+        type(tiny_model.visual),
+        "forward",
+        lambda self, images: (seen.append(len(images)), forward(images))[1],
+    )
+    reports(batches=1, methods={"zero_shot": {}, "lame": {}, "tda": {}, "tent": {"steps": 2}})
+    assert seen == [8] * (1 + 2 + 1)  # the frozen model once for all, TENT's two steps, its prediction
+
+
+def test_a_hundred_runs_leave_the_memory_where_it_was():
+    images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+    mine = Pictures(images, np.full(8, -1), tuple("abcdefgh"))
+    methods = {"tent": {}, "cliptta": {"steps": 1}}
+
+    def open_and_close():
+        run = engine.run(
+            RunConfig(
+                source="upload", pictures=mine, class_names=("cat", "dog"), batch_size=4, methods=methods
+            )
+        )
+        next(run)
+        run.close()
+
+    def live_tensors():
+        gc.collect()
+        return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
+
+    for _ in range(5):
+        open_and_close()
+    tensors, threads, size = live_tensors(), threading.active_count(), resident()
+    for _ in range(100):
+        open_and_close()
+    assert live_tensors() <= 1.1 * tensors and threading.active_count() == threads
+    assert resident() <= 1.1 * size
+
+
+def resident() -> int:
+    """Bytes of this process in memory, where the system tells; else the most there ever were."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * resource.getpagesize()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"labels": np.array([0, 2])}, "labels must be -1 or index the 2 class names, got 2"),
+        ({"labels": np.array([0, -2])}, "got -2"),
+        ({"labels": np.array([0])}, "each of 2 needs one whole number as its label and one name"),
+        ({"labels": np.array([0.0, 1.0])}, "got labels float64"),
+        ({"names": ("a.jpg",)}, "1 names"),
+        ({"images": np.zeros((2, 16, 16, 3))}, "images must be uint8"),
+        ({"images": np.full((2, 16, 16, 3), np.nan)}, "images must be uint8"),
+        ({"images": np.zeros((2, 3, 16, 16), np.uint8)}, r"got uint8 \(2, 3, 16, 16\)"),
+        ({"images": np.zeros((2, 16, 16), np.uint8)}, "images must be uint8"),
+    ],
+)
+def test_pictures_of_the_wrong_kind_are_refused_where_they_are_made(changes, sentence):
+    good = {
+        "images": np.zeros((2, 16, 16, 3), np.uint8),
+        "labels": np.array([0, 1]),
+        "names": ("a.jpg", "b.jpg"),
+        "class_names": ("cat", "dog"),
+    }
+    assert len(Pictures(**good)) == 2
+    with pytest.raises(ValueError, match="^Pictures: .*" + sentence):
+        Pictures(**good | changes)
 
 
 def test_all_classes_are_listed_in_the_catalog_as_plain_data():
