@@ -52,8 +52,8 @@ LESSONS = (
     Lesson(
         "sorted",
         "Sorted by class",
-        "One class after the other, as a camera sees the world: a batch holds one class or two. CLIPTTA expects "
-        "many in every batch, and here TENT beats it.",
+        "One class after the other, as a camera sees the world: one or two in a batch. CLIPTTA expects many, "
+        "and here TENT beats it.",
         {"corruption": "gaussian_noise", "severity": 3, "order": "sorted"},
     ),
     Lesson(
