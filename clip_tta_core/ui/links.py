@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
+
 from clip_tta_core import engine
+from clip_tta_core.records import Pictures, RunConfig
 from clip_tta_core.ui.settings import Settings, to_config
 
 LONGEST = 4000  # characters of one value
+BLANK = Pictures(np.zeros((1, 1, 1, 3), dtype=np.uint8), np.full(1, -1), ("",))
 
 
 def to_query(settings: Mapping[str, Any], start: Settings) -> str:
@@ -20,7 +25,7 @@ def to_query(settings: Mapping[str, Any], start: Settings) -> str:
     for name, default in start.items():
         value = settings.get(name, default)
         if name not in ("methods", "lesson") and value != default:
-            pairs[name] = _write(value)
+            pairs[name] = _fitting(name, _write(value))
     if settings.get("methods") != start["methods"]:
         pairs["methods"] = ",".join(settings["methods"])
         for method, knobs in settings["methods"].items():
@@ -31,14 +36,15 @@ def to_query(settings: Mapping[str, Any], start: Settings) -> str:
 def from_query(params: Mapping[str, str], start: Settings) -> tuple[Settings, str]:
     """The settings a link asks for and, when some are impossible, one sentence; those keep their defaults."""
     settings, problem = json.loads(json.dumps(start)), ""
-    ordered = sorted(params, key=lambda name: (name != "methods", "." in name))  # methods before their knobs
+    # Methods before their knobs, and before the class list what it is for.
+    ordered = sorted(params, key=lambda name: (name not in ("methods", "source"), "." in name))
     for name in ordered:
         try:
             if name in ("lesson",) or name.startswith("__"):
                 continue
-            candidate = _apply(settings, name, str(params[name])[:LONGEST], start)
+            candidate = _apply(settings, name, _fitting(name, str(params[name])), start)
             if candidate is not None:
-                engine.check(to_config(candidate))
+                engine.check(_complete(to_config(candidate)))
                 settings = candidate | {"lesson": ""}
         except ValueError as error:
             problem = (
@@ -46,6 +52,11 @@ def from_query(params: Mapping[str, str], start: Settings) -> tuple[Settings, st
                 or f"The link asks for something impossible, so that setting keeps its default. {error}"
             )
     return settings, problem
+
+
+def _complete(config: RunConfig) -> RunConfig:
+    """A link cannot carry pictures: these stand for what its visitor will add."""
+    return dataclasses.replace(config, pictures=BLANK, unknown_pictures=BLANK)
 
 
 def _apply(settings: Settings, name: str, text: str, start: Settings) -> Settings | None:
@@ -60,6 +71,14 @@ def _apply(settings: Settings, name: str, text: str, start: Settings) -> Setting
     if name not in settings:
         return None
     return settings | {name: text if isinstance(start[name], str) else _read(text)}
+
+
+def _fitting(name: str, text: str) -> str:
+    if len(text) > LONGEST:
+        raise ValueError(
+            f"Link: {name} may have {LONGEST:,} characters, got {len(text):,}; send it as a file."
+        )
+    return text
 
 
 def _write(value: Any) -> str:

@@ -1,9 +1,12 @@
 """The page in a real browser: press Run, watch numbers move, press Stop; and what visitors may type."""
 
+import io
 import time
+from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 
 from clip_tta_core import engine
 from clip_tta_core.ui.handlers import Handlers
@@ -18,6 +21,12 @@ HOSTILE = (
     "`;alert(1)//",
     '"><script>alert(1)</script>',
 )
+
+
+def png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 24), (200, 30, 30)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def press(page, name: str) -> None:
@@ -149,13 +158,17 @@ def test_what_visitors_type_is_shown_as_text(visit, chromium):
     hostile.recorded.titles["tent"] = HOSTILE[0]
     page_object, address = serve(hostile)
     try:
-        page = visit(
-            address,
-            "?class_names=" + "%0A".join(("%24%7Balert(1)%7D", "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")),
-        )
+        page = visit(address, "?source=upload&" + urlencode({"class_names": "\n".join(HOSTILE[:3])}))
         page.wait_for_function(
             "document.querySelector('[data-field=class_names] textarea').value.includes('onerror')"
         )
+        picture = {"name": f"{HOSTILE[1]}.png", "mimeType": "image/png", "buffer": png()}
+        broken = {"name": f"{HOSTILE[0]}.png", "mimeType": "image/png", "buffer": b"none"}
+        page.set_input_files("#ct-upload-pictures input.files", [picture, broken])
+        page.wait_for_function(
+            "document.querySelector('#ct-upload-pictures .read').textContent.includes('1 pic')"
+        )
+        assert HOSTILE[0] in page.locator("#ct-upload-pictures .skipped").text_content()
         press(page, "Run")
         wait_for(page, "Finished")
         shown = page.locator("#ct-gallery").text_content() + page.locator("#ct-classes").text_content()

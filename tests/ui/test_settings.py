@@ -181,3 +181,20 @@ def test_nobody_knows_the_speed_of_a_gpu_that_is_lent(monkeypatch):
 def test_the_form_is_plain_json():
     catalog = engine.catalog()
     json.dumps([controls.sections(catalog), controls.cards(catalog)], allow_nan=False)
+
+
+def test_what_is_too_long_for_a_link_is_not_cut():
+    settings = start() | {
+        "source": "upload",
+        "class_names": "\n".join(f"thing number {k}" for k in range(400)),
+    }
+    with pytest.raises(ValueError, match="class_names may have 4,000 characters"):
+        links.to_query(settings, start())
+    kept, problem = links.from_query({"class_names": settings["class_names"]}, start())
+    assert kept["class_names"] == "" and "send it as a file" in problem
+
+
+def test_a_link_may_ask_for_pictures_that_its_visitor_adds():
+    wanted = {"class_names": "okapi, tapir", "source": "upload", "unknown_source": "upload"}
+    settings, problem = links.from_query(wanted, start())
+    assert problem == "" and settings | wanted == settings
