@@ -130,12 +130,13 @@ def draw_classes(axes: Axes, log: RunLog) -> None:
 
 
 def draw_scores(axes: Axes, log: RunLog) -> None:
-    """Scores of known pictures (solid) and unknown ones (dotted) lately, relative to each threshold."""
+    """Scores of known pictures (solid) and unknown ones (dotted) lately, above their batch's threshold."""
     for name in ordered(log.known):
-        threshold = log.series[name]["threshold"][-1]
+        thresholds = log.series[name]["threshold"][-WINDOW:]
         sign = look(name)
         for steps, style in ((log.known[name], "solid"), (log.unknown[name], "dotted")):
-            scores = np.array([score for step in steps[-WINDOW:] for score in step]) - threshold
+            lately = zip(steps[-WINDOW:], thresholds, strict=True)
+            scores = np.concatenate([np.array(step) - threshold for step, threshold in lately])
             if len(scores):
                 label = _plain(log.titles.get(name, name)) if style == "solid" else None
                 axes.hist(

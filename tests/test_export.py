@@ -61,6 +61,16 @@ def test_csv_has_a_row_per_batch_and_method(log):
     first = next(row for row in rows if row["batch"] == "2" and row["method"] == "tent")
     assert float(first["accuracy"]) == pytest.approx(log.series["tent"]["accuracy"][1], rel=1e-5)
     assert first["pictures"] == "8"
+    for name, values in log.series["tent"].items():
+        expected = "" if math.isnan(values[1]) else f"{values[1]:.6g}"
+        assert first[name] == expected
+    assert list(first)[:5] == [
+        "batch",
+        "method",
+        "pictures",
+        "elapsed_seconds",
+        next(iter(log.series["tent"])),
+    ]
 
 
 def test_undefined_numbers_are_empty_in_csv(log):

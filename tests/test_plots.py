@@ -27,6 +27,26 @@ def test_curves_are_those_of_the_log():
         np.testing.assert_allclose(drawn[title], log.series[name]["accuracy_window"])
 
 
+def test_bars_count_what_the_log_counted_lately():
+    log = make_log(RunConfig(batches=6, batch_size=8))
+    axes = plots.sheet(log).axes[1]
+    for bars, name in zip(axes.containers, ordered(log.predicted), strict=True):
+        lately = np.array(log.predicted[name][-plots.WINDOW :])
+        np.testing.assert_array_equal([bar.get_height() for bar in bars], lately.sum(axis=0))
+
+
+def test_scores_are_drawn_above_the_threshold_of_their_own_batch():
+    log = make_log(RunConfig(batches=2, batch_size=8, unknown_source="objects"))
+    for name in log.series:
+        log.known[name], log.unknown[name] = [(1.0, 1.0), (11.0, 11.0)], [(-1.0,), (9.0,)]
+        log.series[name]["threshold"] = [0.0, 10.0]
+    axes = plots.sheet(log).axes[2]
+    places = [patch.get_xy()[patch.get_xy()[:, 1] > 0, 0] for patch in axes.patches]
+    for known, unknown in zip(places[::2], places[1::2], strict=True):
+        assert 0.5 <= known.min() and known.max() <= 1.5  # all at 1: one spike, however wide a bar is
+        assert -1.5 <= unknown.min() and unknown.max() <= -0.5
+
+
 @pytest.mark.parametrize(
     "name", ["${alert(1)}", "$\\frac{1}$", "<img src=x onerror=alert(1)>", "日本", "a_b^c", "$"]
 )
