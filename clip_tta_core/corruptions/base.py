@@ -112,8 +112,8 @@ def corrupt(image: np.ndarray, name: str, severity: int, seed: int = 0) -> np.nd
     """
     chosen = CORRUPTIONS[name]
     _check_pixels("corrupt: image", image, "(H, W, 3)")
-    _check_whole("corrupt: severity", severity, low=1, high=5)
-    _check_whole("corrupt: seed", seed, low=0)
+    check_whole("corrupt: severity", severity, low=1, high=5)
+    check_whole("corrupt: seed", seed, low=0)
     return _corrupt(image, chosen, severity, seed)
 
 
@@ -126,9 +126,9 @@ def corrupt_batch(images: np.ndarray, name: str, severity: int, seed: int = 0, s
     """
     chosen = CORRUPTIONS[name]
     _check_pixels("corrupt_batch: images", images, "(B, H, W, 3)")
-    _check_whole("corrupt_batch: severity", severity, low=1, high=5)
-    _check_whole("corrupt_batch: seed", seed, low=0)
-    _check_whole("corrupt_batch: start", start, low=0)
+    check_whole("corrupt_batch: severity", severity, low=1, high=5)
+    check_whole("corrupt_batch: seed", seed, low=0)
+    check_whole("corrupt_batch: start", start, low=0)
     corrupted = np.empty(images.shape, np.uint8)
     for i, image in enumerate(images):
         corrupted[i] = _corrupt(image, chosen, severity, image_seed(seed, start + i))
@@ -147,6 +147,14 @@ def quantize(levels: np.ndarray) -> np.ndarray:
     one below.
     """
     return (np.clip(levels, 0, 255) + 1e-3).astype(np.uint8)
+
+
+def check_whole(what: str, value: object, low: int, high: float = math.inf) -> None:
+    """Raise a ValueError that says what `what` must be, unless `value` is a whole number in low .. high."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not (whole and low <= value <= high):
+        allowed = f"from {low} to {high}" if high < math.inf else f"that is not below {low}"
+        raise ValueError(f"{what} must be a whole number {allowed}, got {value!r}.")
 
 
 def _corrupt(image: np.ndarray, chosen: Corruption, severity: int, seed: int) -> np.ndarray:
@@ -168,13 +176,6 @@ def _check_pixels(what: str, pixels: object, shape: str) -> None:
     ndim = shape.count(",") + 1
     if pixels.dtype != np.uint8 or pixels.ndim != ndim or pixels.shape[-1] != 3 or 0 in pixels.shape[-3:]:
         raise ValueError(f"{what} must be a uint8 array {shape}, got {pixels.dtype} {pixels.shape}.")
-
-
-def _check_whole(what: str, value: object, low: int, high: float = math.inf) -> None:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not (whole and low <= value <= high):
-        allowed = f"from {low} to {high}" if high < math.inf else f"that is not below {low}"
-        raise ValueError(f"{what} must be a whole number {allowed}, got {value!r}.")
 
 
 def _rows(table: tuple[float | Row, ...]) -> tuple[Row, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clip_tta_core.corruptions.base import CORRUPTIONS, SEVERITIES
+from clip_tta_core.corruptions.base import CORRUPTIONS, check_whole
 from clip_tta_core.registry import Registry, unknown_name
 
 Step = tuple[str, int]  # a corruption's name and its severity; ("none", 0) leaves the picture as it is
@@ -46,8 +46,7 @@ def plan(schedule: str, corruption: str, severity: int, n: int, seed: int = 0) -
     chosen = SCHEDULES[schedule]
     if corruption != "none" and corruption not in CORRUPTIONS:
         raise ValueError(unknown_name("corruption", corruption, ["none", *CORRUPTIONS]))
-    if severity not in SEVERITIES:
-        raise ValueError(f"plan: severity must be a whole number from 1 to 5, got {severity!r}.")
+    check_whole("plan: severity", severity, low=1, high=5)
     return chosen.steps(corruption, severity, n, np.random.default_rng(seed))
 
 

@@ -1,5 +1,6 @@
 """Schedules: what each promises, on streams short and long."""
 
+import re
 from collections import Counter
 
 import pytest
@@ -74,5 +75,7 @@ def test_wrong_words_raise_one_sentence():
         plan("gradul", "fog", 5, 10)
     with pytest.raises(ValueError, match="^Unknown corruption 'snwo'. Did you mean 'snow'?"):
         plan("constant", "snwo", 5, 10)
-    with pytest.raises(ValueError, match="^plan: severity must be a whole number from 1 to 5, got 6."):
-        plan("constant", "fog", 6, 10)
+    for severity in (0, 6, 2.0, True):
+        sentence = f"plan: severity must be a whole number from 1 to 5, got {severity}."
+        with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+            plan("gradual", "fog", severity, 10)

@@ -137,14 +137,15 @@ def test_frost_on_black_is_the_weighted_overlay_and_the_scene_is_scaled_exactly(
         assert np.abs(on_grey - on_black - 50 * keep)[on_grey < 255].max() <= 1
 
 
-# Measured on the photographs: mean, sd inside a crop, saturation, mean colour, autocorrelation of neighbours
-# and spectral slope at 224 px, both again at 32 px.
+# Measured on the photographs: mean, sd inside a crop, percentiles 1, 50 and 99, saturation, mean colour,
+# autocorrelation of neighbours and spectral slope at 224 px, both again at 32 px.
 PHOTOGRAPHS = [
-    (128, 16, 0.54, (75, 147, 164), 0.78, -1.75, 0.51, -1.35),
-    (202, 20, 0.06, (198, 202, 212), 0.82, -1.6, 0.38, -0.8),
-    (157, 26, 0.16, (145, 160, 173), 0.70, -1.2, 0.21, -0.3),
-    (107, 35, 0.21, (98, 109, 121), 0.72, -1.7, 0.33, -1.1),
+    (128, 16, (98, 127, 166), 0.54, (75, 147, 164), (0.78, -1.75), (0.51, -1.35)),
+    (202, 20, (141, 204, 235), 0.06, (198, 202, 212), (0.82, -1.6), (0.38, -0.8)),
+    (157, 26, (86, 158, 224), 0.16, (145, 160, 173), (0.70, -1.2), (0.21, -0.3)),
+    (107, 35, (43, 104, 198), 0.21, (98, 109, 121), (0.72, -1.7), (0.33, -1.1)),
 ]
+AT_64_PX = (0.525, -1.33)  # autocorrelation between 0.4 and 0.65, slope between -0.8 and -1.85
 
 
 def autocorrelation(grey: np.ndarray, lag: int) -> float:
@@ -165,8 +166,9 @@ def spectral_slope(grey: np.ndarray) -> float:
 @pytest.mark.parametrize("index", range(4))
 def test_frost_looks_like_the_photographs_it_stands_for(index, monkeypatch, rng):
     monkeypatch.setattr(ice, "DRAWN", (index,))
-    mean, sd, saturation, colour, *spectra = PHOTOGRAPHS[index]
-    for size, span, (neighbours, slope) in ((224, 224, spectra[:2]), (32, 160, spectra[2:])):
+    mean, sd, percentiles, saturation, colour, at_224, at_32 = PHOTOGRAPHS[index]
+    for size, (neighbours, slope) in ((224, at_224), (64, AT_64_PX), (32, at_32)):
+        span = CORRUPTIONS["frost"].parameters(size, 1)["span"]
         crops = np.stack([ice.window(rng, size, span) for _ in range(30)]).astype(float)
         grey = crops @ ice.LUMA
         value = crops.max(axis=-1)
@@ -181,13 +183,17 @@ def test_frost_looks_like_the_photographs_it_stands_for(index, monkeypatch, rng)
         energy = [np.square(np.diff(grey, axis=axis)).mean() for axis in (1, 2)]
         assert energy[0] / energy[1] == pytest.approx(1, abs=0.1)
         if size == 224:
+            np.testing.assert_allclose(np.percentile(grey, (1, 50, 99)), percentiles, atol=10)
             assert 0.38 < np.mean([autocorrelation(g, 2) for g in grey]) < 0.66
             assert 0.18 < np.mean([autocorrelation(g, 16) for g in grey]) < 0.48
             assert 3 < grey.mean(axis=(1, 2)).std() < 13
 
 
-def test_frost_over_all_draws_is_bright_varied_and_never_warm():
-    crops = np.stack([ice.window(np.random.default_rng(seed), 224, 224) for seed in range(150)]).astype(float)
+def test_frost_over_all_draws_is_bright_varied_and_never_warm(size):
+    span = CORRUPTIONS["frost"].parameters(size, 1)["span"]
+    crops = np.stack([ice.window(np.random.default_rng(seed), size, span) for seed in range(150)]).astype(
+        float
+    )
     means = (crops @ ice.LUMA).mean(axis=(1, 2))
     assert means.mean() == pytest.approx(160, abs=10)
     assert means.std() == pytest.approx(38, abs=8)
