@@ -8,14 +8,15 @@ import dataclasses
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from clip_tta_core.records import Batch, Outcome, Report, RunLog, Standing
 
+T = TypeVar("T")
 FORMAT = "clip-tta-run/1"
 STANDINGS = "clip-tta-standings/1"
 
@@ -46,11 +47,7 @@ def to_json(log: RunLog) -> str:
 
 def from_json(text: str) -> RunLog:
     """Read what `to_json` wrote; anything else raises one sentence."""
-    plain = _of_format(text, FORMAT)
-    try:
-        return _read_log(plain)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"Run file: something is missing or of the wrong kind ({error}).") from None
+    return _read(text, FORMAT, _read_log)
 
 
 def standings_to_json(standings: Iterable[Standing]) -> str:
@@ -63,10 +60,12 @@ def standings_to_json(standings: Iterable[Standing]) -> str:
 
 def standings_from_json(text: str) -> list[Standing]:
     """Read what `standings_to_json` wrote; anything else raises one sentence."""
-    return [
-        Standing(**one | {"metrics": _read_numbers(one["metrics"]), "seconds": _read_number(one["seconds"])})
-        for one in _of_format(text, STANDINGS)["standings"]
-    ]
+    return _read(text, STANDINGS, lambda plain: [_read_standing(one) for one in plain["standings"]])
+
+
+def _read_standing(plain: dict[str, Any]) -> Standing:
+    numbers = {"metrics": _read_numbers(plain["metrics"]), "seconds": _read_number(plain["seconds"])}
+    return Standing(**plain | numbers)
 
 
 def _read_log(plain: dict[str, Any]) -> RunLog:
@@ -88,15 +87,24 @@ def _read_log(plain: dict[str, Any]) -> RunLog:
     )
 
 
-def _of_format(text: str, wanted: str) -> dict[str, Any]:
-    """The object in a file that says it is of the wanted format."""
+def _read(text: str, wanted: str, read: Callable[[dict[str, Any]], T]) -> T:
+    """What `read` makes of the object in a file that says it is of the wanted format."""
     try:
         plain = json.loads(text)
     except ValueError:
         raise ValueError("Run file: must be JSON as the page exports it, got something else.") from None
     if not isinstance(plain, dict) or plain.get("format") != wanted:
         raise ValueError(f"Run file: must be of the format '{wanted}', got {_format_of(plain)}.")
-    return plain
+    try:
+        return read(plain)
+    except (
+        KeyError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        OSError,
+    ) as error:  # the last two: of what is encoded
+        raise ValueError(f"Run file: something is missing or of the wrong kind ({error}).") from None
 
 
 def _report(report: Report) -> dict[str, Any]:

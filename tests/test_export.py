@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clip_tta_core import export
-from clip_tta_core.records import RunConfig, RunLog
+from clip_tta_core.records import RunConfig, RunLog, Standing
 from tests.ui.conftest import make_log
 
 
@@ -53,6 +53,40 @@ def test_json_is_valid_even_with_undefined_numbers(log):
 def test_another_file_is_refused_with_a_sentence(text):
     with pytest.raises(ValueError, match="^Run file: "):
         export.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "damaged"),
+    [
+        (("last", "batch", "images", "png"), "AAAA"),
+        (("last", "batch", "images", "count"), 7),
+        (("last", "outcomes", "tent", "probs", "float32"), "AAA"),
+        (("last", "outcomes", "tent", "probs", "shape"), [3, 3]),
+        (("last", "batch", "labels"), ["cat"]),
+        (("series",), [1, 2]),
+        (("sizes",), None),
+    ],
+)
+def test_a_damaged_file_is_refused_with_a_sentence(log, path, damaged):
+    plain = json.loads(export.to_json(log))
+    inner = plain
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = damaged
+    with pytest.raises(ValueError, match="^Run file: something is missing or of the wrong kind"):
+        export.from_json(json.dumps(plain))
+
+
+def test_standings_survive_and_a_damaged_file_of_them_is_refused():
+    standings = [
+        Standing("tent", 3, 3, {"accuracy": 0.5, "auroc": math.nan}, 0.25),
+        Standing("sar", 0, 3, {}, math.nan, "SAR: no room."),
+    ]
+    text = export.standings_to_json(standings)
+    assert same(export.standings_from_json(text), standings)
+    for damaged in (text.replace('"metrics"', '"numbers"'), text.replace("0.25", '"soon"')):
+        with pytest.raises(ValueError, match="^Run file: something is missing or of the wrong kind"):
+            export.standings_from_json(damaged)
 
 
 def test_csv_has_a_row_per_batch_and_method(log):
