@@ -38,14 +38,10 @@ class Entry:
         return self
 
 
-class ConfidentMemory:
-    """Class-wise confident memory: of each predicted class the `shots` surest. CLIPTTA, arXiv 2507.14312.
+class _Shelves:
+    """Pictures sorted by the class predicted for them."""
 
-    Stored confidences are never refreshed, as in the released code: entries scored by an earlier model stay.
-    """
-
-    def __init__(self, num_classes: int, shots: int) -> None:
-        self.shots = shots
+    def __init__(self, num_classes: int) -> None:
         self.slots: list[list[Entry]] = [[] for _ in range(num_classes)]
         self._arrived = 0
 
@@ -56,6 +52,17 @@ class ConfidentMemory:
     def entries(self) -> list[Entry]:
         """Everything stored, by class."""
         return [entry for slot in self.slots for entry in slot]
+
+
+class ConfidentMemory(_Shelves):
+    """Class-wise confident memory: of each predicted class the `shots` surest. CLIPTTA, arXiv 2507.14312.
+
+    Stored confidences are never refreshed, as in the released code: entries scored by an earlier model stay.
+    """
+
+    def __init__(self, num_classes: int, shots: int) -> None:
+        super().__init__(num_classes)
+        self.shots = shots
 
     def insert(self, images: Tensor, labels: Tensor, confidence: Tensor) -> range:
         """Offer a batch; each class keeps its `shots` most confident pictures, of equals the older.
@@ -124,21 +131,12 @@ class DoubtedEntry(Entry):
     uncertainty: float  # entropy of the prediction it was stored with, in nats
 
 
-class _Shelves:
-    """A limited number of pictures, sorted by predicted class."""
+class _Limited(_Shelves):
+    """A limited number of pictures in all."""
 
     def __init__(self, num_classes: int, capacity: int) -> None:
+        super().__init__(num_classes)
         self.capacity = capacity
-        self.slots: list[list[Entry]] = [[] for _ in range(num_classes)]
-        self._arrived = 0
-
-    def __len__(self) -> int:
-        return sum(len(slot) for slot in self.slots)
-
-    @property
-    def entries(self) -> list[Entry]:
-        """Everything stored, by class."""
-        return [entry for slot in self.slots for entry in slot]
 
     @property
     def full(self) -> bool:
@@ -150,7 +148,7 @@ class _Shelves:
         return [label for label, slot in enumerate(self.slots) if len(slot) == most]
 
 
-class TimelyMemory(_Shelves):
+class TimelyMemory(_Limited):
     """Class-balanced, forgetting what is old or doubtful first: RoTTA's CSTU, Yuan et al., CVPR 2023.
 
     An entry's fault is 1 / (1 + exp(-age / capacity)) + uncertainty / ln K, its age counted in pictures
@@ -187,7 +185,7 @@ class TimelyMemory(_Shelves):
         return 1 / (1 + math.exp(-age / self.capacity)) + entry.uncertainty / math.log(len(self.slots))
 
 
-class UniformMemory(_Shelves):
+class UniformMemory(_Limited):
     """As many pictures of one class as of another: SoTTA's HUS, Gong et al., NeurIPS 2023.
 
     When it is full, a random picture of a largest class makes way; of its own class if that is one.
@@ -203,7 +201,7 @@ class UniformMemory(_Shelves):
         self._arrived += 1
 
 
-class ReplayMemory(_Shelves):
+class ReplayMemory(_Limited):
     """First in, first out within the class that was largest lately: STAMP's, Yu et al., ECCV 2024.
 
     "Lately" is a running mean of the class sizes, 0.9 of it kept at each reading.
