@@ -78,11 +78,20 @@ const choiceControl = (spec, read, write) => {
     const bad = hole ? lines.findIndex((line) => line.split(hole).length !== 2) : -1;
     help.textContent = bad >= 0 ? `Each line must hold ${hole} once; “${lines[bad]}” does not.` : spec.help;
   };
-  select.addEventListener("change", () => { if (select.value === "*") { other.hidden = false; other.focus(); own(); } else write(select.value); });
+  let typing = null;           // the value that holds until the one being typed is there
+  select.addEventListener("change", () => {
+    if (select.value !== "*") { typing = null; write(select.value); return; }
+    typing = read();
+    other.hidden = false;
+    other.focus();
+    own();
+  });
   other?.addEventListener("input", own);
   other?.addEventListener("change", () => { if (other.value.trim()) write(other.value.trim()); });
   writers.push(() => {
     const value = read(), option = spec.options.find((one) => one.name === value);
+    if (value === typing) return;
+    typing = null;
     select.value = option ? value : other ? "*" : "";
     help.textContent = option?.help || "";
     if (!other) return;

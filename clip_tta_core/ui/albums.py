@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ View = dict[str, Any]
 
 KEPT_BYTES = 2**30  # of decoded pictures, those of all visitors together; 2,000 of 224 px are 0.3 of it
 THUMBNAILS, COLUMNS, THUMBNAIL = 24, 8, 48  # of an upload, in a row, pixels a side
+CHANCE = re.compile("^[0-9a-f]{16}-")  # see `apart` in upload.js
 
 
 class Left(Exception):
@@ -112,7 +114,7 @@ class Reading:
     def _work(self) -> None:
         try:
             with self._albums.files(self._paths):
-                self.upload = uploads.read(self._paths, progress=self._advance)
+                self.upload = _as_called(uploads.read(self._paths, progress=self._advance))
         except Left:
             pass
         except ValueError as error:
@@ -124,6 +126,16 @@ class Reading:
         if self._abandoned:
             raise Left
         self.share, self.name = share, name
+
+
+def _as_called(upload: Upload) -> Upload:
+    """An upload without what its browser put before the names of files."""
+    skipped = tuple((CHANCE.sub("", name), reason) for name, reason in upload.skipped)
+    pictures = upload.pictures
+    if pictures is not None:
+        names = tuple(CHANCE.sub("", name) for name in pictures.names)
+        pictures = dataclasses.replace(pictures, names=names)
+    return dataclasses.replace(upload, pictures=pictures, skipped=skipped)
 
 
 def labelled(upload: Upload, class_names: Sequence[str] = ()) -> Pictures:

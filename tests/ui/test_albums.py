@@ -1,4 +1,4 @@
-"""Visitors' pictures: read once, within bounds, labelled for whatever list is typed, gone with the visitor."""
+"""Visitors' pictures: read once, within bounds, labelled for any list typed, gone with the visitor."""
 
 import threading
 
@@ -96,6 +96,14 @@ def test_files_are_deleted_once_they_are_read(tmp_path):
     reading = finished(Reading(room, [path]))
     assert len(reading.upload) == 1 and reading.share == 1
     assert not (tmp_path / "hash").exists()
+
+
+def test_names_are_shown_as_their_visitor_knows_them(tmp_path):
+    paths = [png(tmp_path / "0123456789abcdef-cat.png"), tmp_path / "0123456789abcdef-cut.zip"]
+    paths[1].write_bytes(b"PK\x03\x04")
+    reading = finished(Reading(Albums(), list(map(str, paths))))
+    assert reading.upload.pictures.names == ("cat.png",)
+    assert [name for name, reason in reading.upload.skipped] == ["cut.zip"]
 
 
 def test_a_file_that_somebody_else_reads_stays_until_then(tmp_path):
