@@ -101,22 +101,16 @@ def _check_number(name: str, value: object, whole: bool) -> None:
 
 
 def _check_amount(config: RunConfig) -> None:
-    """What the operator allows one run."""
+    """What the operator allows one run; a step is one backward pass over as many pictures as a batch has."""
     images = config.batch_size * config.batches
-    steps = sum(int(knobs.get("steps", 1)) for knobs in _knobs(config).values()) * config.batches
+    passes = costs(config.methods, config.batch_size, config.batches).values()
+    steps = math.ceil(sum(cost.backwards for cost in passes) * config.batches)
     for limit, amount, what in ((limits.MAX_IMAGES, images, "pictures"), (limits.MAX_STEPS, steps, "steps")):
         if 0 < limit.value < amount:
             raise ValueError(
                 f"Run: on this page a run may take {limit.value:,} {what}, this one asks for {amount:,}; "
                 "choose fewer batches."
             )
-
-
-def _knobs(config: RunConfig) -> dict[str, dict[str, Value]]:
-    """Every knob of every method, also those left at their defaults."""
-    return {
-        name: vars(METHODS[name].Config.from_values(dict(knobs))) for name, knobs in config.methods.items()
-    }
 
 
 def _check_classes(names: tuple[str, ...]) -> None:
@@ -364,6 +358,8 @@ def _notes(title: str, outcome: Outcome, has_unknowns: bool) -> list[str]:
     if skipped:
         steps = "step" if skipped == 1 else "steps"
         notes.append(f"{title} skipped {skipped:.0f} {steps}, having nothing sound to learn from.")
+    if outcome.losses.get("pseudo_classes") == 1 and len(outcome.scores) > 1:
+        notes.append(f"{title} gave a whole batch one class: a contrast of one pulls nowhere.")
     if not has_unknowns or len(outcome.scores) == 1:
         return notes
     if np.ptp(outcome.scores) == 0:

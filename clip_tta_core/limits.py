@@ -60,7 +60,10 @@ MODELS_KEPT = Setting("CLIPTTA_MODELS_KEPT", 3, 2, "How many models stay in memo
 MAX_MODEL_MB = Setting("CLIPTTA_MAX_MODEL_MB", 0, 4000, "The largest weights file that is downloaded, in MB.")
 MAX_IMAGES = Setting("CLIPTTA_MAX_IMAGES", 0, 8192, "The most pictures in one run.")
 MAX_STEPS = Setting(
-    "CLIPTTA_MAX_STEPS", 0, 5000, "The most optimization steps in one run, of all methods together."
+    "CLIPTTA_MAX_STEPS",
+    0,
+    5000,
+    "The most optimization steps in one run, of all methods together; training on a memory besides counts.",
 )
 MAX_SECONDS = Setting("CLIPTTA_MAX_SECONDS", 0, 600, "How long one run may take, in seconds.")
 

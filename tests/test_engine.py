@@ -393,3 +393,10 @@ def test_all_classes_are_listed_in_the_catalog_as_plain_data():
     catalog = engine.catalog()
     assert {"tent", "cliptta", "zero_shot"} <= {card.name for card in catalog.methods}
     assert pickle.loads(pickle.dumps(catalog.corruptions)) == catalog.corruptions
+
+
+def test_a_batch_of_one_predicted_class_is_worth_a_sentence():
+    outcome = dataclasses.replace(reports(batches=1)[0].outcomes["cliptta"], losses={"pseudo_classes": 1.0})
+    assert engine._notes("CLIPTTA", outcome, False) == [
+        "CLIPTTA gave a whole batch one class: a contrast of one pulls nowhere."
+    ]
