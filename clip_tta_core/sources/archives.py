@@ -112,9 +112,9 @@ def _folder(path: Path, meter: Meter) -> Iterator[File]:
 
 
 def _zip(path: Path, own_bytes: int, meter: Meter) -> Iterator[File]:
-    _count_zip_entries(path, meter.limits)
     count = meter.archive(own_bytes)
     try:
+        _count_zip_entries(path, meter.limits)
         with zipfile.ZipFile(path) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
             for number, info in enumerate(infos):
@@ -197,10 +197,14 @@ class _Counted:
 
     def __init__(self, file: BinaryIO, count: Callable[[int], None]) -> None:
         self.file, self.count = file, count
+        self.ended = False
 
     def read(self, size: int) -> bytes:
         data = self.file.read(size)
         self.count(len(data))
+        if not data and self.ended:  # tarfile would go on, for as long as a header's size has blocks
+            raise EOFError
+        self.ended = not data
         return data
 
 
@@ -239,7 +243,9 @@ def display_name(name: str) -> str:
         category = unicodedata.category(letter)
         if category == "Cs":
             letters.append("\ufffd")  # half a character, from bytes that are no text
-        elif letter in "\u200c\u200d" or not category.startswith("C"):  # some scripts need the two joiners
+        elif letter in "\u200c\u200d":  # some scripts need the two joiners
+            letters.append(letter)
+        elif not category.startswith("C") and category not in ("Zl", "Zp"):  # no controls, no line breaks
             letters.append(letter)
     parts = [part.strip()[:120] for part in re.split(r"[/\\]+", "".join(letters))]
     parts = [part for part in parts if part not in ("", ".", "..") and not re.fullmatch("[A-Za-z]:", part)]

@@ -151,6 +151,6 @@ def label(names: Sequence[str], class_names: Sequence[str] = ()) -> tuple[np.nda
 
 
 def same(name: str) -> str:
-    """What two spellings of one class name share: letters without case, spaces, underscores, hyphens, commas."""
+    """What two spellings of a class name share: letters without case, space, underscore, hyphen, comma."""
     plain = unicodedata.normalize("NFKC", name).casefold()
     return re.sub(r"[\s_\-,]+", "", plain) or plain

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 from skimage import data as photographs
 
 from clip_tta_core.records import RunConfig
 from clip_tta_core.sources import uploads
-from clip_tta_core.sources.decoding import DECODER_ERRORS, decode
+from clip_tta_core.sources.decoding import DECODER_ERRORS, _formats, decode
 from clip_tta_core.sources.limits import LIMITS, Unusable
 from clip_tta_core.stream import Stream
 
@@ -41,6 +41,7 @@ def encoded(image: Image.Image, format: str = "PNG", **options) -> bytes:
 
 
 GOOD = encoded(photograph(), "JPEG")
+AVIF = ["AVIF"] * features.check("avif")  # older Pillows come without
 
 
 def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -124,12 +125,22 @@ def overlapping_zip() -> bytes:
     return bytes(content)
 
 
+def tar_without_end() -> bytes:
+    """A good member, after which headers can follow."""
+    return tarred({"good.jpg": GOOD})[: 512 + -(-len(GOOD) // 512) * 512]
+
+
 def tar_with_long_header() -> bytes:
     entry = tarfile.TarInfo("././@LongLink")
     entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 2**40
-    return tarred({"good.jpg": GOOD}).rstrip(b"\0").ljust(
-        512 + -(-len(GOOD) // 512) * 512, b"\0"
-    ) + entry.tobuf(tarfile.GNU_FORMAT)
+    return tar_without_end() + entry.tobuf(tarfile.GNU_FORMAT)
+
+
+def tar_with_huge_member() -> bytes:
+    """Promises a member so large that even skipping it block by block would take days."""
+    entry = tarfile.TarInfo("huge.jpg")
+    entry.size = 2**60
+    return tar_without_end() + entry.tobuf(tarfile.GNU_FORMAT) + bytes(4096)
 
 
 def tar_with_negative_size() -> bytes:
@@ -141,10 +152,29 @@ def tar_with_negative_size() -> bytes:
     return bytes(header) + bytes(1024)
 
 
-def rotated(orientation: int) -> bytes:
+def tar_with_attributes(**attributes: str) -> bytes:
+    """A good member, and one whose extended header says odd things."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, extra in (("good.jpg", {}), ("odd.jpg", attributes)):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.pax_headers = len(GOOD), extra
+            archive.addfile(entry, io.BytesIO(GOOD))
+    return buffer.getvalue()
+
+
+def tar_with_a_chain_of_headers(count: int = 1000) -> bytes:
+    """Headers that announce headers, deeper than Python calls itself."""
+    entry = tarfile.TarInfo("././@LongLink")
+    entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 5
+    link = entry.tobuf(tarfile.GNU_FORMAT) + b"name\0".ljust(512, b"\0")
+    return tar_without_end() + link * count
+
+
+def rotated(orientation: int, format: str = "JPEG") -> bytes:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return encoded(photograph(), "JPEG", exif=exif)
+    return encoded(photograph(), format, exif=exif)
 
 
 def animated(format: str) -> bytes:
@@ -197,6 +227,7 @@ READ = {  # odd files that are pictures all the same
     "orientation 99.jpg": rotated(99),
     "picture.jp2": encoded(photograph(), "JPEG2000"),
     "picture.qoi": encoded(photograph(), "QOI"),
+    **{f"picture.{format.lower()}": encoded(photograph(), format) for format in AVIF},
     "猫と犬.jpg": GOOD,
     "قطة.jpg": GOOD,
     "кошка 🐱.jpg": GOOD,
@@ -276,6 +307,12 @@ ARCHIVES = {  # content, how many pictures, a word among the reasons
     "cut.tar.gz": (tarred({"a.jpg": GOOD, "b.jpg": MUCH_NOISE}, "w:gz")[:-2000], 1, "damaged"),
     "long header.tar": (tar_with_long_header(), 1, "impossible"),
     "negative.tar": (tar_with_negative_size(), 0, "tar"),
+    "huge.tar": (tar_with_huge_member(), 1, "damaged"),
+    "attribute negative.tar": (tar_with_attributes(size="-512"), 1, "damaged"),
+    "attribute huge.tar": (tar_with_attributes(size="9" * 18), 1, "damaged"),
+    "attribute path.tar": (tar_with_attributes(path="../../../tmp/evil.jpg"), 2, ""),
+    "attribute sparse.tar": (tar_with_attributes(**{"GNU.sparse.map": "0,9999999999"}), 1, "Links"),
+    "chain.tar": (tar_with_a_chain_of_headers(), 1, "damaged"),
     "foreign names.zip": (zipped({"猫/一.jpg": GOOD, "собака/два.jpg": GOOD}), 2, ""),
     "bytes as name.tar": (tarred({"a\udcff/\udcfe.jpg": GOOD}), 1, ""),
     "same names.zip": (zipped({"a/x.jpg": GOOD, "b/x.jpg": GOOD}), 2, ""),
@@ -351,8 +388,8 @@ def test_all_of_them_in_one_zip_leave_the_good_ones(tmp_path):
     assert {name for name, _ in upload.skipped} >= {name for name in REFUSED if name.isascii()}
 
 
-def test_an_upload_prints_nothing(tmp_path):
-    for name, (content, _) in REFUSED.items():
+def test_no_file_leaves_a_stack_trace_in_the_log(tmp_path):
+    for name, (content, *_) in (REFUSED | ARCHIVES).items():
         write(tmp_path, name, content)
     code = "import sys; from clip_tta_core.sources.uploads import read; read(sys.argv[1:], size=32)"
     paths = sorted(str(path) for path in tmp_path.iterdir() if path.is_file())
@@ -364,7 +401,12 @@ def test_an_upload_prints_nothing(tmp_path):
     assert "Error" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "QOI"])
+def test_every_format_that_is_read_has_been_tried():
+    tried = {Image.open(io.BytesIO(content)).format for content in READ.values()}
+    assert {name for name in _formats()} <= tried | {"MPO"}
+
+
+@pytest.mark.parametrize("format", _formats())
 def test_a_broken_picture_never_escapes_as_another_error(format):
     rng = random.Random(format)
     whole = encoded(photograph(40, 30), format)
@@ -421,16 +463,17 @@ def test_the_first_frame_counts():
         np.testing.assert_allclose(decode(animated(format), 8)[4, 4], (255, 0, 0), atol=3)
 
 
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", *AVIF])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_rotation_is_honoured(orientation):
+def test_exif_rotation_is_honoured(orientation, format):
     """Pillow's own transposition, on the whole picture, is the reference."""
     from PIL import ImageOps
 
-    content = rotated(orientation)
+    content = rotated(orientation, format)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
     expected = decode(encoded(upright), 32).astype(int)
     assert np.abs(decode(content, 32) - expected).mean() < 3
-    other = decode(rotated(orientation % 8 + 1), 32)
+    other = decode(rotated(orientation % 8 + 1, format), 32)
     assert np.abs(other - expected).mean() > 10
 
 
@@ -488,6 +531,11 @@ def test_equal_names_are_told_apart(tmp_path):
 def test_control_and_direction_characters_are_dropped(tmp_path):
     upload = uploads.read([write(tmp_path, "a.zip", zipped({"x/evil\u202egpj.\x07exe": GOOD}))])
     assert upload.pictures.names == ("x/evilgpj.exe",)
+
+
+def test_a_name_is_one_line(tmp_path):
+    path = write(tmp_path, "a.zip", zipped({"x\u2028y/a\u2029b\u0085c\rd.jpg": GOOD}))
+    assert uploads.read([path]).pictures.names == ("xy/abcd.jpg",)
 
 
 def test_limits_end_the_reading_and_keep_what_was_read(tmp_path):
