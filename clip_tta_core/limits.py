@@ -1,7 +1,7 @@
 """What the operator of a page decides, by environment variables; each is declared once, here.
 
-A variable that is not set takes the value for one's own machine, or, on Hugging Face Spaces (where SPACE_ID
-is set), the one for a public page.
+Switches are 1 or 0; of numbers, 0 is no limit. A variable that is not set takes the value for one's own
+machine, or, on Hugging Face Spaces (where SPACE_ID is set), the one for a public page.
 """
 
 from __future__ import annotations

@@ -151,6 +151,8 @@ def test_elsewhere_a_run_is_the_engines_own():
         ("CLIPTTA_MAX_IMAGES", "23", "may take 23 pictures, this one asks for 24"),
         ("CLIPTTA_MAX_STEPS", "38", "may take 38 steps, this one asks for 39"),  # 3 and, with the memory, 36
         ("CLIPTTA_MAX_STEPS", "many", "CLIPTTA_MAX_STEPS must be a whole number"),
+        ("CLIPTTA_MAX_STEPS", "-1", "CLIPTTA_MAX_STEPS must be a whole number"),
+        ("CLIPTTA_MAX_STEPS", "9²", "CLIPTTA_MAX_STEPS must be a whole number"),
         ("CLIPTTA_ANY_MODEL", "maybe", "CLIPTTA_ANY_MODEL must be 1 or 0"),
     ],
 )
