@@ -49,15 +49,15 @@ const order = () => [...view.rows.map((one) => one.name), ...[...cards.keys()].f
 const cell = (column, name) => {
   const one = row(name), value = column.name === "cost" ? cards.get(name).cost : one[column.name];
   const out = h("td", { "data-column": column.name }, h("span", { class: "value", text: format(column.kind, value) }));
-  if (column.bar && Number.isFinite(value)) {
-    const fill = h("i", { class: "fill", style: `--c:${cards.get(name).colour}` });
-    fill.style.width = `${(100 * Math.max(0, Math.min(1, value / column.bar()))).toFixed(1)}%`;
-    out.append(h("i", { class: "track", "aria-hidden": "true" }, fill));
-  }
   const frozen = row("zero_shot").accuracy;
   if (column.name === "accuracy" && name !== "zero_shot" && Number.isFinite(value) && Number.isFinite(frozen)) {
     const points = 100 * (value - frozen);
     out.append(h("small", { class: points >= 0 ? "up" : "down", text: `${points >= 0 ? "+" : "−"}${Math.abs(points).toFixed(1)}` }));
+  }
+  if (column.bar && Number.isFinite(value)) {
+    const fill = h("i", { class: "fill", style: `--c:${cards.get(name).colour}` });
+    fill.style.width = `${(100 * Math.max(0, Math.min(1, value / column.bar()))).toFixed(1)}%`;
+    out.append(h("i", { class: "track", "aria-hidden": "true" }, fill));
   }
   return out;
 };

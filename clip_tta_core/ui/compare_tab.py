@@ -30,13 +30,9 @@ RECORDED = ASSETS / "recorded_comparison.json"
 BETWEEN = 0.1  # seconds between two updates of the page, at least
 KEPT_TABLES = 64
 KNOBS = (  # how each method is set
-    ("published", "as published", "Every method at its defaults, which are its authors'."),
-    (
-        "protocol",
-        "CLIPTTA's protocol",
-        "Ten steps a batch for methods that take steps, as in CLIPTTA's tables.",
-    ),
-    ("play", "as in Play", "The methods chosen in Play as they are set there, all others at their defaults."),
+    ("defaults", "by default", "Every method at the settings it has when it is first chosen."),
+    ("protocol", "CLIPTTA's protocol", "As in CLIPTTA's tables, which give most methods ten steps a batch."),
+    ("play", "as in Play", "The methods chosen in Play as they are set there, all others by default."),
 )
 COLUMNS = ("accuracy", "effective_classes", "changed", "ece", "auroc", "fpr95")
 

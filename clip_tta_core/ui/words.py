@@ -223,7 +223,7 @@ def _collapsed(done: Sequence[Standing], classes: int) -> str:
     few = sum(one.metrics["effective_classes"] < 0.5 * classes for one in done if one.method != "zero_shot")
     if not few:
         return ""
-    return f"{few} end{'s' if few == 1 else ''} up with less than half of the {classes} classes."
+    return f"{few} {'has' if few == 1 else 'have'} collapsed to less than half of the {classes} classes."
 
 
 def _collapse(log: RunLog, adapted: list[str], step: int) -> str:

@@ -49,14 +49,14 @@ def test_the_sentence_names_the_leader_the_fallen_and_the_collapsed():
     ranking = [standing("cliptta", 0.47), standing("zero_shot", 0.3), standing("tent", 0.1, used=2.0)]
     assert words.ranking(ranking, TITLES, 20, 3) == (
         "CLIPTTA leads: right on 47% of the pictures, 17 points above CLIP left alone. "
-        "1 of 2 do worse than CLIP left alone. 1 ends up with less than half of the 20 classes."
+        "1 of 2 do worse than CLIP left alone. 1 has collapsed to less than half of the 20 classes."
     )
 
 
 def test_the_sentence_waits_for_whole_turns_and_praises_nobody_without_labels():
     assert words.ranking([standing("tent", done=2)], TITLES, 20, 3) == ""
     unlabelled = [standing("zero_shot", math.nan), standing("tent", math.nan, used=3.0)]
-    assert words.ranking(unlabelled, TITLES, 20, 2) == "1 ends up with less than half of the 20 classes."
+    assert words.ranking(unlabelled, TITLES, 20, 2) == "1 has collapsed to less than half of the 20 classes."
 
 
 def test_the_stream_is_told_with_all_that_changes_its_numbers():
