@@ -77,13 +77,15 @@ const send = async (entries) => {
     if (loose.length) files.push(named(tar(loose), "pictures.tar"));
     const sent = [];
     for (const file of files) sent.push({ path: (await upload(file)).path, meta: { _type: "gradio.FileData" } });
+    tell("Waiting to be read", undefined);
     props.value = { files: sent };
     trigger("read");
   } catch (problem) {
-    busy = false;
     draw();
     tell(`The files could not be sent (${problem.message || problem}); try again.`);
   }
+  busy = false;
+  disable();
 };
 
 // ---- what came of it ----
@@ -131,5 +133,5 @@ cliptta.on("settings", element, (settings) => {
   names = settings.class_names;
 });
 // The names of the events, for the server: 'read' 'recount' 'clear'
-watch("value", () => { busy = (props.value?.share ?? null) !== null; draw(); });
+watch("value", () => { busy = "share" in (props.value || {}); draw(); });
 draw();

@@ -224,9 +224,10 @@ class Upload(Picture):
 <div class="drop"><button type="button" data-do="files">Files …</button>
 <button type="button" data-do="folder">Folder …</button><span>or drop them here</span></div>
 <input type="file" class="files" multiple hidden><input type="file" class="folder" webkitdirectory hidden>
-<p class="read" role="status"></p><progress max="1" hidden></progress>
-<img class="thumbnails" alt="" hidden><ul class="counts" hidden></ul>
-<details class="skipped" hidden><summary></summary><ul></ul></details>
+<p class="read" role="status"></p><progress max="1" aria-label="Progress" hidden></progress>
+<img class="thumbnails" alt="" hidden>
+<ul class="counts" tabindex="0" aria-label="Pictures of each class" hidden></ul>
+<details class="skipped" hidden><summary></summary><ul tabindex="0" aria-label="Skipped files"></ul></details>
 <div class="actions"><button type="button" data-do="folders" hidden></button>
 <button type="button" data-do="clear" hidden>Remove these pictures</button></div>
 <p class="help limits"></p></details>"""

@@ -10,6 +10,7 @@ import zipfile
 import httpx
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from gradio_client import Client, handle_file
 from PIL import Image
 
@@ -132,6 +133,11 @@ def test_a_folder_keeps_its_folders_and_fills_the_class_list(visit, room, files,
     assert page.locator("[data-field=source] select").input_value() == "upload"
     assert page.locator("#ct-upload-pictures .skipped").text_content().startswith("1 skipped")
     assert page.locator("#ct-upload-pictures .thumbnails").is_visible()
+    page.locator("#ct-upload-pictures .skipped summary").click()
+    for _ in ("light", "dark"):
+        found = Axe().run(page, "#ct-upload-pictures").response["violations"]
+        assert not [one["id"] for one in found if one["impact"] in ("serious", "critical")]
+        page.evaluate("document.body.classList.toggle('dark')")
     (upload,) = handlers.albums._kept.values()
     assert len(upload) == 4 and upload.class_names == ("green frog", "猫")
     shades = {name.rsplit("/", 1)[-1][:8]: image[0, 0, 0] for name, image in
