@@ -20,7 +20,8 @@ const COLUMNS = [
   { name: "cost", title: "Work", kind: "times", help: "Passes through the image encoder, zero-shot is 1." },
   { name: "seconds", title: "Per batch", kind: "seconds", help: "Time to adapt to a batch and predict it." },
 ];
-const busy = () => ["running", "stopping"].includes(view.state);
+const going = ({ state }) => ["running", "stopping"].includes(state);
+const busy = () => going(view);
 const row = (name) => standings.get(name) || {};
 const known = (column) => column.name === "cost" || column.name === "accuracy" || [...standings.values()].some((one) => Number.isFinite(one[column.name]));
 
@@ -158,8 +159,13 @@ const draw = () => {
   fillTable();
   drawMap();
 };
+// What a comparison sent before it was stopped may arrive after the answer to Stop.
+const overtaken = (news) => going(news) && news.serial === ended;
+let ended = null;
 watch("value", () => {
   const news = props.value || {};
+  if (overtaken(news)) return;
+  if (!going(news)) ended = news.serial ?? ended;
   message.textContent = news.message || "";
   message.hidden = !news.message;
   view = { ...view, ...news };

@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from playwright.sync_api import expect
 
 from clip_tta_core import engine, export
 from clip_tta_core.control import Progress
@@ -87,15 +88,14 @@ def test_a_comparison_fills_the_ranking_and_stop_stops_it(visit, url):
     box.fill("3")
     box.press("Tab")
     page.get_by_role("tab", name="Compare").click()
-    page.wait_for_function("document.querySelector('#ct-ranking .stream').textContent.includes('3 × 64')")
+    expect(page.locator("#ct-ranking .stream")).to_contain_text("3 × 64", timeout=30_000)
     for name in TITLES:
         if name not in ("zero_shot", "tent", "cliptta"):
             page.locator(f"#ct-ranking tr[data-name={name}] input").uncheck()
     page.get_by_role("button", name="Compare 3", exact=True).click()
     said = page.locator("#ct-ranking .said")
-    page.wait_for_function("document.querySelector('#ct-ranking .said').textContent.includes('leads')")
+    expect(said).to_contain_text("CLIPTTA leads", timeout=30_000)
     page.wait_for_selector("#ct-ranking [data-do=start]:enabled")
-    assert "CLIPTTA leads" in said.text_content()
     order = page.locator("#ct-ranking tbody tr").evaluate_all("rows => rows.map((row) => row.dataset.name)")
     assert order[0] == "cliptta" and order[2] == "tent"
     assert page.locator("#ct-ranking .map svg path").count() == 3
