@@ -414,7 +414,7 @@ def catalog() -> Catalog:
         orders=tuple(Choice(o.name, o.title, o.help) for o in ORDERS.values()),
         templates=tuple(Choice(name, title, prompts.example(name)) for name, title in prompts.TITLES.items()),
         unknown_sources=(
-            none,
+            Choice("none", "None", "Every picture shows something on the class list."),
             *(Choice(s.name, s.title, s.meaning) for s in UNKNOWN_SOURCES.values()),
             Choice("upload", "Your pictures", "A second upload: pictures that show none of the classes."),
             *datasets.choices(),

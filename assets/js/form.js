@@ -125,6 +125,9 @@ const namesControl = (spec, read, write) => {
     if (names.length) said.push(names.length === 1 ? "1 class; at least two are needed." : `${seen.size} classes.`);
     if (twice.size) said.push(`Listed more than once: ${listed([...twice])}.`);
     if (names.length && empty) said.push(`${empty} empty ${empty === 1 ? "entry is" : "entries are"} passed over.`);
+    const known = spec.knows[settings.model], words = names.join(" ").toLowerCase().match(/[\p{L}\p{N}]+/gu) || [];
+    const strange = known ? [...new Set(words)].filter((word) => !known.includes(word)) : [];
+    if (strange.length) said.push(`mini-CLIP does not know ${listed(strange)}: name rendered objects, or choose a larger CLIP above.`);
     if (names.length > spec.most) said.push(`At most ${spec.most.toLocaleString("en")} can be compared.`);
     if (long.length) said.push(`A name may have ${spec.longest} characters: ${listed(long.map((name) => name.slice(0, 20) + "…"))}.`);
     note.textContent = [...said, ...(said.length > 1 ? [] : [spec.help])].join(" ");

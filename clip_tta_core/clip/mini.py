@@ -25,6 +25,7 @@ SCALE = 100.0  # from cosines to logits
 # The training's captions never say "or". Captions that do, such as CLIPArTT's, are read without it: the names
 # that are left still give a feature between those of their classes.
 SILENT = re.compile(r"\bor\b\s*", re.IGNORECASE)
+NAMED = 5  # unknown words in an error's sentence
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class Vocabulary:
         texts = [SILENT.sub("", text) for text in ([texts] if isinstance(texts, str) else texts)]
         unknown = sorted({word for text in texts for word in _words(text)} - set(self.words))
         if unknown:
-            listed = ", ".join(f"'{word}'" for word in unknown)
+            listed = ", ".join(f"'{word}'" for word in unknown[:NAMED])
+            listed += f" and {len(unknown) - NAMED} more words" if len(unknown) > NAMED else ""
             raise ValueError(
                 f"mini-CLIP does not know {listed}; name rendered objects or choose a larger CLIP."
             )

@@ -52,6 +52,8 @@ def test_unknown_words_are_named_in_one_sentence(model):
         model.tokenize(["a photo of a zebra", "a giraffe", "a cat"])
     with pytest.raises(ValueError, match="does not know '!'"):
         model.tokenize("a cat!")
+    with pytest.raises(ValueError, match="'w101' and 995 more words; "):
+        model.tokenize(" ".join(f"w{k}" for k in range(1000)))
 
 
 def test_no_texts_give_no_rows(model):
