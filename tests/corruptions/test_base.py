@@ -176,10 +176,11 @@ def test_any_shape_works_and_stays(name, shape, rng):
         assert corrupt(image, name, severity).shape == image.shape
 
 
-def test_a_picture_that_is_not_square_is_corrupted_inside_a_mirrored_square():
+@every_corruption
+def test_a_picture_that_is_not_square_is_corrupted_inside_a_mirrored_square(name):
     wide = photograph(64)[:40]
     square = np.pad(wide, ((12, 12), (0, 0), (0, 0)), mode="symmetric")
-    np.testing.assert_array_equal(corrupt(wide, "snow", 3), corrupt(square, "snow", 3)[12:52])
+    np.testing.assert_array_equal(corrupt(wide, name, 3), corrupt(square, name, 3)[12:52])
 
 
 @every_corruption

@@ -199,7 +199,8 @@ def test_frost_over_all_draws_is_bright_varied_and_never_warm(size):
     assert means.std() == pytest.approx(38, abs=8)
     red, _, blue = crops.mean(axis=(1, 2)).T
     assert (blue > red + 8).all()
-    assert np.mean(means > 185) == pytest.approx(0.4, abs=0.12)
+    assert np.mean(means > 185) == pytest.approx(0.4, abs=0.12)  # white needles
+    assert np.mean(blue - red > 50) == pytest.approx(0.2, abs=0.1)  # teal ice
 
 
 def drops(size: int, severity: int, seed: int) -> tuple[dict[str, float], np.ndarray]:
