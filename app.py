@@ -7,7 +7,7 @@ import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 
-from clip_tta_core import ui  # noqa: E402
+from clip_tta_core import limits, ui  # noqa: E402
 
 
 def main() -> None:
@@ -17,6 +17,10 @@ def main() -> None:
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=None)
     args = parser.parse_args()
+    try:
+        limits.check()
+    except ValueError as problem:
+        parser.error(str(problem))
     ui.launch(ui.build(), server_name=args.host, server_port=args.port)
 
 

@@ -68,3 +68,9 @@ MAX_STEPS = Setting(
 MAX_SECONDS = Setting("CLIPTTA_MAX_SECONDS", 0, 600, "How long one run may take, in seconds.")
 
 SETTINGS = (ANY_MODEL, LOCAL_FILES, MODELS_KEPT, MAX_MODEL_MB, MAX_IMAGES, MAX_STEPS, MAX_SECONDS)
+
+
+def check() -> None:
+    """Raise the sentence about the first variable that is not what it must be: before any visitor meets it."""
+    for setting in SETTINGS:
+        _ = setting.value

@@ -252,3 +252,10 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(tiny_model, monkeypatch
     monkeypatch.setattr(tiny_model.visual, "forward", broken)
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         list(engine.run(BORROWING))
+
+
+def test_a_mistyped_variable_is_met_by_the_operator_and_not_by_a_visitor(monkeypatch):
+    limits.check()
+    monkeypatch.setenv("CLIPTTA_MAX_IMAGES", "lots")
+    with pytest.raises(ValueError, match="CLIPTTA_MAX_IMAGES must be a whole number"):
+        limits.check()
