@@ -71,6 +71,6 @@ SETTINGS = (ANY_MODEL, LOCAL_FILES, MODELS_KEPT, MAX_MODEL_MB, MAX_IMAGES, MAX_S
 
 
 def check() -> None:
-    """Raise the sentence about the first variable that is not what it must be: before any visitor meets it."""
+    """Raise the sentence about the first variable that is wrong, before any visitor meets it."""
     for setting in SETTINGS:
         _ = setting.value

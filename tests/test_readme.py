@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from clip_tta_core import limits
 from clip_tta_core.methods import METHODS
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -48,3 +49,14 @@ def test_the_front_matter_names_the_installed_gradio():
     import gradio
 
     assert f"sdk_version: {gradio.__version__}" in README
+
+
+@pytest.mark.parametrize("setting", limits.SETTINGS, ids=lambda setting: setting.name)
+def test_every_setting_of_an_operator_is_listed_with_what_holds_without_it(setting):
+    def shown(value):
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return f"{value:,}" if value else "any"
+
+    row = f"| `{setting.name}` | {setting.meaning} | {shown(setting.here)} | {shown(setting.public)} |"
+    assert row in README
