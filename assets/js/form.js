@@ -19,6 +19,15 @@ const adopt = (news) => {
   refresh();
 };
 
+// A field in which somebody types keeps what is in it: an answer from the server must not erase half a word.
+// -> what writes into it as long as nobody does
+const draft = (field) => {
+  let typing = false;
+  field.addEventListener("input", () => { typing = true; });
+  for (const end of ["change", "blur"]) field.addEventListener(end, () => { typing = false; });
+  return (text) => { if (!typing) field.value = text; };
+};
+
 // ---- numbers: a slider and a box that accepts exact values ----
 const plain = (x) => (x === 0 ? "0" : Math.abs(x) < 1e-3 || Math.abs(x) >= 1e5 ? x.toExponential().replace("e-", "e-").replace("e+", "e") : String(+x.toPrecision(6)));
 const TICKS = 300;
@@ -39,6 +48,7 @@ const numberControl = (spec, read, write) => {
   const map = slider(spec), words = spec.choices || [];
   const range = h("input", { type: "range", min: 0, max: map.last, step: spec.whole && !spec.log ? 1 : "any", "aria-label": spec.title });
   const box = h("input", { type: "text", inputmode: "decimal", class: "box", "aria-label": `${spec.title}, exact value` });
+  const put = draft(box);
   range.addEventListener("input", () => write(map.toValue(Number(range.value))));
   box.addEventListener("change", () => {
     const text = box.value.trim(), number = Number(text);
@@ -50,11 +60,11 @@ const numberControl = (spec, read, write) => {
     return { word, input, node: h("label", { class: "tick small" }, input, h("span", { text: word })) };
   });
   writers.push(() => {
-    const value = read(), number = typeof value === "number";
-    box.value = number ? plain(value) : value ?? "";
+    const value = read(), number = typeof value === "number", text = number ? plain(value) : value ?? "";
+    put(text);
     range.disabled = !number;
     if (number) range.value = map.toPosition(value);
-    range.setAttribute("aria-valuetext", box.value);
+    range.setAttribute("aria-valuetext", text);
     range.style.setProperty("--at", `${(100 * Number(range.value)) / (map.last || 1)}%`);
     toggles.forEach((one) => { one.input.checked = value === one.word; });
   });
@@ -72,7 +82,7 @@ const choiceControl = (spec, read, write) => {
   }
   const other = spec.other ? h("textarea", { rows: spec.other.rows, class: "line", placeholder: spec.other.placeholder, "aria-label": `${spec.title}: ${spec.other.title}`, spellcheck: "false" }) : null;
   if (other) select.append(h("option", { value: "*", text: spec.other.title }));
-  const help = h("p", { class: "help" });
+  const help = h("p", { class: "help" }), put = other && draft(other);
   const own = () => {          // what is wrong with the lines typed, else what they are for
     const hole = spec.other.hole, lines = other.value.split("\n").map((line) => line.trim()).filter(Boolean);
     const bad = hole ? lines.findIndex((line) => line.split(hole).length !== 2) : -1;
@@ -96,7 +106,7 @@ const choiceControl = (spec, read, write) => {
     help.textContent = option?.help || "";
     if (!other) return;
     other.hidden = Boolean(option);
-    if (!option) { other.value = value; own(); }
+    if (!option) { put(value); own(); }
   });
   return h("div", { class: "choice" }, select, other, help);
 };
@@ -116,7 +126,7 @@ const pickControl = (spec, read, write) => {
 const listed = (names) => names.slice(0, 3).map((name) => `“${name}”`).join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
 const namesControl = (spec, read, write) => {
   const area = h("textarea", { rows: 4, "aria-label": spec.title, spellcheck: "false" });
-  const note = h("p", { class: "help", role: "status" });
+  const note = h("p", { class: "help", role: "status" }), put = draft(area);
   const count = () => {
     const parts = area.value.replace(/[\s,]+$/, "").split(/[\n,]/).map((part) => part.trim());
     const names = parts.filter(Boolean), seen = new Set(), empty = parts.length - names.length;
@@ -144,7 +154,7 @@ const namesControl = (spec, read, write) => {
   area.addEventListener("input", count);
   area.addEventListener("change", () => write(area.value));
   writers.push(() => {
-    area.value = read() ?? "";
+    put(read() ?? "");
     area.placeholder = spec.placeholder[settings.source] ?? spec.placeholder[""];
     count();
   });

@@ -159,13 +159,11 @@ const draw = () => {
   fillTable();
   drawMap();
 };
-// What a comparison sent before it was stopped may arrive after the answer to Stop.
-const overtaken = (news) => going(news) && news.serial === ended;
-let ended = null;
+let open = false;  // from a press of Compare to its end: what was sent before Stop may arrive after the end
 watch("value", () => {
   const news = props.value || {};
-  if (overtaken(news)) return;
-  if (!going(news)) ended = news.serial ?? ended;
+  if (going(news) && !open) return;
+  open = open && going(news);
   message.textContent = news.message || "";
   message.hidden = !news.message;
   view = { ...view, ...news };
@@ -175,6 +173,7 @@ watch("value", () => {
   draw();
 });
 start.addEventListener("click", () => {
+  open = true;
   view = { ...view, state: "running", share: 0, finished: 0, doing: "", methods: [...taking], rows: [], sentence: "" };
   standings.clear();
   draw();

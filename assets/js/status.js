@@ -1,14 +1,16 @@
 // What the run is doing, and the timeline: progress while it runs, a slider to look back once there is something.
-// props.value: see handlers.status.
+// props.value: see status.status.
 const { h } = cliptta;
 const root = element.firstElementChild, what = root.querySelector(".what"), figures = root.querySelector(".figures");
 const range = root.querySelector("input"), replay = root.querySelector("button");
 const WORDS = { idle: "Ready", waiting: "Starting", loading: "Getting ready", running: "Running", paused: "Paused",
   stopping: "Stopping", stopped: "Stopped", done: "Finished", failed: "Stopped", recorded: "A recorded run" };
-let timer = null, state = "idle";
+const GOING = ["waiting", "loading", "running", "paused", "stopping"];
+let timer = null, state = "idle", shown = {};
+let open = false;  // from a press of Run to its end: what a run sent before Stop may arrive after the end
 
-const value = () => props.value || {};
-const busy = () => ["waiting", "loading", "running", "paused", "stopping"].includes(state);
+const value = () => shown;
+const busy = () => GOING.includes(state);
 
 const line = () => {
   const v = value(), step = cliptta.looking;
@@ -60,10 +62,16 @@ replay.addEventListener("click", () => (timer ? (halt(), look(null)) : play()));
 
 cliptta.on("state", element, (news) => {
   state = news.state;
-  if (news.local && ["waiting"].includes(state)) { halt(); look(null); }
+  if (news.local && state === "waiting") { open = true; halt(); look(null); }
   draw();
 });
-const hear = () => cliptta.emit("state", { state: value().state || "idle" });
+const hear = () => {
+  const news = props.value || {};
+  if (GOING.includes(news.state) && !open) return;
+  open = open && GOING.includes(news.state);
+  shown = news;
+  cliptta.emit("state", { state: shown.state || "idle" });
+};
 watch("value", hear);
 hear();
 // The recorded run plays itself once, unless the visitor prefers stillness.

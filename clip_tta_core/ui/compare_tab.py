@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import time
 from collections import OrderedDict
@@ -45,7 +44,6 @@ class Table:
     methods: tuple[str, ...]  # in the order of their turns
     classes: int
     stream: str  # in words
-    serial: int = 0  # tells one comparison from the next
     standings: dict[str, Standing] = field(default_factory=dict)
 
     def take(self, standing: Standing) -> None:
@@ -72,7 +70,6 @@ def view(table: Table, catalog: Catalog, state: str, progress: Progress | None =
     titles = {card.name: card.title for card in catalog.methods}
     return {
         "state": state,
-        "serial": table.serial,
         "stream": table.stream,
         "classes": table.classes,
         "methods": list(table.methods),
@@ -106,7 +103,6 @@ class Comparer:
         self.recorded = recorded
         self._handlers = handlers
         self._tables: OrderedDict[str, Table] = OrderedDict()  # by session
-        self._serial = itertools.count(1)
 
     def first_paint(self) -> View:
         """A comparison made before the page was opened."""
@@ -122,7 +118,7 @@ class Comparer:
             yield {"message": str(problem), "state": "failed"}
             return
         names = class_names(config, self.catalog)
-        table = Table(tuple(methods), len(names), words.stream(config, self.catalog), next(self._serial))
+        table = Table(tuple(methods), len(names), words.stream(config, self.catalog))
         run = Run(functools.partial(self._engine, methods), config)
         self._handlers.runs.begin(request.session_hash, run)
         self._keep(request.session_hash, table)

@@ -134,6 +134,16 @@ def test_a_bad_value_leaves_the_results_where_they_are(visit, url):
     assert page.get_by_role("button", name="Run", exact=True).is_enabled()
 
 
+def test_what_is_being_typed_survives_an_answer_of_the_server(visit, url):
+    page = visit(url)
+    box = page.locator("[data-field=batches] .box")
+    box.fill("12")
+    page.evaluate("cliptta.emit('choose', { seed: 3 })")  # as an answer that sets another field
+    assert box.input_value() == "12"
+    box.press("Tab")
+    assert page.locator("[data-field=seed] .box").input_value() == "3" and box.input_value() == "12"
+
+
 def test_a_bad_link_says_so_once_and_keeps_the_defaults(visit, url):
     page = visit(url, "?severity=9&corruption=fog")
     page.wait_for_selector("[role=alert]:not([hidden])")
