@@ -38,6 +38,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", default=methods, help=f"names, '{speed.RELEASED}', or all")
     parser.add_argument("--batch", type=int, default=64, help="pictures per batch")
     parser.add_argument("--batches", type=int, default=3, help="batches that are timed, after one to warm up")
+    parser.add_argument(
+        "--steps", type=int, default=0, help="steps per batch, 0 for each method's own; a step takes as long"
+    )
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     parser.add_argument("--threads", type=int, default=0, help="threads of the CPU, 0 for PyTorch's choice")
     parser.add_argument("--quick", action="store_true", help="mini-CLIP and one batch only")
@@ -70,7 +73,12 @@ def print_speed(arguments: argparse.Namespace) -> None:
     remarks = []
     print(f"{HEAD}\n{RULE}")
     rows = speed.sweep(
-        arguments.models, arguments.methods, arguments.batch, arguments.batches, arguments.device
+        arguments.models,
+        arguments.methods,
+        arguments.batch,
+        arguments.batches,
+        arguments.device,
+        arguments.steps,
     )
     for row in rows:
         if isinstance(row, str):

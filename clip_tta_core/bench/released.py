@@ -22,16 +22,16 @@ LR, STEPS, SHOTS, SAMPLE = 1e-4, 10, 4, 40
 class ReleasedLoop:
     """CLIPTTA with two calls of the encoder per step."""
 
-    def __init__(self, clip: ClipClassifier, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, rng: torch.Generator, steps: int = STEPS) -> None:
         clip.autocast = None
-        self.clip, self.rng = clip, rng
+        self.clip, self.rng, self.steps = clip, rng, steps
         self.memory = ConfidentMemory(clip.num_classes, SHOTS)
         self.optimizer = torch.optim.Adam(clip.trainable(), lr=LR, eps=1e-6)
         self.on_step: Callable[[int, int], None] = lambda step, steps: None
 
     def adapt(self, images: Tensor) -> None:
-        for step in range(STEPS):
-            self.on_step(step, STEPS)
+        for step in range(self.steps):
+            self.on_step(step, self.steps)
             logits = self.clip.predict(images).logits  # (B, K)
             if step == 0:
                 self._remember(images, logits.detach())

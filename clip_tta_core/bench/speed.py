@@ -56,21 +56,23 @@ def load(model: str, device: str = "auto") -> loading.LoadedClip:
     return loading.wrap(model, built, open_clip.get_tokenizer(architecture), place)
 
 
-def measure(loaded: loading.LoadedClip, method: str, batch: int, batches: int, rate: float) -> Row:
+def measure(
+    loaded: loading.LoadedClip, method: str, batch: int, batches: int, rate: float, steps: int = 0
+) -> Row:
     """Adapt a method to `batches` batches after one to warm up; times are medians over batches."""
     clip = spread_classes(loading.classifier(loaded, TASK), pictures(loaded, len(TASK), seed=1))
     passes = {"forward": 0, "backward": 0}
     hook = clip.visual.register_forward_hook(_counter(passes))
     try:
-        adapting = build(method, clip)
+        adapting = build(method, clip, steps)
         images = [pictures(loaded, batch, first * batch) for first in range(batches + 2)]
         work(adapting, images[0])
         reset_peak(loaded.device)
         passes.update(forward=0, backward=0)
-        steps = []
-        adapting.on_step = lambda step, count: steps.append(step)
+        taken = []
+        adapting.on_step = lambda step, count: taken.append(step)
         seconds = [timed(lambda one=one: work(adapting, one), loaded.device) for one in images[2:]]
-        per_batch = len(steps) / batches or 1
+        per_batch = len(taken) / batches or 1
         peak, counted = peak_mb(loaded.device), {way: n / batch / batches for way, n in passes.items()}
         with FlopCounterMode(display=False) as operations:
             work(adapting, images[1])
@@ -90,13 +92,14 @@ def measure(loaded: loading.LoadedClip, method: str, batch: int, batches: int, r
     )
 
 
-def build(method: str, clip: ClipClassifier) -> Method | ReleasedLoop:
-    """A method at its defaults."""
-    rng = torch.Generator().manual_seed(0)
+def build(method: str, clip: ClipClassifier, steps: int = 0) -> Method | ReleasedLoop:
+    """A method at its defaults; where it takes steps, with so many of them, 0 for its own number."""
+    rng, own = torch.Generator().manual_seed(0), {"steps": steps} if steps else {}
     if method == RELEASED:
-        return ReleasedLoop(clip.fork("visual_norm"), rng)
+        return ReleasedLoop(clip.fork("visual_norm"), rng, **own)
     cls = METHODS[method]
-    return cls(clip.fork(cls.train), cls.Config(), rng)
+    takes_steps = any(knob.name == "steps" for knob in cls.Config.knobs())
+    return cls(clip.fork(cls.train), cls.Config(**own if takes_steps else {}), rng)
 
 
 def work(method: Method | ReleasedLoop, images: Tensor) -> None:
@@ -200,7 +203,7 @@ def whole_run(batches: int, device: str = "auto") -> Whole:
 
 
 def sweep(
-    models: list[str], methods: list[str], batch: int, batches: int, device: str
+    models: list[str], methods: list[str], batch: int, batches: int, device: str, steps: int = 0
 ) -> Iterator[Row | str]:
     """Every method on every model; a sentence in the place of what cannot be measured."""
     for model in models:
@@ -213,6 +216,6 @@ def sweep(
         yield f"{model} on {loaded.device}: a large matrix product runs at {rate / 1e9:,.0f} GFLOP/s."
         for method in methods:
             try:
-                yield measure(loaded, method, batch, batches, rate)
+                yield measure(loaded, method, batch, batches, rate, steps)
             except ValueError as error:
                 yield f"{method}: {error}"
