@@ -111,3 +111,12 @@ def visit(chromium):
     for context in contexts:
         context.close()
     assert not errors, errors
+
+
+def serious_violations(page, part: str | None = None) -> list[str]:
+    """What axe-core finds serious or critical on the page, or on the part that a selector names."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, part).response["violations"]
+    worst = (item for item in found if item["impact"] in ("serious", "critical"))
+    return [f"{item['id']}: {item['nodes'][0]['html'][:120]}" for item in worst]

@@ -5,12 +5,11 @@ import time
 from urllib.parse import urlencode
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
 from clip_tta_core import engine
 from clip_tta_core.ui.handlers import Handlers
-from tests.ui.conftest import make_log, serve
+from tests.ui.conftest import make_log, serious_violations, serve
 from tests.ui.fakes import fake_engine
 
 pytestmark = pytest.mark.browser
@@ -217,13 +216,7 @@ def test_axe_finds_nothing_serious(visit, theme, width, open_url):
     page = visit(open_url, f"?__theme={theme}", width)
     page.evaluate("document.querySelectorAll('#ct-form details').forEach((one) => { one.open = true; })")
     page.wait_for_timeout(300)
-    found = Axe().run(page).response["violations"]
-    serious = [
-        f"{item['id']}: {item['nodes'][0]['html'][:120]}"
-        for item in found
-        if item["impact"] in ("serious", "critical")
-    ]
-    assert not serious, serious
+    assert not serious_violations(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no scrolling sideways"
 
 

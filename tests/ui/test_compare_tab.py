@@ -11,6 +11,7 @@ from clip_tta_core.control import Progress
 from clip_tta_core.records import RunConfig, Standing
 from clip_tta_core.ui import compare_tab, words
 from clip_tta_core.ui.compare_tab import Table, view
+from tests.ui.conftest import serious_violations
 
 CATALOG = engine.catalog()
 TITLES = {card.name: card.title for card in CATALOG.methods}
@@ -121,16 +122,8 @@ def test_a_name_in_the_ranking_leads_to_play_with_that_method(visit, url):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_axe_finds_nothing_serious_on_the_tab(visit, theme, width, url):
-    from axe_playwright_python.sync_playwright import Axe
-
     page = visit(url, f"?__theme={theme}", width)
     page.get_by_role("tab", name="Compare").click()
     page.wait_for_selector("#ct-ranking tbody tr")
-    found = Axe().run(page).response["violations"]
-    serious = [
-        f"{one['id']}: {one['nodes'][0]['html'][:120]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
-    assert not serious, serious
+    assert not serious_violations(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no scrolling sideways"

@@ -13,6 +13,7 @@ from clip_tta_core import plots
 from clip_tta_core.corruptions import CORRUPTIONS, corrupt
 from clip_tta_core.ui import corruptions_tab
 from clip_tta_core.ui.corruptions_tab import KEPT_UPLOADS, SIDE, Darkroom, families
+from tests.ui.conftest import serious_violations
 
 CAT = {"object": "cat", "seed": 4}
 
@@ -166,3 +167,16 @@ def test_a_visitor_looks_at_all_and_takes_one_to_play(visit, url, photograph):
     expect(page.get_by_role("tab", name="Play")).to_have_attribute("aria-selected", "true", timeout=20_000)
     expect(page.locator("#ct-form [data-field=corruption] select")).to_have_value("glass_blur")
     expect(page.locator("#ct-form [data-field=severity] .box")).to_have_value("4")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing_serious_on_the_tab(visit, theme, width, url):
+    page = visit(url, f"?__theme={theme}", width)
+    page.get_by_role("tab", name="Corruptions").click()
+    page.wait_for_selector("#ct-corruptions .sheet[data-severity='3']", timeout=30_000)
+    page.locator("#ct-corruptions [data-name=fog] button").click()
+    page.wait_for_selector("#ct-corruptions .ladder.ready", timeout=30_000)
+    assert not serious_violations(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no scrolling sideways"
