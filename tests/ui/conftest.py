@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,14 @@ def visit(chromium):
     for context in contexts:
         context.close()
     assert not errors, errors
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
 
 
 def serious_violations(page, part: str | None = None) -> list[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import zipfile
 from pathlib import Path
 
 import open_clip
@@ -18,7 +16,7 @@ from clip_tta_core.clip import loading
 from clip_tta_core.ui.handlers import Handlers
 from clip_tta_core.ui.lessons import FIRST
 from tests.sources.test_uploads import ARCHIVES, READ, REFUSED
-from tests.ui.conftest import make_log, serve
+from tests.ui.conftest import make_log, serve, zipped
 from tests.ui.test_page import parts
 
 PHOTOGRAPHS = {  # of those that come with the package, and what they show in words that mini-CLIP knows
@@ -36,14 +34,6 @@ CLASSES = "cat, cup, clock, moon, wheel, flag, arrow, hand"
 
 def photograph(name: str) -> bytes:
     return (Path(skimage.__file__).parent / "data" / name).read_bytes()
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import time
-import zipfile
 
 import httpx
 import numpy as np
@@ -17,7 +16,7 @@ from clip_tta_core import engine, hosting
 from clip_tta_core.control import Progress, Stopped
 from clip_tta_core.ui.handlers import Handlers
 from clip_tta_core.ui.lessons import FIRST
-from tests.ui.conftest import make_log, serious_violations, serve
+from tests.ui.conftest import make_log, serious_violations, serve, zipped
 from tests.ui.fakes import fake_engine
 from tests.ui.test_browser import press, wait_for
 from tests.ui.test_page import parts
@@ -28,14 +27,6 @@ LONG = "a very long name " * 12  # 204 characters: more than a tar's header take
 def png(colour: int = 90) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (24, 16), (colour, 60, 120)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
     return buffer.getvalue()
 
 
