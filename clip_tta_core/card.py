@@ -321,7 +321,7 @@ known ones. Methods without a score of their own get CLIPTTA's, the largest log-
 METHODS_TEXT = """\
 ## The field
 
-Every method at its default settings, which are its authors', on the streams of "Adapted": accuracy, and in
+Every method on the streams of "Adapted", all but TENT and CLIPTTA at their default settings: accuracy, and in
 brackets the effective classes at the end. Predictions after the update for all.
 
 """

@@ -93,10 +93,10 @@ def _alone(config: RunConfig, name: str, knobs: Knobs) -> RunConfig:
 
 
 def ranked(standings: Iterable[Standing]) -> list[Standing]:
-    """The best first: by accuracy where there are labels, those without a number last."""
+    """The best first, by accuracy where there are labels; last what has not seen the whole stream."""
 
-    def place(standing: Standing) -> float:
+    def place(standing: Standing) -> tuple[bool, float]:
         accuracy = standing.metrics.get("accuracy", math.nan)
-        return -math.inf if math.isnan(accuracy) else accuracy
+        return standing.done == standing.total, -math.inf if math.isnan(accuracy) else accuracy
 
     return sorted(standings, key=place, reverse=True)

@@ -6,6 +6,7 @@ is the same whatever its batch size and whoever watches it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -58,9 +59,15 @@ class Stream:
         unknown = (
             self.unknowns.arrange(int(mask.sum()), "shuffled", unknown_order) if self.unknowns else known
         )
+        if self.unknowns and len(unknown[0]) < mask.sum():  # spread what there is over all known pictures
+            known = self.source.arrange(wanted - len(unknown[0]), config.order, order)
+            count = len(known[0]) + len(unknown[0])
+            mask = unknown_mask(
+                count, dataclasses.replace(config, unknown_share=len(unknown[0]) / count), arrival
+            )
         # A finite source may hold fewer than wanted: the stream ends where one of the two runs dry.
         enough = (np.cumsum(~mask) <= len(known[0])) & (np.cumsum(mask) <= len(unknown[0]))
-        self.unknown = mask[: int(enough.argmin()) if not enough.all() else wanted]
+        self.unknown = mask[: int(enough.argmin()) if not enough.all() else len(mask)]
         count = len(self.unknown)
         if count == 0:
             raise ValueError(

@@ -90,6 +90,12 @@ def test_the_best_comes_first_and_what_has_no_number_last():
     assert [one.method for one in comparison.ranked(listed)] == ["d", "a", "b", "c"]
 
 
+def test_part_of_the_stream_ranks_below_the_whole_of_it():
+    whole = Standing("a", 4, 4, {"accuracy": 0.2}, 1.0)
+    part = Standing("b", 3, 4, {"accuracy": 0.9}, 1.0)
+    assert comparison.ranked([part, whole]) == [whole, part]
+
+
 def test_no_two_methods_look_alike_where_only_a_mark_is_drawn():
     marks = [(look(name).colour, look(name).marker) for name in METHODS]
     assert len(set(marks)) == len(marks)

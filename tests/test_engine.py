@@ -400,3 +400,28 @@ def test_a_batch_of_one_predicted_class_is_worth_a_sentence():
     assert engine._notes("CLIPTTA", outcome, False) == [
         "CLIPTTA gave a whole batch one class: a contrast of one pulls nowhere."
     ]
+
+
+def test_a_few_unknown_pictures_do_not_cost_the_known_ones():
+    def pictures(count, shade):
+        images = np.full((count, 16, 16, 3), shade, dtype=np.uint8)
+        return Pictures(images, np.full(count, -1), tuple(f"{shade}-{i}.jpg" for i in range(count)))
+
+    result = reports(
+        source="upload",
+        pictures=pictures(12, 90),
+        unknown_source="upload",
+        unknown_pictures=pictures(1, 200),
+        class_names=("cat", "dog"),
+        batches=5,
+    )
+    names = [name for report in result for name in report.batch.names]
+    assert len(set(names)) == len(names) == 13
+    assert sum(report.batch.unknown.sum() for report in result) == 1
+
+
+def test_mini_clip_warns_of_pictures_from_outside_its_world():
+    mine = Pictures(np.zeros((8, 16, 16, 3), dtype=np.uint8), np.full(8, -1), tuple("abcdefgh"))
+    result = reports(source="upload", pictures=mine, class_names=("cat", "cup"), batches=1)
+    assert engine.DRAWINGS_ONLY in result[0].notes
+    assert engine.DRAWINGS_ONLY not in reports(batches=1)[0].notes

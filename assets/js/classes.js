@@ -68,9 +68,8 @@ const draw = () => {
       if (value.labelled && real) svg.append(s("line", { x1: left + long(real), x2: left + long(real), y1: y - 0.5, y2: y + line - 2.5, class: "truth" }));
     });
   });
-  help.textContent = value.labelled
-    ? "How often each class was predicted in the last 4 batches. A thin mark shows how often it was really there."
-    : "How often each class was predicted in the last 4 batches.";
+  const past = Math.min(value.window, step + 1), when = past === 1 ? "in this batch" : `in the last ${past} batches`;
+  help.textContent = `How often each class was predicted ${when}.` + (value.labelled ? " A thin mark shows how often it was really there." : "");
   svg.setAttribute("aria-label", "Classes in use: " + value.methods.map((m) =>
     `${m.title} ${format("number", (value.effective[m.name] || [])[step])} of ${value.classes.length}`).join(", ") + ".");
   hover = (event) => {

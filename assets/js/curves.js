@@ -79,7 +79,7 @@ const draw = () => {
     const chance = y(1 / value.classes);
     svg.append(s("line", { x1: LEFT, x2: right, y1: chance, y2: chance, class: "chance" }));
     const below = HEIGHT - BOTTOM - chance > 13;
-    svg.append(s("text", { x: right, y: chance + (below ? 12 : -5), "text-anchor": "end", class: "unit", text: "chance" }));
+    svg.append(s("text", { x: LEFT + 6, y: chance + (below ? 12 : -5), class: "unit", text: "chance" }));
   }
   if (now < count - 1) svg.append(s("line", { x1: x(now), x2: x(now), y1: TOP, y2: HEIGHT - BOTTOM, class: "cursor" }));
   const labels = [], said = [];
@@ -97,7 +97,8 @@ const draw = () => {
   }
   for (const label of spread(labels, 30, TOP + 8, HEIGHT - BOTTOM - 14)) {
     const style = `--c:${label.method.colour}`, left = Math.min(label.x + 12, right + 12);
-    svg.append(s("text", { x: left, y: label.y - 2, class: "who", style, text: label.method.title }));
+    const title = label.method.title, fits = 7.4 * title.length < width - left;
+    svg.append(s("text", { x: left, y: label.y - 2, class: "who", style, text: fits ? title : title.split(" ")[0] }));
     svg.append(s("text", { x: left, y: label.y + 12, class: "value", text: format(measure.kind, label.value) }));
   }
   svg.setAttribute("aria-label", `${measure.title} at batch ${now + 1}: ${said.join(", ") || "nothing yet"}.`);

@@ -62,6 +62,10 @@ const numberControl = (spec, read, write) => {
   writers.push(() => {
     const value = read(), number = typeof value === "number", text = number ? plain(value) : value ?? "";
     put(text);
+    const [least, most] = spec.limits || [spec.low, spec.high];
+    const fine = number ? value >= least && value <= most && (!spec.whole || Number.isInteger(value)) : words.includes(value);
+    box.setAttribute("aria-invalid", String(!fine));
+    box.title = fine ? "" : `${spec.whole ? "A whole number" : "A number"} from ${plain(least)} to ${plain(most)}`;
     range.disabled = !number;
     if (number) range.value = map.toPosition(value);
     range.setAttribute("aria-valuetext", text);
@@ -241,8 +245,8 @@ const methodRow = (card) => {
     cost.textContent = format("times", costs[card.name]);
     costly.textContent = `Takes about ${cost.textContent} the work of zero-shot CLIP${card.texts ? ", and encodes texts besides" : ""}.`;
     input.checked = card.name in settings.methods;
-    const own = Object.entries(settings.methods[card.name] || {});
-    brief.textContent = own.slice(0, 2).map(([name, value]) => `${name} ${typeof value === "number" ? plain(value) : value}`).join(", ");
+    const own = Object.entries(settings.methods[card.name] || {}).sort(([a], [b]) => (b === "steps") - (a === "steps"));
+    brief.textContent = own.slice(0, 2).map(([name, value]) => (name === "steps" ? `${value} step${value === 1 ? "" : "s"}` : `${name} ${typeof value === "number" ? plain(value) : value}`)).join(", ");
   });
   const more = h("details", { class: "more" }, h("summary", { "aria-label": `About and settings of ${card.title}` }, brief, cost, h("i", { class: "gear", "aria-hidden": "true" })),
     h("p", { class: "about", text: card.summary }), costly, presets(card), ...card.knobs.map((knob) => knobField(card, knob)),

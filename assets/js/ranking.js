@@ -22,6 +22,7 @@ const COLUMNS = [
 ];
 const going = ({ state }) => ["running", "stopping"].includes(state);
 const busy = () => going(view);
+const whole = (one) => Boolean(one.done) && one.done === one.total;
 const row = (name) => standings.get(name) || {};
 const known = (column) => column.name === "cost" || column.name === "accuracy" || [...standings.values()].some((one) => Number.isFinite(one[column.name]));
 
@@ -50,11 +51,9 @@ const order = () => [...view.rows.map((one) => one.name), ...[...cards.keys()].f
 const cell = (column, name) => {
   const one = row(name), value = column.name === "cost" ? cards.get(name).cost : one[column.name];
   const out = h("td", { "data-column": column.name }, h("span", { class: "value", text: format(column.kind, value) }));
-  const frozen = row("zero_shot").accuracy;
-  if (column.name === "accuracy" && name !== "zero_shot" && Number.isFinite(value) && Number.isFinite(frozen)) {
-    const points = 100 * (value - frozen);
-    out.append(h("small", { class: points >= 0 ? "up" : "down", text: `${points >= 0 ? "+" : "−"}${Math.abs(points).toFixed(1)}` }));
-  }
+  const frozen = row("zero_shot").accuracy;   // comparable over the whole stream only
+  if (column.name === "accuracy" && name !== "zero_shot" && whole(one) && whole(row("zero_shot")) && Number.isFinite(frozen))
+    out.append(cliptta.points(value - frozen));
   if (column.bar && Number.isFinite(value)) {
     const fill = h("i", { class: "fill", style: `--c:${cards.get(name).colour}` });
     fill.style.width = `${(100 * Math.max(0, Math.min(1, value / column.bar()))).toFixed(1)}%`;
@@ -69,13 +68,15 @@ const line = (name, place) => {
   tick.disabled = busy();
   tick.addEventListener("change", () => { if (tick.checked) taking.add(name); else taking.delete(name); write(); });
   const watchIt = h("button", { type: "button", class: "name", title: `Watch ${card.title} in Play`, onclick: () => {
-    cliptta.emit("choose", { methods: { zero_shot: {}, ...(name === "zero_shot" ? {} : { [name]: settings?.methods?.[name] || {} }) }, lesson: "" });
+    const chosen = settings?.methods || {}, room = name in chosen || Object.keys(chosen).length < props.most;
+    cliptta.emit("choose", { methods: { ...(room ? chosen : { zero_shot: {} }), [name]: chosen[name] || {} }, lesson: "" });
     trigger("watch");
   } }, swatch(card), h("span", { text: card.title }));
-  const note = one.problem || (busy() && one.done && one.done < one.total ? `batch ${one.done} of ${one.total}` : card.family);
+  const partly = one.done && !whole(one) ? `${busy() ? "batch" : "stopped after"} ${one.done} of ${one.total}` : "";
+  const note = one.problem || partly || card.family;
   const marks = `${one.problem ? "failed" : ""}${busy() && one.done < one.total ? " now" : ""}${standings.has(name) ? "" : " open"}`;
   return h("tr", { "data-name": name, class: marks.trim() || null },
-    h("td", { class: "tick" }, tick), h("td", { class: "place", text: Number.isFinite(one.accuracy) ? place : "" }),
+    h("td", { class: "tick" }, tick), h("td", { class: "place", text: whole(one) && Number.isFinite(one.accuracy) ? place : "" }),
     h("th", { scope: "row" }, watchIt, h("span", { class: "note", text: note })), ...COLUMNS.filter(known).map((column) => cell(column, name)));
 };
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -104,7 +105,7 @@ const drawMap = () => {
   const y = (value) => HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * value;
   svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   svg.replaceChildren(s("rect", { x: x(0), y: TOP, width: x(classes / 2) - x(0), height: HEIGHT - BOTTOM - TOP, class: "zone" }),
-    s("text", { x: x(0) + 8, y: TOP + 16, class: "unit", text: "collapsed" }));
+    s("text", { x: x(0) + 8, y: TOP + 16, class: "unit", text: "less than half of the classes" }));
   for (const part of [0, 0.25, 0.5, 0.75, 1]) {
     svg.append(s("line", { x1: LEFT, x2: right, y1: y(part), y2: y(part), class: part ? "grid" : "base" }));
     svg.append(s("text", { x: LEFT - 8, y: y(part) + 4, "text-anchor": "end", text: `${100 * part}%` }));
@@ -183,8 +184,8 @@ stop.addEventListener("click", () => { view = { ...view, state: "stopping" }; wr
 csv.addEventListener("click", () => {
   const names = ["accuracy", "effective_classes", "changed", "ece", "auroc", "fpr95", "seconds", "problem"];
   const quote = (value) => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
-  const lines = view.rows.map((one) => [one.name, one.done, ...names.map((name) => one[name] ?? "")].map(String).map(quote).join(","));
-  cliptta.save("comparison.csv", "text/csv", new TextEncoder().encode([["method", "batches", ...names].join(","), ...lines, ""].join("\n")));
+  const lines = view.rows.map((one) => [one.name, one.done, one.total, ...names.map((name) => one[name] ?? "")].map(String).map(quote).join(","));
+  cliptta.save("comparison.csv", "text/csv", new TextEncoder().encode([["method", "batches", "of", ...names].join(","), ...lines, ""].join("\n")));
 });
 // The stream is the one set up in Play.
 cliptta.on("settings", element, (news) => {

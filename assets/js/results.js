@@ -17,10 +17,8 @@ const draw = () => {
     const number = get(column, method), out = h("td", { text: format(column.kind, number) });
     if (method === before && (column.kind === "count" || column.name === "changed")) out.textContent = "";
     else if (Number.isFinite(number) && number === best(column)) out.classList.add("best");
-    if (column.name === "accuracy" && before && method !== before && Number.isFinite(number)) {
-      const points = 100 * (number - get(column, before));
-      out.append(h("small", { class: points >= 0 ? "up" : "down", text: `${points >= 0 ? "+" : "−"}${Math.abs(points).toFixed(1)}` }));
-    }
+    if (column.name === "accuracy" && before && method !== before && Number.isFinite(number))
+      out.append(cliptta.points(number - get(column, before)));
     return out;
   };
   table.tHead.replaceChildren(h("tr", {}, h("th", { scope: "col", text: "Method" }),

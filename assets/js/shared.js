@@ -26,6 +26,12 @@ window.cliptta = (() => {
     return { share, number, seconds, times, count: (x) => String(Math.round(x)) }[kind](value);
   };
 
+  // A difference in points, for a table.
+  const points = (share) => {
+    const value = (100 * share).toFixed(1), way = Number(value) > 0 ? "up" : Number(value) < 0 ? "down" : null;
+    return h("small", { class: way, text: way === "down" ? `−${value.slice(1)}` : `+${value.replace("-", "")}` });
+  };
+
   // The notice board: what was said last is told to whoever comes later. Listeners leave with their element.
   const listeners = [], said = {};
   const on = (name, element, fn) => {
@@ -99,5 +105,5 @@ window.cliptta = (() => {
     return sum;
   };
 
-  return { DASH, h, s, format, on, emit, at, mark, swatch, showTip, hideTip, onWidth, numbers, recent, save, decode };
+  return { DASH, h, s, format, points, on, emit, at, mark, swatch, showTip, hideTip, onWidth, numbers, recent, save, decode };
 })();

@@ -14,7 +14,7 @@ const busy = () => GOING.includes(state);
 
 const line = () => {
   const v = value(), step = cliptta.looking;
-  if (step !== null && step !== undefined && step < v.done - 1 && !busy()) return `Looking at batch ${step + 1} of ${v.batches}`;
+  if (step !== null && step !== undefined && step < v.done - 1 && !busy()) return `${state === "recorded" ? "A recorded run · batch" : "Looking at batch"} ${step + 1} of ${v.batches}`;
   if (state === "loading" && v.doing) return v.doing[0].toUpperCase() + v.doing.slice(1);
   const parts = [WORDS[state] || "Ready"];
   if (["running", "paused"].includes(state) && v.batch) parts.push(`batch ${v.batch} of ${v.batches}`);
@@ -70,7 +70,7 @@ const hear = () => {
   if (GOING.includes(news.state) && !open) return;
   open = open && GOING.includes(news.state);
   shown = news;
-  cliptta.emit("state", { state: shown.state || "idle" });
+  cliptta.emit("state", { state: shown.state || "idle", done: shown.done || 0 });
 };
 watch("value", hear);
 hear();

@@ -14,6 +14,7 @@ import gradio as gr
 
 from clip_tta_core import comparison, export
 from clip_tta_core.control import Control, Progress
+from clip_tta_core.engine import LIMITS
 from clip_tta_core.palette import ordered
 from clip_tta_core.records import Catalog, RunConfig, Standing
 from clip_tta_core.ui import words
@@ -218,6 +219,7 @@ lines cross at CLIP left alone.</p></figure>
             template=template,
             describe="Standings of methods, best first.",
             methods=methods or [],
+            most=LIMITS["methods"][1],
             knobs=[{"name": name, "title": title, "help": help} for name, title, help in KNOBS],
             **kwargs,
         )

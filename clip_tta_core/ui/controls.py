@@ -178,8 +178,8 @@ def _option(name: str, title: str, help: str, group: str = "") -> dict[str, str]
 def _number(
     name: str, title: str, low: float, high: float, when: tuple | None = None, help: str = ""
 ) -> Field:
-    limits = {"low": low, "high": high, "log": False, "whole": True}
-    return {"name": name, "title": title, "kind": "number", "help": help, "when": when, **limits}
+    bounds = {"low": low, "high": high, "limits": LIMITS.get(name, (low, high)), "log": False, "whole": True}
+    return {"name": name, "title": title, "kind": "number", "help": help, "when": when, **bounds}
 
 
 def _card(method: MethodCard) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from clip_tta_core import engine, export, hosting, plots
 from clip_tta_core.clip.loading import MINI
 from clip_tta_core.palette import ordered
 from clip_tta_core.records import Catalog, RunConfig, RunLog
-from clip_tta_core.ui import albums, links, status, views
+from clip_tta_core.ui import albums, links, status, views, words
 from clip_tta_core.ui.albums import Albums, Reading
 from clip_tta_core.ui.lessons import FIRST
 from clip_tta_core.ui.runs import Run, Runs
@@ -46,6 +46,8 @@ class Handlers:
     def __init__(self, catalog: Catalog, recorded: RunLog, run: Any = hosting.run) -> None:
         self.catalog = catalog
         self.recorded = recorded
+        if len(recorded):
+            recorded.settings["stream"] = words.stream(to_config(FIRST.settings()), catalog)
         self.runs = Runs()
         self.albums = Albums()
         self.engine = run
@@ -110,6 +112,7 @@ class Handlers:
         titles = {card.name: card.title for card in self.catalog.methods}
         names = dict.fromkeys(["zero_shot", *config.methods])
         kept = {key: value for key, value in settings.items() if key != "lesson"}
+        kept["stream"] = words.stream(config, self.catalog)
         return RunLog(
             class_names=class_names(config, self.catalog),
             titles={name: titles[name] for name in ordered(names)},

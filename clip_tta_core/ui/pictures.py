@@ -101,7 +101,8 @@ class Sentence(Picture):
     """What the numbers say, in one or two sentences."""
 
     def __init__(self, value: Any = None, **kwargs: Any) -> None:
-        template = '<p class="said"></p><p class="unseen" aria-live="polite"></p><ul></ul>'
+        template = """<p class="said"></p><p class="help stream"></p>
+<p class="unseen" aria-live="polite"></p><ul></ul>"""
         super().__init__(
             value, name="sentence", template=template, describe="One sentence per batch, and notes.", **kwargs
         )

@@ -93,7 +93,11 @@ def results(log: RunLog) -> View:
 
 def sentences(log: RunLog) -> View:
     """What to say at every step, and what the visitor should know about the run."""
-    return {"steps": [words.sentence(log, step) for step in range(len(log))], "notes": list(log.notes)}
+    return {
+        "steps": [words.sentence(log, step) for step in range(len(log))],
+        "stream": log.settings.get("stream", ""),
+        "notes": list(log.notes),
+    }
 
 
 def gallery(log: RunLog) -> View | None:

@@ -12,6 +12,7 @@ from clip_tta_core.metrics import WINDOW
 from clip_tta_core.records import Catalog, Choice, RunConfig, RunLog, Standing
 
 DASH = "–"
+FEW = 10  # pictures, known or unknown, of which an AUROC says little
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ def ranking(standings: Sequence[Standing], titles: Mapping[str, str], classes: i
     if not done:
         return ""
     frozen = next((one for one in done if one.method == "zero_shot"), None)
-    parts = [_leader(done, frozen, titles), _fallen(done, frozen), _collapsed(done, classes)]
+    parts = [_leader(done, frozen, titles), _fallen(done, frozen), _collapsed(done, frozen, classes)]
     if len(done) < planned:
         parts.insert(0, f"{len(done)} of {planned} methods have had their turn.")
     return " ".join(part for part in parts if part)
@@ -219,11 +220,19 @@ def _fallen(done: Sequence[Standing], frozen: Standing | None) -> str:
     return f"{worse} of {len(others)} do worse than CLIP left alone." if worse else ""
 
 
-def _collapsed(done: Sequence[Standing], classes: int) -> str:
-    few = sum(one.metrics["effective_classes"] < 0.5 * classes for one in done if one.method != "zero_shot")
+def _collapsed(done: Sequence[Standing], frozen: Standing | None, classes: int) -> str:
+    before = frozen.metrics["effective_classes"] if frozen else math.inf
+    few = sum(
+        _gave_up(one.metrics["effective_classes"], before, classes) for one in done if one is not frozen
+    )
     if not few:
         return ""
     return f"{few} {'has' if few == 1 else 'have'} collapsed to less than half of the {classes} classes."
+
+
+def _gave_up(used: float, before: float, classes: int) -> bool:
+    """Whether a method uses less than half of the classes, and clearly less than CLIP left alone."""
+    return used < 0.5 * classes and used < 0.8 * before
 
 
 def _collapse(log: RunLog, adapted: list[str], step: int) -> str:
@@ -231,7 +240,7 @@ def _collapse(log: RunLog, adapted: list[str], step: int) -> str:
     used = {name: value_at(log, name, "effective_classes", step) for name in adapted}
     worst = min(adapted, key=lambda name: used[name] if math.isfinite(used[name]) else math.inf)
     before = value_at(log, "zero_shot", "effective_classes", step)
-    if not (used[worst] < 0.5 * len(log.class_names) and used[worst] < 0.8 * before):
+    if not _gave_up(used[worst], before, len(log.class_names)):
         return ""
     return f"{log.titles[worst]} now uses {_classes(used[worst], len(log.class_names))}."
 
@@ -259,6 +268,8 @@ def _unknowns(log: RunLog, adapted: list[str], step: int) -> str:
     scores = {name: score for name, score in scores.items() if math.isfinite(score)}
     if "zero_shot" not in scores or len(scores) < 2:
         return ""
+    if min(_count(log.known, step), _count(log.unknown, step)) < FEW:
+        return ""
     best = max(scores, key=scores.__getitem__)
     if best == "zero_shot":
         return f"CLIP left alone still tells known from unknown best (AUROC {percent(scores[best])})."
@@ -266,6 +277,11 @@ def _unknowns(log: RunLog, adapted: list[str], step: int) -> str:
     return (
         f"{log.titles[best]} tells known from unknown best: AUROC {percent(scores[best])}, before {frozen}."
     )
+
+
+def _count(scores: Mapping[str, Sequence[Sequence[float]]], step: int) -> int:
+    """Pictures that have been scored up to a step; every method scores the same ones."""
+    return sum(len(batch) for batch in next(iter(scores.values()))[: step + 1])
 
 
 def _changes(log: RunLog, adapted: list[str], step: int) -> str:

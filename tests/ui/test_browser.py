@@ -133,6 +133,28 @@ def test_a_bad_value_leaves_the_results_where_they_are(visit, url):
     assert page.get_by_role("button", name="Run", exact=True).is_enabled()
 
 
+def test_results_say_which_stream_they_are_of_and_when_the_settings_have_moved_on(visit, url):
+    page = visit(url)
+    stream = page.locator("#ct-sentence .stream")
+    stream.wait_for()
+    assert "gaussian noise 5" in stream.text_content() and "Press Run" not in stream.text_content()
+    page.locator("[data-field=corruption] select").select_option("fog")
+    assert stream.text_content().endswith("Press Run to see what is set up now.")
+    set_batches(page, 3)
+    press(page, "Run")
+    wait_for(page, "Finished")
+    assert "fog 5" in stream.text_content() and "Press Run" not in stream.text_content()
+
+
+def test_an_impossible_number_is_marked_with_what_is_possible(visit, url):
+    page = visit(url)
+    set_batches(page, 0)
+    box = page.locator("[data-field=batches] .box")
+    assert box.get_attribute("aria-invalid") == "true" and "from 1 to 2000" in box.get_attribute("title")
+    set_batches(page, 500)
+    assert box.get_attribute("aria-invalid") == "false"
+
+
 def test_what_is_being_typed_survives_an_answer_of_the_server(visit, url):
     page = visit(url)
     box = page.locator("[data-field=batches] .box")

@@ -61,6 +61,11 @@ def test_the_sentence_waits_for_whole_turns_and_praises_nobody_without_labels():
     assert words.ranking(unlabelled, TITLES, 20, 2) == "1 has collapsed to less than half of the 20 classes."
 
 
+def test_few_classes_are_no_collapse_where_clip_itself_uses_as_few():
+    ranking = [standing("zero_shot", 0.27, used=8.9), standing("tent", 0.27, used=8.6)]
+    assert "collapsed" not in words.ranking(ranking, TITLES, 20, 2)
+
+
 def test_the_stream_is_told_with_all_that_changes_its_numbers():
     config = RunConfig(corruption="fog", severity=3, unknown_source="textures", unknown_share=0.25, seed=7)
     told = words.stream(config, CATALOG)

@@ -60,12 +60,26 @@ def test_without_labels_it_speaks_of_changes():
     assert words.sentence(log, 0) == "TENT has changed 25% of CLIP's answers and uses 4 of 20 classes."
 
 
+def with_scores(log: RunLog, pictures: int) -> RunLog:
+    """The log as if so many known pictures, and as many unknown ones, had been scored."""
+    log.known = log.unknown = {name: [(0.5,) * pictures] for name in log.series}
+    return log
+
+
+def test_an_auroc_of_a_few_pictures_is_not_spoken_of():
+    numbers = {"accuracy_window": 0.5, "effective_classes": 19.0}
+    log = log_with(zero_shot={**numbers, "auroc": 0.7}, cliptta={**numbers, "auroc": 1.0})
+    assert "AUROC" not in words.sentence(with_scores(log, words.FEW - 1), 0)
+    assert "AUROC" in words.sentence(with_scores(log, words.FEW), 0)
+
+
 def test_unknowns_are_covered():
     log = log_with(
         zero_shot={"accuracy_window": 0.5, "auroc": 0.7, "effective_classes": 19.0},
         cliptta={"accuracy_window": 0.5, "auroc": 0.84, "effective_classes": 19.0},
     )
-    assert "CLIPTTA tells known from unknown best: AUROC 84%, before 70%." in words.sentence(log, 0)
+    said = words.sentence(with_scores(log, 20), 0)
+    assert "CLIPTTA tells known from unknown best: AUROC 84%, before 70%." in said
 
 
 @pytest.mark.parametrize("step", [-1, 1, 99])
