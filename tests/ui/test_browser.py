@@ -110,7 +110,7 @@ def test_the_timeline_looks_back(visit, url):
     page = visit(url)
     page.locator(".timeline input").focus()
     page.keyboard.press("Home")
-    wait_for(page, "Looking at batch 1 of 6")
+    wait_for(page, "A recorded run · batch 1 of 6")
     assert "at batch 1:" in page.locator("#ct-curves svg").get_attribute("aria-label")
 
 
