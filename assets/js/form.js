@@ -153,7 +153,8 @@ const namesControl = (spec, read, write) => {
     file.value = "";
     if (!chosen) return;
     if (chosen.size > spec.most * spec.longest) { note.textContent = `A list of classes is a small text file; “${chosen.name}” is too large.`; return; }
-    write((await chosen.text()).replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n").trim());
+    area.value = (await chosen.text()).replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n").trim();   // in the place of a draft, too
+    write(area.value);
   });
   area.addEventListener("input", count);
   area.addEventListener("change", () => write(area.value));
