@@ -18,7 +18,7 @@ from clip_tta_core.engine import LIMITS
 from clip_tta_core.palette import ordered
 from clip_tta_core.records import Catalog, RunConfig, Standing
 from clip_tta_core.ui import words
-from clip_tta_core.ui.handlers import Handlers
+from clip_tta_core.ui.handlers import BETWEEN, POLL, Handlers
 from clip_tta_core.ui.lessons import FIRST
 from clip_tta_core.ui.pictures import Picture
 from clip_tta_core.ui.runs import Run
@@ -28,7 +28,6 @@ from clip_tta_core.ui.theme import ASSETS
 View = dict[str, Any]
 
 RECORDED = ASSETS / "recorded_comparison.json"
-BETWEEN = 0.1  # seconds between two updates of the page, at least
 KEPT_TABLES = 64
 KNOBS = (  # how each method is set
     ("defaults", "by default", "Every method at the settings it has when it is first chosen."),
@@ -172,7 +171,7 @@ class Comparer:
     def _follow(self, run: Run, table: Table) -> Iterator[View]:
         shown = 0.0
         while not (run.ended.is_set() and run.empty()):
-            for standing in run.drain(BETWEEN):
+            for standing in run.drain(POLL):
                 table.take(standing)
             if (now := time.monotonic()) - shown >= BETWEEN:
                 shown = now
