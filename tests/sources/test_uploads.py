@@ -590,23 +590,22 @@ def test_uploads_without_warnings_even_where_warnings_are_errors(recwarn):
 FORMATS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".gif": "GIF", ".bmp": "BMP", ".tif": "TIFF"}
 
 
-def test_two_hundred_photographs_in_many_formats_make_a_stream(tmp_path):
-    """Photographs from scikit-image, cut into windows and stored in six formats, in a tree of classes."""
-    scenes = {
-        "astronaut": photographs.astronaut(),
-        "cat": photographs.chelsea(),
-        "coffee cup": photographs.coffee(),
-        "camera": photographs.camera(),
-        "rocket": photographs.rocket(),
-    }
+def photograph_tree(names: tuple[str, ...]) -> dict[str, bytes]:
+    """200 photographs: five of scikit-image, cut into windows, in six formats, a folder for each name."""
+    scenes = (getattr(photographs, one)() for one in ("astronaut", "chelsea", "coffee", "camera", "rocket"))
     rng, members = np.random.default_rng(0), {}
-    for name, scene in scenes.items():
+    for name, scene in zip(names, scenes, strict=True):
         for i in range(40):
             top, left = (rng.integers(0, n // 3) for n in scene.shape[:2])
             height, width = (rng.integers(n // 2, 2 * n // 3) for n in scene.shape[:2])
             suffix = list(FORMATS)[i % len(FORMATS)]
             image = Image.fromarray(scene[top : top + height, left : left + width])
             members[f"photos/{name}/{i}{suffix}"] = encoded(image, FORMATS[suffix])
+    return members
+
+
+def test_two_hundred_photographs_in_many_formats_make_a_stream(tmp_path):
+    members = photograph_tree(("astronaut", "cat", "coffee cup", "camera", "rocket"))
     upload = uploads.read([write(tmp_path, "photos.zip", zipped(members, zipfile.ZIP_STORED))])
     assert len(upload) == 200 and upload.skipped == () and upload.counts == (40,) * 5
     config = RunConfig(source="upload", pictures=upload.pictures, corruption="contrast", batch_size=50)

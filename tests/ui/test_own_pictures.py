@@ -15,7 +15,7 @@ from clip_tta_core import engine, hosting
 from clip_tta_core.clip import loading
 from clip_tta_core.ui.handlers import Handlers
 from clip_tta_core.ui.lessons import FIRST
-from tests.sources.test_uploads import ARCHIVES, READ, REFUSED
+from tests.sources.test_uploads import ARCHIVES, READ, REFUSED, photograph_tree
 from tests.ui.conftest import make_log, serve, zipped
 from tests.ui.test_page import parts
 
@@ -103,6 +103,26 @@ def test_eight_photographs_run_through_the_page(client, tmp_path, model, labels)
     assert last["curves"]["labelled"] == labels and "changed" in last["results"]["values"]
     assert set(last["gallery"]["answers"]) == set(accuracy) and last["gallery"]["sprite"].startswith("data:")
     assert sorted(last["gallery"]["classes"]) == sorted(CLASSES.split(", "))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mini-clip", "ViT-B-32"])
+@pytest.mark.parametrize("labels", [True, False], ids=["labelled", "unlabelled"])
+def test_two_hundred_photographs_run_through_the_page(client, tmp_path, request, name, labels):
+    classes = ("star", "cat", "cup", "telephone", "sun")  # words that mini-CLIP knows
+    tree = photograph_tree(classes)
+    flat = {member.replace("/", "_"): content for member, content in tree.items()}
+    file = tmp_path / "photographs.zip"
+    file.write_bytes(zipped(tree if labels else flat))
+    clip = name if name == "mini-clip" else request.getfixturevalue("checkpoint")
+    chosen = settings(model=clip, class_names=", ".join(classes), batch_size=50, batches=4)
+    chosen["methods"] = {"zero_shot": {}} if name == "ViT-B-32" else chosen["methods"]
+    view, news = client.predict({"files": [handle_file(file)]}, chosen, api_name="/upload_pictures")
+    assert view["said"].startswith("200 pictures") and not view["skipped"]
+    last = parts(client.predict(chosen | news, api_name="/run"))
+    assert last["message"]["text"] == "" and last["status"]["state"] == "done" and last["status"]["done"] == 4
+    shares = last["results"]["values"]["accuracy"]["zero_shot"]
+    assert all((share is not None) == labels for share in shares)
 
 
 @pytest.mark.slow
