@@ -73,7 +73,7 @@ def model(request):
 
 
 def settings(**changes) -> dict:
-    methods = {"zero_shot": {}, "tent": {"lr": 1e-4, "steps": 1}, "cliptta": {"lr": 1e-4, "steps": 2}}
+    methods = {"zero_shot": {}, "tent": {"lr": 1e-4, "steps": 1}, "cliptta": {"lr": 1e-4, "steps": 1}}
     return FIRST.settings() | {"methods": methods, "batches": 2, "batch_size": 4} | changes
 
 
