@@ -417,7 +417,7 @@ def catalog() -> Catalog:
         styles=tuple(Choice(s.name, s.title, s.meaning) for s in STYLES.values()),
         corruptions=(none, *(Choice(c.name, c.title, c.meaning, c.family) for c in CORRUPTIONS.values())),
         schedules=tuple(Choice(s.name, s.title, s.meaning) for s in SCHEDULES.values()),
-        orders=tuple(Choice(o.name, o.title, o.help) for o in ORDERS.values()),
+        orders=tuple(ORDERS.values()),
         templates=tuple(Choice(name, title, prompts.example(name)) for name, title in prompts.TITLES.items()),
         unknown_sources=(
             Choice("none", "None", "Every picture shows something on the class list."),
@@ -425,7 +425,7 @@ def catalog() -> Catalog:
             Choice("upload", "Your pictures", "A second upload: pictures that show none of the classes."),
             *datasets.choices(),
         ),
-        arrivals=tuple(Choice(a.name, a.title, a.help) for a in ARRIVALS.values()),
+        arrivals=tuple(ARRIVALS.values()),
         objects=tuple(OBJECTS),
         task=tuple(TASK),
     )

@@ -8,35 +8,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from clip_tta_core.corruptions import corrupt_batch
 from clip_tta_core.corruptions.schedule import plan
-from clip_tta_core.records import Batch, RunConfig
+from clip_tta_core.records import Batch, Choice, RunConfig
 from clip_tta_core.registry import Registry
 from clip_tta_core.sources.base import PictureSource, Source
 from clip_tta_core.sources.datasets import DatasetSource
 from clip_tta_core.sources.endless import RenderedSource, RenderedUnknowns
 
-
-@dataclass(frozen=True)
-class Arrival:
-    """When the unknown pictures come."""
-
-    name: str
-    title: str
-    help: str
-
-
-ARRIVALS: Registry[Arrival] = Registry("arrival")
-ARRIVALS.register(Arrival("mixed", "Mixed in", "Unknown pictures are spread evenly over the stream."))
+ARRIVALS: Registry[Choice] = Registry("arrival")  # when the unknown pictures come
+ARRIVALS.register(Choice("mixed", "Mixed in", "Unknown pictures are spread evenly over the stream."))
 ARRIVALS.register(
-    Arrival("bursts", "In bursts", "Stretches with twice the share, stretches with none, in turn.")
+    Choice("bursts", "In bursts", "Stretches with twice the share, stretches with none, in turn.")
 )
-ARRIVALS.register(Arrival("late", "From the middle on", "None at first; from the middle on, all at once."))
+ARRIVALS.register(Choice("late", "From the middle on", "None at first; from the middle on, all at once."))
 BURSTS = 4  # stretches of unknowns in a stream
 
 

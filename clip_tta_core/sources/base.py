@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from clip_tta_core.records import Pictures
+from clip_tta_core.records import Choice, Pictures
 from clip_tta_core.registry import Registry
 
 
@@ -24,22 +23,13 @@ class Source(Protocol):
         """-> uint8 (n, S, S, 3), a name for each"""
 
 
-@dataclass(frozen=True)
-class Order:
-    """One way to line up the pictures of a stream."""
-
-    name: str
-    title: str
-    help: str
-
-
-ORDERS: Registry[Order] = Registry("order")
-ORDERS.register(Order("shuffled", "Shuffled", "Every batch holds a bit of everything."))
+ORDERS: Registry[Choice] = Registry("order")  # ways to line up the pictures of a stream
+ORDERS.register(Choice("shuffled", "Shuffled", "Every batch holds a bit of everything."))
 ORDERS.register(
-    Order("sorted", "Sorted by class", "One class after the other, as a camera that looks at one thing.")
+    Choice("sorted", "Sorted by class", "One class after the other, as a camera that looks at one thing.")
 )
 ORDERS.register(
-    Order("imbalanced", "Imbalanced", "A few classes are common, most are rare, ten to one at the ends.")
+    Choice("imbalanced", "Imbalanced", "A few classes are common, most are rare, ten to one at the ends.")
 )
 IMBALANCE = 10.0  # how much more often the most common class comes than the rarest
 
