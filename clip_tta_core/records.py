@@ -128,7 +128,7 @@ class Loading:
     total: int = 0  # 0 while unknown
 
 
-@dataclass
+@dataclass(eq=False)  # one run, not its numbers: hashed by identity
 class RunLog:
     """A run as plain data, computed once per report: charts, tables, sentences and files all read it."""
 

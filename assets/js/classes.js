@@ -1,8 +1,8 @@
-// Predicted classes, one column of bars per method beside the true counts. props.value: see views.classes.
-const { h, s, format, mark, at, recent } = cliptta;
+// Predicted classes, one column of bars per method beside the true counts. What it draws: see views.classes.
+const { h, s, format, mark, at, numbers, lines, recent } = cliptta;
 const svg = element.querySelector("svg"), help = element.querySelector(".help");
 const HEAD = 62, MOST_ROWS = 26;
-let width = 0, rows = [];
+let width = 0, rows = [], value = null;
 
 // Long class lists: the classes that occur most, and one row for all others together.
 const chooseRows = (value, columns) => {
@@ -29,7 +29,7 @@ const header = (method, left, size, used, classes) => {
   if (!narrow) group.append(mark(method, { transform: "translate(5 10)" }));
   const title = method.title.length * 7.5 > bar - (narrow ? 0 : 15) ? method.title.split(/\s/).find((part) => part.length > 3) || method.title : method.title;
   group.append(s("text", { x: narrow ? 0 : 15, y: 14, class: "who", style, text: shorten(title, size - (narrow ? 8 : 20)) }));
-  const number = s("tspan", { class: "big", text: used === null || used === undefined ? "–" : used.toFixed(1) });
+  const number = s("tspan", { class: "big", text: !Number.isFinite(used) ? "–" : used.toFixed(1) });
   group.append(s("text", { x: 0, y: 35 }, number, s("tspan", { class: "unit", dx: 4, text: narrow ? `/ ${classes}` : `of ${classes} in use` })));
   group.append(s("rect", { x: 0, y: 43, width: bar, height: 5, rx: 2.5, class: "track" }));
   group.append(s("rect", { x: 0, y: 43, width: Math.max(2, bar * part), height: 5, rx: 2.5, class: "fill", style, "data-gauge": method.name }));
@@ -37,11 +37,11 @@ const header = (method, left, size, used, classes) => {
 };
 
 const draw = () => {
-  const value = props.value;
   if (!width || !value || !value.methods.length) return;
-  const count = Math.max(...Object.values(value.counts).map((steps) => steps.length)), step = at(count);
-  const columns = value.methods.map((method) => recent(value.counts[method.name] || [], step, value.window));
-  const truth = recent(value.truth, step, value.window), pictures = Math.max(1, ...columns.map(total));
+  const real = lines(value.truth), step = at(real.length);
+  const columns = value.methods.map((method) => recent(lines(value.counts[method.name]), step, value.window));
+  const effective = value.methods.map((method) => numbers(value.effective[method.name])[step]);
+  const truth = recent(real, step, value.window), pictures = Math.max(1, ...columns.map(total));
   rows = chooseRows(value, [...columns, truth]);
   const line = rows.length > 22 ? 15 : Math.min(22, Math.max(14, Math.floor(300 / rows.length)));
   const names = Math.min(width < 460 ? 84 : 118, 14 + 6.6 * Math.max(...rows.map((row) => row.name.length)));
@@ -58,8 +58,8 @@ const draw = () => {
     svg.append(s("text", { x: names - 10, y: y + line / 2 + 4, "text-anchor": "end", class: "name", text: shorten(row.name, names - 12) }));
   });
   value.methods.forEach((method, k) => {
-    const left = names + k * size, effective = (value.effective[method.name] || [])[step];
-    svg.append(header(method, left, size, effective, value.classes.length));
+    const left = names + k * size;
+    svg.append(header(method, left, size, effective[k], value.classes.length));
     svg.append(s("line", { x1: left, x2: left, y1: HEAD - 2, y2: height - 2, class: "base" }));
     rows.forEach((row, i) => {
       const y = HEAD + i * line + 1.5, number = countOf(row, columns[k], rows), real = countOf(row, truth, rows);
@@ -70,8 +70,8 @@ const draw = () => {
   });
   const past = Math.min(value.window, step + 1), when = past === 1 ? "in this batch" : `in the last ${past} batches`;
   help.textContent = `How often each class was predicted ${when}.` + (value.labelled ? " A thin mark shows how often it was really there." : "");
-  svg.setAttribute("aria-label", "Classes in use: " + value.methods.map((m) =>
-    `${m.title} ${format("number", (value.effective[m.name] || [])[step])} of ${value.classes.length}`).join(", ") + ".");
+  svg.setAttribute("aria-label", "Classes in use: " + value.methods.map((m, k) =>
+    `${m.title} ${format("number", effective[k])} of ${value.classes.length}`).join(", ") + ".");
   hover = (event) => {
     const box = svg.getBoundingClientRect(), i = Math.floor((event.clientY - box.top - HEAD) / line);
     if (i < 0 || i >= rows.length) return cliptta.hideTip();
@@ -85,4 +85,4 @@ svg.addEventListener("pointermove", (event) => hover(event));
 svg.addEventListener("pointerleave", cliptta.hideTip);
 cliptta.onWidth(svg, (now) => { width = now; draw(); });
 cliptta.on("step", element, draw);
-watch("value", draw);
+cliptta.on("classes", element, (news) => { value = news; draw(); });

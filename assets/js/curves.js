@@ -1,11 +1,10 @@
-// Curves over the stream. props.options: the measures there are; props.value: see views.curves.
-const { h, s, format, mark, at } = cliptta;
+// Curves over the stream. props.options: the measures there are. What it draws: see views.curves.
+const { h, s, format, mark, at, numbers } = cliptta;
 const select = element.querySelector("select"), help = element.querySelector(".help"), svg = element.querySelector("svg");
 const HEIGHT = 330, TOP = 14, BOTTOM = 30, LEFT = 44;
-let width = 0, chosen = null, frame = 0;
+let width = 0, chosen = null, frame = 0, data = { methods: [], curves: {}, total: 0 };
 
-const data = () => props.value || { methods: [], curves: {}, total: 0 };
-const fits = (measure) => ({ labels: data().labelled, unknowns: data().unknowns })[measure.needs] ?? true;
+const fits = (measure) => ({ labels: data.labelled, unknowns: data.unknowns })[measure.needs] ?? true;
 
 const fillMenu = () => {
   const options = props.options.filter(fits);
@@ -27,7 +26,7 @@ const niceTop = (largest) => {
 };
 const scaleOf = (measure, lines) => {
   if (measure.kind === "share") return 1;
-  if (measure.name === "effective_classes") return Math.max(1, data().classes);
+  if (measure.name === "effective_classes") return Math.max(1, data.classes);
   return niceTop(Math.max(0, ...lines.flat().filter(Number.isFinite)));
 };
 
@@ -49,7 +48,7 @@ const axes = (measure, top, x, y, right) => {
     const text = measure.kind === "share" ? `${100 * value}%` : String(+value.toPrecision(2));
     group.append(s("text", { x: LEFT - 8, y: line + 4, "text-anchor": "end", text }));
   }
-  const total = Math.max(1, data().total), room = (right - LEFT) / 34, every = [1, 2, 4, 5, 10, 20, 25, 50, 100, 200].find((k) => total / k <= room) || 500;
+  const total = Math.max(1, data.total), room = (right - LEFT) / 34, every = [1, 2, 4, 5, 10, 20, 25, 50, 100, 200].find((k) => total / k <= room) || 500;
   for (let step = every; step <= total; step += every)
     group.append(s("text", { x: x(step - 1), y: HEIGHT - 10, "text-anchor": "middle", text: step }));
   group.append(s("text", { x: right + 12, y: HEIGHT - 10, class: "unit", text: "batch" }));
@@ -64,7 +63,8 @@ const points = (line, from, to, x, y) => {
 
 const draw = () => {
   if (!width) return;
-  const value = data(), measure = fillMenu(), lines = value.curves[measure.name] || {};
+  const value = data, measure = fillMenu();
+  const lines = Object.fromEntries(Object.entries(value.curves[measure.name] || {}).map(([name, text]) => [name, numbers(text)]));
   help.textContent = measure.help;
   const longest = Math.max(7, ...value.methods.map((method) => method.title.length));
   const right = width - 12 - Math.min(width * 0.3, 7.1 * longest);
@@ -107,7 +107,7 @@ const draw = () => {
     if (count < 1) return;
     const place = ((event.clientX - svg.getBoundingClientRect().left) * width) / svg.clientWidth;
     const step = Math.max(0, Math.min(count - 1, Math.round(((place - LEFT - 10) * (total - 1)) / (right - LEFT - 10))));
-    const rows = value.methods.map((m) => [m, m.title, (lines[m.name] || [])[step]]).sort((a, b) => (b[2] ?? -1) - (a[2] ?? -1));
+    const rows = value.methods.map((m) => [m, m.title, (lines[m.name] || [])[step]]).sort((a, b) => (b[2] || 0) - (a[2] || 0));
     cliptta.showTip(event, `${measure.title}, batch ${step + 1}`, rows.map(([m, t, v]) => [m, t, format(measure.kind, v)]));
     svg.querySelector(".hair")?.remove();
     svg.append(s("line", { class: "hair", x1: x(step), x2: x(step), y1: TOP, y2: HEIGHT - BOTTOM }));
@@ -119,4 +119,4 @@ svg.addEventListener("pointerleave", () => { cliptta.hideTip(); svg.querySelecto
 select.addEventListener("change", () => { chosen = select.value; draw(); });
 cliptta.onWidth(svg, (now) => { width = now; draw(); });
 cliptta.on("step", element, draw);
-watch("value", draw);
+cliptta.on("curves", element, (news) => { data = news; draw(); });

@@ -1,9 +1,9 @@
-// The batch being looked at: each picture with its answer before and after. props.value: see views.gallery.
+// The batch being looked at: each picture with its answer before and after. What it draws: see views.gallery.
 const { h, swatch, numbers } = cliptta;
 const title = element.querySelector("h3"), help = element.querySelector(".help"), grid = element.querySelector("ul");
 const choose = element.querySelector(".choose"), filter = element.querySelector(".filter");
 const seen = new Map();  // batches of this run that passed by, for the timeline
-let chosen = null, kept = "all", shown = null;
+let chosen = null, kept = "all", shown = null, latest = null;
 
 const word = (value, index) => (index >= 0 ? value.classes[index] : "unknown");
 const FILTERS = { all: () => true, changed: (t) => t.before !== t.after, gained: (t) => !t.wasRight && t.isRight, lost: (t) => t.wasRight && !t.isRight };
@@ -30,7 +30,7 @@ const picture = (value, tile, method, marksUnknown) => {
   const place = (i, n) => (n > 1 ? (100 * i) / (n - 1) : 0) + "%";
   const image = h("div", { class: "pic", role: "img", "aria-label":
     describe(value, tile, method).map(([, who, what]) => `${who}: ${what}`).join("; ") });
-  image.style.backgroundImage = `url("${value.sprite}")`;
+  image.style.backgroundImage = `url("${value.sheet}")`;
   image.style.backgroundSize = `${100 * columns}% ${100 * lines}%`;
   image.style.backgroundPosition = `${place(tile.i % columns, columns)} ${place(Math.floor(tile.i / columns), lines)}`;
   const flip = tile.judged && tile.wasRight !== tile.isRight ? (tile.isRight ? "gained" : "lost") : tile.judged ? (tile.isRight ? "right" : "wrong") : "open";
@@ -66,16 +66,21 @@ const draw = () => {
 };
 const follow = () => {
   const step = cliptta.wanted ?? null;
-  shown = (step !== null && seen.get(step + 1)) || props.value || null;
+  shown = (step !== null && seen.get(step + 1)) || latest;
   draw();
 };
-watch("value", () => {
-  const value = props.value;
-  if (value) {
-    if (!seen.has(value.step - 1)) seen.clear();
-    seen.set(value.step, structuredClone(value));
-    seen.delete(value.step - 40);
-  }
+// A short address for the sheet: every tile names it, and the browser reads a long one again for each.
+const pinned = (sprite) => URL.createObjectURL(new Blob([cliptta.decode(sprite.split(",")[1])], { type: "image/jpeg" }));
+const forget = (step) => {
+  if (seen.has(step)) URL.revokeObjectURL(seen.get(step).sheet);
+  seen.delete(step);
+};
+cliptta.on("gallery", element, (news) => {
+  if (!seen.has(news.step - 1)) [...seen.keys()].forEach(forget);
+  forget(news.step);
+  forget(news.step - 40);
+  latest = { ...news, sheet: pinned(news.sprite) };
+  seen.set(news.step, latest);
   follow();
 });
 cliptta.on("step", element, (step) => { cliptta.wanted = step; follow(); });

@@ -1,6 +1,5 @@
-// One sentence when something cannot be done. props.value: the sentence, or "".
+// One sentence when something cannot be done: {text}, which may be "".
 const line = element.querySelector("p");
-const draw = () => { line.textContent = props.value?.text || ""; line.hidden = !line.textContent; };
-watch("value", draw);
+line.hidden = true;
+cliptta.on("message", element, ({ text }) => { line.textContent = text; line.hidden = !text; });
 cliptta.on("state", element, ({ state, local }) => { if (local && state === "waiting") line.hidden = true; });
-draw();

@@ -1,12 +1,12 @@
-// The table of results. props.value: see views.results.
-const { h, format, swatch, at } = cliptta;
+// The table of results. What it draws: see views.results.
+const { h, format, swatch, at, numbers } = cliptta;
 const table = element.querySelector("table");
+let value = { methods: [], columns: [], values: {} };
 
 const draw = () => {
-  const value = props.value || { methods: [], columns: [], values: {} };
-  const first = value.values[value.columns[0]?.name] || {};
-  const step = at(Math.max(0, ...Object.values(first).map((line) => line.length)));
-  const get = (column, method) => (value.values[column.name][method.name] || [])[step];
+  const lines = value.columns.map((column) => value.methods.map((method) => numbers(value.values[column.name][method.name])));
+  const step = at(Math.max(0, ...(lines[0] || []).map((line) => line.length)));
+  const get = (column, method) => lines[value.columns.indexOf(column)][value.methods.indexOf(method)][step];
   const best = (column) => {
     const all = value.methods.map((m) => get(column, m)).filter(Number.isFinite);
     if (!column.better || all.length < 2 || column.kind === "seconds") return null;
@@ -28,5 +28,5 @@ const draw = () => {
       ...value.columns.map((column) => cell(column, method)))));
 };
 cliptta.on("step", element, draw);
-watch("value", draw);
+cliptta.on("results", element, (news) => { value = news; draw(); });
 draw();

@@ -1,22 +1,22 @@
 // The sentence about what just happened, at the step being looked at, and which stream it is about.
-// props.value: see views.sentences.
-const { h, at } = cliptta;
+// What it says: see views.sentences.
+const { h, at, lines } = cliptta;
 const said = element.querySelector(".said"), aloud = element.querySelector("[aria-live]"), notes = element.querySelector("ul");
 const stream = element.querySelector(".stream"), narrow = matchMedia("(max-width: 820px)");
 const ALOUD_EVERY = 20;
-let settings = "", shown = null, run = { state: "idle", done: 0 };   // shown: the settings the results came from
+let value = { steps: "", stream: "", notes: [] }, settings = "", shown = null, run = { state: "idle", done: 0 };   // shown: the settings the results came from
 
 const caption = () => {
-  const text = (props.value || {}).stream || "";
+  const text = value.stream;
   if (!text) return "";
   if (["waiting", "loading", "running", "paused"].includes(run.state) && !run.done) return `Until the first batch is done, the run before: ${text}`;
   return shown !== null && shown !== settings ? `${text}. Press Run to see what is set up now.` : text;
 };
 const draw = () => {
-  const value = props.value || { steps: [], notes: [] }, now = value.steps.length - 1;
-  said.textContent = value.steps[at(value.steps.length)] || "Press Run to watch CLIP adapt itself to pictures it was not trained for.";
+  const steps = lines(value.steps), now = steps.length - 1;
+  said.textContent = steps[at(steps.length)] || "Press Run to watch CLIP adapt itself to pictures it was not trained for.";
   stream.textContent = caption();
-  if (now >= 0 && (now + 1) % ALOUD_EVERY === 0) aloud.textContent = value.steps[now];
+  if (now >= 0 && (now + 1) % ALOUD_EVERY === 0) aloud.textContent = steps[now];
   notes.replaceChildren(...value.notes.map((text) => h("li", { text })));
 };
 cliptta.on("step", element, draw);
@@ -34,5 +34,5 @@ cliptta.on("state", element, (news) => {
   if (["done", "stopped"].includes(news.state)) aloud.textContent = said.textContent;
   draw();
 });
-watch("value", draw);
+cliptta.on("sentence", element, (news) => { value = news; draw(); });
 draw();

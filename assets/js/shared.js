@@ -93,10 +93,16 @@ window.cliptta = (() => {
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   };
-  const decode = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const decode = (base64) => {
+    const text = atob(base64), bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+    return bytes;
+  };
 
   const counts = (text) => new Map((text || "").split(" ").filter(Boolean).map((pair) => pair.split(":").map(Number)));
-  const numbers = (text) => (text ? text.split(" ").map(Number) : []);
+  // Histories are one string each, see views.py: a space or a line's end behind every entry.
+  const numbers = (text) => (text ? text.trim().split(" ").map(Number) : []);
+  const lines = (text) => (text || "").split("\n").slice(0, -1);
   // The counts of the last `window` steps up to `step`, added up.
   const recent = (steps, step, window) => {
     const sum = new Map();
@@ -105,5 +111,5 @@ window.cliptta = (() => {
     return sum;
   };
 
-  return { DASH, h, s, format, points, on, emit, at, mark, swatch, showTip, hideTip, onWidth, numbers, recent, save, decode };
+  return { DASH, h, s, format, points, on, emit, at, mark, swatch, showTip, hideTip, onWidth, numbers, lines, recent, save, decode };
 })();

@@ -1,5 +1,5 @@
 // What the run is doing, and the timeline: progress while it runs, a slider to look back once there is something.
-// props.value: see status.status.
+// What it shows: see status.status.
 const { h } = cliptta;
 const root = element.firstElementChild, what = root.querySelector(".what"), figures = root.querySelector(".figures");
 const range = root.querySelector("input"), replay = root.querySelector("button");
@@ -65,14 +65,11 @@ cliptta.on("state", element, (news) => {
   if (news.local && state === "waiting") { open = true; halt(); look(null); }
   draw();
 });
-const hear = () => {
-  const news = props.value || {};
+cliptta.on("status", element, (news) => {
   if (GOING.includes(news.state) && !open) return;
   open = open && GOING.includes(news.state);
   shown = news;
   cliptta.emit("state", { state: shown.state || "idle", done: shown.done || 0 });
-};
-watch("value", hear);
-hear();
+});
 // The recorded run plays itself once, unless the visitor prefers stillness.
 if (value().state === "recorded" && !matchMedia("(prefers-reduced-motion: reduce)").matches) setTimeout(() => state === "recorded" && play(), 900);

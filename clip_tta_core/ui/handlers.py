@@ -25,11 +25,13 @@ from clip_tta_core.ui.settings import USUAL, class_names, defaults, split_names,
 
 BETWEEN = 0.1  # seconds between two updates of the page, at least
 BETWEEN_BATCHES = 0.4  # and between two batches in the gallery, which weigh more
+# And where only the step inside a batch has changed: whatever an update says, the server and a browser on the
+# same machine take 10 ms for it from the run.
+BETWEEN_STEPS = 1.0
 # Seconds between two looks at a run that reports nothing new; a report is taken at once. Every look takes the
 # interpreter from the run: 20 a second cost it 6 %.
 POLL = 0.25
 MIME = {"csv": "text/csv", "json": "application/json", "png": "image/png"}
-PARTS = ("status", "message", "sentence", "curves", "classes", "scores", "gallery", "results")
 NOTHING_YET = "There is nothing to keep yet; press Run first."
 UNREADABLE = "The upload ended with an error that was not foreseen; the server's log has the details."
 # Set for a preview, which depends on none of these.
@@ -40,6 +42,25 @@ NEWS = {
     "unknowns": {"unknown_source": "upload", "lesson": ""},
 }
 WITHOUT = {"pictures": ("source", "rendered"), "unknowns": ("unknown_source", "none")}  # once it is removed
+
+
+class News:
+    """What one event tells the page: a view for every part that has changed, and a number for each telling.
+
+    An answer repeats all that the event has told before. So only what is new travels, one output carries it,
+    and the browser sees by the numbers what it has not drawn yet, even where it skips an answer.
+    """
+
+    _serial = itertools.count(1)
+
+    def __init__(self) -> None:
+        self._told: dict[str, Any] = {"serials": {}}
+
+    def tell(self, **views: Any) -> dict[str, Any]:
+        """The answer, after `views` have changed: parts of the page by name."""
+        serials = self._told["serials"] | {name: next(self._serial) for name in views}
+        self._told = self._told | views | {"serials": serials}
+        return self._told
 
 
 class Handlers:
@@ -57,28 +78,28 @@ class Handlers:
 
     # ---- the run ----
 
-    def run(self, settings: dict, request: gr.Request) -> Iterator[list[Any]]:
+    def run(self, settings: dict, request: gr.Request) -> Iterator[dict[str, Any]]:
         """Adapt the chosen methods to the chosen stream and show every batch as it comes."""
-        log = RunLog()
-        yield _parts(status=status.status("loading", log), message={"text": ""})
+        log, news = RunLog(), News()
+        yield news.tell(status=status.status("loading", log), message={"text": ""})
         try:
             config = self.configure(settings, request)
             engine.check(config)
         except ValueError as problem:
-            yield self._refuse(str(problem), request)
+            yield news.tell(**self._refusal(str(problem), request))
             return
         log = self._open_log(settings, config)
         run = Run(self.engine, config)
         self.runs.begin(request.session_hash, run)
         try:
-            yield from self._follow(run, log, request.session_hash)
+            yield from self._follow(run, log, news, request.session_hash)
         finally:  # the end, Stop, a closed tab, an error
             self.runs.end(request.session_hash, run)
 
-    def _follow(self, run: Run, log: RunLog, session: str) -> Iterator[list[Any]]:
-        clock, shown, pictures_shown, seen = status.Clock(), 0.0, 0.0, None
+    def _follow(self, run: Run, log: RunLog, news: News, session: str) -> Iterator[dict[str, Any]]:
+        clock, shown, pictures_shown, seen, fresh = status.Clock(), 0.0, 0.0, (0, None, ""), False
         while not (run.ended.is_set() and run.empty()):
-            reports = run.drain(POLL)
+            reports = run.drain(BETWEEN if fresh else POLL)
             active = clock.tick(run.control.paused)
             for report in reports:
                 log.append(report, active)
@@ -86,29 +107,28 @@ class Handlers:
                 self.runs.keep(session, run, log)
             now, state = time.monotonic(), _state(run, log)
             here = (len(log), run.control.progress, state)
-            if now - shown < BETWEEN or here == seen:
+            fresh = seen[0] != len(log)
+            quiet = not fresh and state == seen[2] == "running"
+            if here == seen or now - shown < (BETWEEN_STEPS if quiet else BETWEEN):
                 continue
-            fresh = seen is None or seen[0] != len(log)
             with_pictures = fresh and now - pictures_shown >= BETWEEN_BATCHES
             pictures_shown = now if with_pictures else pictures_shown
-            shown, seen = now, here
             line = status.status(state, log, run.control.progress, active)
-            yield _parts(status=line, **(_news(log, with_pictures) if fresh and len(log) else {}))
-        yield self._last(run, log, clock.tick(run.control.paused))
+            yield news.tell(status=line, **(_views(log, with_pictures) if fresh else {}))
+            shown, seen, fresh = now, here, False
+        yield news.tell(**self._last(run, log, clock.tick(run.control.paused)))
 
-    def _last(self, run: Run, log: RunLog, active: float) -> list[Any]:
+    def _last(self, run: Run, log: RunLog, active: float) -> dict[str, Any]:
         """The end of a run. One that has shown nothing leaves the earlier results where they are."""
         state = "failed" if run.problem else "stopped" if run.control.stopped else "done"
-        message = {"text": run.problem}
-        if not len(log):
-            return _parts(status=status.status(state, log), message=message)
-        return _parts(status=status.status(state, log, active=active), message=message, **_news(log, True))
+        line = status.status(state, log, active=active if len(log) else 0.0)
+        return {"status": line, "message": {"text": run.problem}} | _views(log, True)
 
-    def _refuse(self, sentence: str, request: gr.Request) -> list[Any]:
+    def _refusal(self, sentence: str, request: gr.Request) -> dict[str, Any]:
         """Say what is wrong and leave the last results as they are."""
         log = self._log(request)
         line = status.recorded(log) | ({} if log is self.recorded else {"state": "idle"})
-        return _parts(status=line, message={"text": sentence})
+        return {"status": line, "message": {"text": sentence}}
 
     def _open_log(self, settings: Mapping[str, Any], config: RunConfig) -> RunLog:
         titles = {card.name: card.title for card in self.catalog.methods}
@@ -150,12 +170,11 @@ class Handlers:
             run.control.stop()
             run.ended.wait(2.0)
 
-    def stopped_in_line(self, request: gr.Request) -> list[Any]:
+    def stopped_in_line(self, request: gr.Request) -> dict[str, Any]:
         """After a run that was still waiting for its place has been taken out of the line."""
         if self.runs.current(request.session_hash):
-            return _parts()
-        log = self._log(request)
-        return _parts(status=status.recorded(log) | {"state": "stopped"})
+            return gr.skip()
+        return News().tell(status=status.recorded(self._log(request)) | {"state": "stopped"})
 
     def leave(self, request: gr.Request) -> None:
         """The visitor has closed the page."""
@@ -219,15 +238,14 @@ class Handlers:
 
     def first_paint(self) -> dict[str, Any]:
         """What every part shows before anybody presses anything: the recorded run."""
-        log = self.recorded
-        if not len(log):
-            return {"status": status.recorded(log)}
-        return {"status": status.recorded(log), **_views(log), "gallery": views.gallery(log)}
+        return News().tell(
+            status=status.recorded(self.recorded), message={"text": ""}, **_views(self.recorded, True)
+        )
 
     def reset(self, request: gr.Request) -> list[Any]:
         """Everything as it was when the page was opened."""
         self.leave(request)
-        return [FIRST.settings(), {}, {}, *_parts(message={"text": ""}, **self.first_paint())]
+        return [FIRST.settings(), {}, {}, self.first_paint()]
 
     def restore(self, request: gr.Request) -> list[Any]:
         """Settings from the link the page was opened with."""
@@ -235,7 +253,7 @@ class Handlers:
         if not params:
             return [gr.skip(), gr.skip()]
         settings, problem = links.from_query(params, start())
-        return [settings, {"text": problem}]
+        return [settings, _say(problem)]
 
     def preview(self, settings: dict) -> list[str] | None:
         """One picture as drawn and as the stream would show it; None when there is nothing to show."""
@@ -260,18 +278,18 @@ class Handlers:
         """A file of the latest run: its numbers, all of it, or a picture."""
         log = self._log(request)
         if not len(log):
-            return [gr.skip(), {"text": NOTHING_YET}]
+            return [gr.skip(), _say(NOTHING_YET)]
         content = {"csv": export.to_csv, "json": export.to_json, "png": plots.to_png}[kind](log)
         data = base64.b64encode(content if isinstance(content, bytes) else content.encode()).decode()
         name = f"clip-tta-{log.settings.get('corruption', 'run')}-{len(log)}-batches.{kind}"
-        return [{"id": next(self._serial), "name": name, "kind": MIME[kind], "data": data}, {"text": ""}]
+        return [{"id": next(self._serial), "name": name, "kind": MIME[kind], "data": data}, _say("")]
 
     def link(self, settings: dict) -> list[Any]:
         """A query string that restores the settings."""
         try:
-            return [{"id": next(self._serial), "query": links.to_query(settings, start())}, {"text": ""}]
+            return [{"id": next(self._serial), "query": links.to_query(settings, start())}, _say("")]
         except ValueError as problem:
-            return [gr.skip(), {"text": str(problem)}]
+            return [gr.skip(), _say(str(problem))]
 
     def _log(self, request: gr.Request) -> RunLog:
         return self.runs.log(request.session_hash) or self.recorded
@@ -298,18 +316,16 @@ def _state(run: Run, log: RunLog) -> str:
     return "running" if run.control.progress.batch else "loading"
 
 
-def _views(log: RunLog) -> dict[str, Any]:
-    names = ("curves", "classes", "scores", "results")
+def _views(log: RunLog, with_pictures: bool) -> dict[str, Any]:
+    """A view for every part that draws the run; nothing of a run that has nothing to draw."""
+    if not len(log):
+        return {}
+    names = ("curves", "classes", "scores", "results", *(["gallery"] if with_pictures else []))
     return {"sentence": views.sentences(log)} | {name: getattr(views, name)(log) for name in names}
 
 
-def _news(log: RunLog, with_pictures: bool) -> dict[str, Any]:
-    return _views(log) | ({"gallery": views.gallery(log)} if with_pictures else {})
-
-
-def _parts(**news: Any) -> list[Any]:
-    """Values for the parts of the page that have changed, in the order of PARTS."""
-    return [news[name] if name in news else gr.skip() for name in PARTS]
+def _say(sentence: str) -> dict[str, Any]:
+    return News().tell(message={"text": sentence})
 
 
 def _thumbnail(image: np.ndarray, side: int = 96) -> str:

@@ -12,7 +12,7 @@ from clip_tta_core.ui import controls, pictures
 from clip_tta_core.ui.compare_tab import Comparer, compare_tab
 from clip_tta_core.ui.compare_tab import read_recorded as read_comparison
 from clip_tta_core.ui.corruptions_tab import corruptions_tab
-from clip_tta_core.ui.handlers import PARTS, Handlers
+from clip_tta_core.ui.handlers import Handlers
 from clip_tta_core.ui.lessons import FIRST, LESSONS
 from clip_tta_core.ui.theme import ASSETS
 
@@ -43,23 +43,21 @@ def build(handlers: Handlers | None = None) -> gr.Blocks:
 
 def play_tab(page: gr.Blocks, handlers: Handlers) -> gr.Component:
     """Lessons and the run across the top, settings on the left, pictures on the right. -> the form"""
-    paint = handlers.first_paint()
-    parts = {}
+    board = pictures.Board(handlers.first_paint())
     pictures.Lessons(lessons=lesson_cards(handlers))
-    transport, parts["status"] = run_panel(handlers, paint)
-    parts["message"] = pictures.Message()
+    transport, status = run_panel(handlers)
+    pictures.Message()
     with gr.Row(elem_classes=["ct-columns"]):
         with gr.Column(elem_classes=["ct-left"], min_width=300):
             form, uploads = settings_panel(handlers)
         with gr.Column(elem_classes=["ct-right"], min_width=320):
-            parts |= results_panel(paint)
+            results_panel()
             exports = pictures.Exports()
-    outputs = [parts[name] for name in PARTS]
-    wire_run(handlers, transport, form, outputs)
+    wire_run(handlers, transport, form, board, status)
     wire_uploads(handlers, uploads, form)
-    wire_rest(handlers, transport, form, uploads, exports, parts["message"], outputs)
+    wire_rest(handlers, transport, form, uploads, exports, board)
     private = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    page.load(handlers.restore, None, [form, parts["message"]], **private)
+    page.load(handlers.restore, None, [form, board], **private)
     page.unload(handlers.leave)
     return form
 
@@ -97,33 +95,37 @@ def settings_panel(handlers: Handlers) -> tuple[gr.Component, dict[str, gr.Compo
     return form, uploads
 
 
-def run_panel(handlers: Handlers, paint: dict) -> tuple[gr.Component, gr.Component]:
+def run_panel(handlers: Handlers) -> tuple[gr.Component, gr.Component]:
     """Buttons, and the status line with its timeline."""
     controls = {model.name: hosting.has_controls(model.name) for model in handlers.catalog.models}
     with gr.Row(elem_classes=["ct-run"]):
         transport = pictures.Transport(controls=controls, others=hosting.has_controls("another"))
-        return transport, pictures.Status(paint.get("status"))
+        return transport, pictures.Status()
 
 
-def results_panel(paint: dict) -> dict[str, gr.Component]:
+def results_panel() -> None:
     """What the run shows."""
-    parts: dict[str, gr.Component] = {"sentence": pictures.Sentence(paint.get("sentence"))}
+    pictures.Sentence()
     with gr.Row(elem_classes=["ct-pair"]):
-        parts["curves"] = pictures.Curves(paint.get("curves"))
-        parts["classes"] = pictures.Classes(paint.get("classes"))
-    parts["scores"] = pictures.Scores(paint.get("scores"))
-    parts["gallery"] = pictures.Gallery(paint.get("gallery"))
-    parts["results"] = pictures.Results(paint.get("results"))
-    return parts
+        pictures.Curves()
+        pictures.Classes()
+    pictures.Scores()
+    pictures.Gallery()
+    pictures.Results()
 
 
-def wire_run(handlers: Handlers, transport: gr.Component, form: gr.Component, outputs: list) -> None:
+def wire_run(
+    handlers: Handlers,
+    transport: gr.Component,
+    form: gr.Component,
+    board: gr.Component,
+    status: gr.Component,
+) -> None:
     """Run goes through the queue; Pause, Step and Stop reach the run at once."""
-    status = outputs[0]
     event = transport.run(
         handlers.run,
         [form],
-        outputs,
+        [board],
         api_name="run",
         concurrency_limit=AT_ONCE,
         concurrency_id="device",
@@ -136,7 +138,7 @@ def wire_run(handlers: Handlers, transport: gr.Component, form: gr.Component, ou
     transport.step(handlers.step, None, None, api_name="step", **now)
     stop = transport.stop(handlers.stop, None, None, api_name="stop", **now)
     # A run that is still in line has no thread to stop: take it out of the line.
-    stop.then(handlers.stopped_in_line, None, outputs, cancels=[event], api_visibility="private", **now)
+    stop.then(handlers.stopped_in_line, None, [board], cancels=[event], api_visibility="private", **now)
 
 
 def wire_uploads(handlers: Handlers, uploads: dict[str, gr.Component], form: gr.Component) -> None:
@@ -162,15 +164,14 @@ def wire_rest(
     form: gr.Component,
     uploads: dict[str, gr.Component],
     exports: gr.Component,
-    message: gr.Component,
-    outputs: list,
+    board: gr.Component,
 ) -> None:
     """Reset, downloads and the link."""
     now = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    transport.reset(handlers.reset, None, [form, *uploads.values(), *outputs], **now)
+    transport.reset(handlers.reset, None, [form, *uploads.values(), board], **now)
     for kind in ("csv", "json", "png"):
-        getattr(exports, kind)(handlers.keeper(kind), None, [exports, message], **now)
-    exports.link(handlers.link, [form], [exports, message], **now)
+        getattr(exports, kind)(handlers.keeper(kind), None, [exports, board], **now)
+    exports.link(handlers.link, [form], [exports, board], **now)
 
 
 def lesson_cards(handlers: Handlers) -> list[dict]:

@@ -37,6 +37,19 @@ class Picture(gr.HTML):
         return {"type": "object", "description": self.describe}
 
 
+class Board(Picture):
+    """Where the server pins what is new; every other part takes its own from here, so one output does."""
+
+    def __init__(self, value: Any = None, **kwargs: Any) -> None:
+        super().__init__(
+            value,
+            name="board",
+            template="<i></i>",
+            describe="Views by the name of the part that shows them, and {serials: {part: number}}.",
+            **kwargs,
+        )
+
+
 _CHART = """<figure><figcaption><h3>{title}</h3>{extra}</figcaption>
 <svg role="img" aria-label="{title}: nothing yet." style="height:{height}px"></svg>
 <p class="help">{help}</p></figure>"""
@@ -45,79 +58,77 @@ _CHART = """<figure><figcaption><h3>{title}</h3>{extra}</figcaption>
 class Curves(Picture):
     """Curves over the stream, one per method."""
 
-    def __init__(self, value: Any = None, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         menu = '<select aria-label="What the curves show"></select>'
         template = _CHART.format(title="Over the stream", extra=menu, height=330, help="&nbsp;")
         options = [dataclasses.asdict(measure) for measure in CURVES]
         super().__init__(
-            value, name="curves", template=template, describe="Curves per method.", options=options, **kwargs
+            name="curves", template=template, describe="Curves per method.", options=options, **kwargs
         )
 
 
 class Classes(Picture):
     """Histograms of predicted classes beside the true one, with a gauge of how many are in use."""
 
-    def __init__(self, value: Any = None, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         template = _CHART.format(title="Which classes it answers", extra="", height=366, help="&nbsp;")
-        super().__init__(
-            value, name="classes", template=template, describe="Class counts per method.", **kwargs
-        )
+        super().__init__(name="classes", template=template, describe="Class counts per method.", **kwargs)
 
 
 class Scores(Picture):
     """Scores of known and unknown pictures; takes no room while there are no unknown ones."""
 
-    def __init__(self, value: Any = None, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         help = (
             "How familiar pictures look: known ones upwards, unknown ones downwards, a line at the threshold "
             "and ticks where it was before."
         )
         template = _CHART.format(title="Known or unknown?", extra="", height=10, help=help)
-        super().__init__(value, name="scores", template=template, describe="Scores per method.", **kwargs)
+        super().__init__(name="scores", template=template, describe="Scores per method.", **kwargs)
 
 
 class Gallery(Picture):
     """The pictures of a batch with their answers before and after."""
 
-    def __init__(self, value: Any = None, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         template = """<figure hidden><figcaption><h3>The batch</h3><div class="choose" role="group"
 aria-label="Method"></div><div class="filter" role="group" aria-label="Which pictures"></div></figcaption>
 <ul tabindex="0" aria-label="Pictures of the batch"></ul><p class="help"></p></figure>"""
         super().__init__(
-            value, name="gallery", template=template, describe="The latest batch as one sheet.", **kwargs
+            name="gallery", template=template, describe="The latest batch as one sheet.", **kwargs
         )
 
 
 class Results(Picture):
     """The table of results."""
 
-    def __init__(self, value: Any = None, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         template = """<figure><figcaption><h3>In numbers</h3></figcaption><div class="scroll" tabindex="0"
 role="region" aria-label="Results"><table><thead></thead><tbody></tbody></table></div></figure>"""
-        super().__init__(value, name="results", template=template, describe="Measures per method.", **kwargs)
+        super().__init__(name="results", template=template, describe="Measures per method.", **kwargs)
 
 
 class Sentence(Picture):
     """What the numbers say, in one or two sentences."""
 
-    def __init__(self, value: Any = None, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         template = """<p class="said"></p><p class="help stream"></p>
 <p class="unseen" aria-live="polite"></p><ul></ul>"""
         super().__init__(
-            value, name="sentence", template=template, describe="One sentence per batch, and notes.", **kwargs
+            name="sentence", template=template, describe="One sentence per batch, and notes.", **kwargs
         )
 
 
 class Status(Picture):
     """What the run is doing, how fast, and a timeline to look back on."""
 
-    def __init__(self, value: Any = None, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         template = """<div class="status">
 <div class="line"><b class="what">Ready</b><span class="figures"></span></div>
 <div class="timeline"><button type="button" aria-label="Play this run again" title="Play this run again">
 <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M4 2.5v11l9-5.5z"/></svg></button>
 <input type="range" min="1" max="16" value="1" step="1" aria-label="Batch to look at"></div></div>"""
-        super().__init__(value, name="status", template=template, describe="State of the run.", **kwargs)
+        super().__init__(name="status", template=template, describe="State of the run.", **kwargs)
 
 
 _ICONS = {
@@ -192,11 +203,9 @@ class Form(Picture):
 class Message(Picture):
     """One sentence when something cannot be done."""
 
-    def __init__(self, value: Any = None, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         template = '<p class="message" role="alert" hidden></p>'
-        super().__init__(
-            value, name="message", template=template, describe="A sentence, or nothing.", **kwargs
-        )
+        super().__init__(name="message", template=template, describe="A sentence, or nothing.", **kwargs)
 
 
 class Exports(Picture):

@@ -1,6 +1,8 @@
 """A run's log -> what each live picture draws: plain values, rounded, made for small differences on the wire.
 
-Every function is pure. Histories grow at their end only; arrays that change as a whole travel as one string.
+A history is one string that grows at its end only: a new batch travels as what it adds, and neither the
+server nor the browser looks through a thousand batches to find that out. Numbers have a space behind them,
+undefined ones are a dash ("0.61 - 0.58 "); what is more than a number has a line a batch.
 """
 
 from __future__ import annotations
@@ -8,8 +10,9 @@ from __future__ import annotations
 import base64
 import io
 import math
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from PIL import Image
@@ -21,7 +24,7 @@ from clip_tta_core.ui import words
 from clip_tta_core.ui.words import CURVES, TABLE
 
 View = dict[str, Any]
-TILE = 72  # pixels a side of a picture in the gallery's sprite sheet
+TILE = 72  # pixels a side of a picture in the gallery's sprite sheet, at most
 
 
 def methods(log: RunLog) -> list[View]:
@@ -58,8 +61,10 @@ def classes(log: RunLog) -> View:
         "classes": list(log.class_names),
         "window": WINDOW,
         "labelled": log.labelled,
-        "counts": {name: [_sparse(counts) for counts in steps] for name, steps in log.predicted.items()},
-        "truth": [_sparse(counts) for counts in log.truth],
+        "counts": {
+            name: _grown(log, ("counts", name), steps, _sparse) for name, steps in log.predicted.items()
+        },
+        "truth": _grown(log, ("truth",), log.truth, _sparse),
         "effective": {name: _series(log, name, "effective_classes") for name in log.series},
     }
 
@@ -72,8 +77,10 @@ def scores(log: RunLog) -> View | None:
     return {
         "methods": methods(log),
         "window": WINDOW,
-        "known": {name: [_joined(step) for step in steps] for name, steps in log.known.items()},
-        "unknown": {name: [_joined(step) for step in steps] for name, steps in log.unknown.items()},
+        "known": {name: _grown(log, ("known", name), steps, _line) for name, steps in log.known.items()},
+        "unknown": {
+            name: _grown(log, ("unknown", name), steps, _line) for name, steps in log.unknown.items()
+        },
         **{key: {name: _series(log, name, key) for name in log.series} for key in curves_shown},
     }
 
@@ -94,7 +101,7 @@ def results(log: RunLog) -> View:
 def sentences(log: RunLog) -> View:
     """What to say at every step, and what the visitor should know about the run."""
     return {
-        "steps": [words.sentence(log, step) for step in range(len(log))],
+        "steps": _grown(log, ("sentence",), range(len(log)), lambda step: words.sentence(log, step) + "\n"),
         "stream": log.settings.get("stream", ""),
         "notes": list(log.notes),
     }
@@ -132,9 +139,10 @@ def answers(report: Report) -> View:
     }
 
 
-def sprite(report: Report, tile: int = TILE) -> str:
+def sprite(report: Report) -> str:
     """All pictures of a batch on one sheet, as a JPEG data address."""
-    return sheet(report.batch.images, _columns(len(report.batch)), tile)
+    images = report.batch.images
+    return sheet(images, _columns(len(images)), min(TILE, *images.shape[1:3]))
 
 
 def sheet(images: np.ndarray, columns: int, tile: int) -> str:
@@ -162,32 +170,42 @@ def _shown(log: RunLog, measure: words.Measure) -> bool:
     return {"": True, "labels": log.labelled, "unknowns": log.has_unknowns}[measure.needs]
 
 
-def _column(log: RunLog, method: str, curve: str) -> list[float | None]:
-    values = _series(log, method, curve)
+def _column(log: RunLog, method: str, curve: str) -> str:
     if curve != "seconds":
-        return values
+        return _series(log, method, curve)
     seconds = np.array(log.series[method].get("seconds", []))
-    return [_round(x) for x in seconds.cumsum() / np.arange(1, len(seconds) + 1)]
+    means = seconds.cumsum() / np.arange(1, len(seconds) + 1)
+    return _grown(log, ("mean seconds", method), means, _number)
 
 
-def _series(log: RunLog, method: str, curve: str) -> list[float | None]:
-    return [_round(x) for x in log.series[method].get(curve, [])]
+def _series(log: RunLog, method: str, curve: str) -> str:
+    return _grown(log, (curve, method), log.series[method].get(curve, ()), _number)
 
 
-def _round(value: float) -> float | None:
-    return round(float(value), 4) if math.isfinite(value) else None
+_written: WeakKeyDictionary[RunLog, dict[tuple[str, ...], tuple[int, str]]] = WeakKeyDictionary()
 
 
-def _joined(values: Any) -> str:
-    return _text(tuple(values))
+def _grown(log: RunLog, key: tuple[str, ...], steps: Sequence[Any], write: Callable[[Any], str]) -> str:
+    """A history as text; what was written of it for an earlier picture is not written again."""
+    kept = _written.setdefault(log, {})
+    count, text = kept.get(key, (0, ""))
+    text += "".join(map(write, steps[count:]))
+    kept[key] = len(steps), text
+    return text
 
 
-@lru_cache(maxsize=8192)
-def _text(values: tuple) -> str:
+def _number(value: float) -> str:
+    return f"{value:.6g} " if math.isfinite(value) else "- "
+
+
+def _line(values: Iterable[float]) -> str:
+    return _joined(values) + "\n"
+
+
+def _joined(values: Iterable[float]) -> str:
     return " ".join(f"{value:g}" for value in values)
 
 
-@lru_cache(maxsize=8192)
 def _sparse(counts: tuple[int, ...]) -> str:
     """Counts as 'class:count' for the classes that occur: a batch fills few of a thousand classes."""
-    return " ".join(f"{index}:{count}" for index, count in enumerate(counts) if count)
+    return " ".join(f"{index}:{count}" for index, count in enumerate(counts) if count) + "\n"

@@ -22,7 +22,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
 from clip_tta_core import engine  # noqa: E402
-from clip_tta_core.ui.handlers import PARTS, Handlers  # noqa: E402
+from clip_tta_core.ui.handlers import Handlers  # noqa: E402
 from clip_tta_core.ui.layout import RECORDED, read_recorded  # noqa: E402
 from clip_tta_core.ui.lessons import FIRST  # noqa: E402
 from clip_tta_core.ui.settings import to_config  # noqa: E402
@@ -93,14 +93,15 @@ def seconds_to_start() -> float:
 
 def noting(run: Callable, sent: list[float]) -> Callable:
     """The run handler, with the times at which it sends new curves."""
-    curves = PARTS.index("curves")
 
     @functools.wraps(run)  # Gradio reads from the signature who wants the request
     def noted(*arguments):
-        for values in run(*arguments):
-            if isinstance(values[curves], dict) and "curves" in values[curves]:
+        last = None
+        for told in run(*arguments):
+            if (serial := told["serials"].get("curves")) != last:
+                last = serial
                 sent.append(time.time())
-            yield values
+            yield told
 
     return noted
 

@@ -20,7 +20,6 @@ from clip_tta_core.ui.lessons import FIRST
 from clip_tta_core.ui.settings import to_config
 from tests.ui.conftest import make_log, serve
 from tests.ui.fakes import fake_engine
-from tests.ui.test_page import parts
 
 VISITORS, LEAVER = 20, 3
 
@@ -89,7 +88,7 @@ def test_twenty_visitors_get_their_own_results_and_leave_nothing(room, tmp_path)
         client, settings = clients[number], wanted(number)
         bring(client, picture(tmp_path, number), settings)
         if number != LEAVER:
-            results[number] = parts(client.predict(settings, api_name="/run"))
+            results[number] = client.predict(settings, api_name="/run")
             return
         job = client.submit(settings | {"batches": 2000}, api_name="/run")
         assert eventually(lambda: len(job.outputs()) > 2), "it runs"
