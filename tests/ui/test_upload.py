@@ -19,7 +19,6 @@ from clip_tta_core.ui.lessons import FIRST
 from tests.ui.conftest import make_log, serious_violations, serve, zipped
 from tests.ui.fakes import fake_engine
 from tests.ui.test_browser import press, wait_for
-from tests.ui.test_page import parts
 
 LONG = "a very long name " * 12  # 204 characters: more than a tar's header takes
 
@@ -80,7 +79,7 @@ def test_an_archive_with_a_folder_for_each_class_runs_and_leaves_no_file(connect
     assert view["counts"] == [["cat", 3], ["dog", 3]] and view["said"] == "6 pictures, all with a label."
     assert news["source"] == "upload" and news["class_names"] == "cat\ndog"
     assert not files()
-    last = parts(client.predict(settings | news, api_name="/run"))
+    last = client.predict(settings | news, api_name="/run")
     assert last["status"]["state"] == "done" and last["gallery"]["classes"] == ["cat", "dog"]
 
 
@@ -89,7 +88,7 @@ def test_one_visitors_pictures_are_not_anothers(connect, tmp_path):
     path.write_bytes(png())
     mine, other, settings = connect(), connect(), FIRST.settings() | {"class_names": "cat, dog"}
     mine.predict({"files": [handle_file(path)]}, settings, api_name="/upload_pictures")
-    refused = parts(other.predict(settings | {"source": "upload"}, api_name="/run"))
+    refused = other.predict(settings | {"source": "upload"}, api_name="/run")
     assert "at least one picture is needed" in refused["message"]["text"]
 
 
