@@ -23,7 +23,7 @@ from clip_tta_core.ui.lessons import FIRST
 from clip_tta_core.ui.runs import Run, Runs
 from clip_tta_core.ui.settings import USUAL, class_names, defaults, split_names, to_config
 
-BETWEEN = 0.1  # seconds between two updates of the page, at least
+BETWEEN = 0.09  # seconds between two updates of the page: ten a second, with the time that one takes
 BETWEEN_BATCHES = 0.4  # and between two batches in the gallery, which weigh more
 # And where only the step inside a batch has changed: whatever an update says, the server and a browser on the
 # same machine take 10 ms for it from the run.

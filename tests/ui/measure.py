@@ -19,12 +19,12 @@ from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-from playwright.sync_api import Page, sync_playwright  # noqa: E402
+from playwright.sync_api import Page, Playwright, sync_playwright  # noqa: E402
 
 from clip_tta_core import engine  # noqa: E402
 from clip_tta_core.ui.handlers import Handlers  # noqa: E402
 from clip_tta_core.ui.layout import RECORDED, read_recorded  # noqa: E402
-from clip_tta_core.ui.lessons import FIRST  # noqa: E402
+from clip_tta_core.ui.lessons import FIRST, LESSONS, Lesson  # noqa: E402
 from clip_tta_core.ui.settings import to_config  # noqa: E402
 from tests.ui.conftest import CHROMIUM, QUIET, free_port, serve  # noqa: E402
 
@@ -38,32 +38,46 @@ WATCH = """() => {
 }"""
 
 
+MEASURED = {
+    "the first lesson": FIRST,
+    "a lesson with unknown pictures": next(x for x in LESSONS if x.name == "unknowns"),
+}
+ROUNDS = 3  # of every lesson; the machine's own speed wanders by more than what is to be measured
+
+
 def main() -> None:
     print("| the page | measured |\n| --- | ---: |")
     say("up after `python app.py` (files in the disk cache)", f"{seconds_to_start():.1f} s")
-    sent: list[float] = []
-    handlers = Handlers(engine.catalog(), read_recorded(RECORDED))
-    handlers.run = noting(handlers.run, sent)  # before the page is built, which binds it
-    settings = FIRST.settings()
-    run_to_end(engine.run(to_config(settings | {"batches": 1})))  # loads the model
-    alone = run_to_end(engine.run(to_config(settings)))
-    drawn = run_to_end(Handlers(handlers.catalog, handlers.recorded).run(settings, Visitor))
-    say("the first lesson without a page", f"{alone:.1f} s")
-    say("with all that a page is sent, but nobody to draw it", f"{drawn:.1f} s, {drawn / alone - 1:+.1%}")
-    served, url = serve(handlers)
+    catalog, recorded = engine.catalog(), read_recorded(RECORDED)
+    run_to_end(engine.run(to_config(FIRST.settings() | {"batches": 1})))  # loads the model
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        page = browser.new_context(
-            viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
-        ).new_page()
+        for name, lesson in MEASURED.items():
+            measure_lesson(name, lesson, lambda: Visit(playwright, Handlers(catalog, recorded)))
+        with Visit(playwright, Handlers(catalog, recorded)) as visit:
+            measure_rate(visit)
+
+
+class Visit:
+    """A page served to one browser, for as long as the context lasts."""
+
+    def __init__(self, playwright: Playwright, handlers: Handlers) -> None:
+        self.sent: list[float] = []
+        handlers.run = noting(handlers.run, self.sent)  # before the page is built, which binds it
+        self._served, url = serve(handlers)
+        self._browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        size = {"width": 1280, "height": 900}
+        self.page = self._browser.new_context(viewport=size, reduced_motion="reduce").new_page()
         start = time.time()
-        page.goto(url)
-        page.wait_for_selector("#ct-form .section")
-        say("usable in the browser", f"{time.time() - start:.1f} s")
-        measure_lesson(page, sent, alone)
-        measure_rate(page, sent)
-        browser.close()
-    served.close(verbose=False)
+        self.page.goto(url)
+        self.page.wait_for_selector("#ct-form .section")
+        self.usable = time.time() - start
+
+    def __enter__(self) -> Visit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._browser.close()
+        self._served.close(verbose=False)
 
 
 def say(what: str, figure: str) -> None:
@@ -106,12 +120,6 @@ def noting(run: Callable, sent: list[float]) -> Callable:
     return noted
 
 
-class Visitor:
-    """Whoever a handler is called for, where no page is open."""
-
-    session_hash = "measured"
-
-
 def run_to_end(steps: Iterable) -> float:
     """Seconds until nothing more comes."""
     start = time.time()
@@ -120,36 +128,61 @@ def run_to_end(steps: Iterable) -> float:
     return time.time() - start
 
 
-def press_run(page: Page) -> tuple[dict[str, list[float]], float, float]:
-    """Press Run and wait for the end. -> times of what was painted, the press, the end"""
+def press_run(page: Page) -> tuple[dict[str, list[float]], float]:
+    """Press Run and wait for the end. -> times of what was painted, the press"""
     page.evaluate(WATCH)
     pressed = page.evaluate(
         "() => { const at = Date.now() / 1000; document.querySelector('[data-do=run]').click(); return at; }"
     )
     finished = "document.querySelector('.status .what').textContent.includes('Finished')"
     page.wait_for_function(finished, timeout=600_000, polling=250)  # asking at every frame would make frames
-    return page.evaluate("seen"), pressed, time.time()
+    return page.evaluate("seen"), pressed
 
 
-def measure_lesson(page: Page, sent: list[float], alone: float) -> None:
-    seen, pressed, end = press_run(page)
-    say("a press of Run is answered after", f"{1000 * (seen['words'][0] - pressed):.0f} ms")
-    first = seen["frames"][bisect.bisect(seen["frames"], sent[0])]
-    say("the first chart moves after", f"{first - pressed:.1f} s")
-    took = end - pressed
-    say("the first lesson, with the browser on the same cores", f"{took:.1f} s, {took / alone - 1:+.1%}")
+def measure_lesson(name: str, lesson: Lesson, visit: Callable[[], Visit]) -> None:
+    """The same run without a page, beside an open page that does not show it, and on the page, in turns."""
+    took: dict[str, list[float]] = {
+        key: [] for key in ("alone", "beside", "shown", "usable", "answer", "first")
+    }
+    config = to_config(lesson.settings())
+    for _ in range(ROUNDS):
+        took["alone"].append(run_to_end(engine.run(config)))
+        with visit() as one:
+            took["usable"].append(one.usable)
+            one.page.locator("label.card", has_text=lesson.title).click()
+            took["beside"].append(run_to_end(engine.run(config)))
+            seen, pressed = press_run(one.page)
+            took["shown"].append(seen["frames"][-1] - pressed)
+            took["answer"].append(seen["words"][0] - pressed)
+            took["first"].append(seen["frames"][bisect.bisect(seen["frames"], one.sent[0])] - pressed)
+    middle = {key: statistics.median(values) for key, values in took.items()}
+    if lesson is FIRST:
+        say("usable in the browser", f"{middle['usable']:.1f} s")
+        say("a press of Run is answered after", f"{1000 * middle['answer']:.0f} ms")
+    say(f"{name}: the first chart moves after", f"{middle['first']:.2f} s ({spread(took['first'], 2)})")
+    say(f"{name}, without a page", f"{middle['alone']:.1f} s ({spread(took['alone'])})")
+    for key, what in (
+        ("beside", "beside an open page that does not show it"),
+        ("shown", "on the page, the browser on the same cores"),
+    ):
+        said = f"{middle[key]:.1f} s ({spread(took[key])}), {middle[key] / middle['alone'] - 1:+.1%}"
+        say(f"{name}, {what}", said)
 
 
-def measure_rate(page: Page, sent: list[float]) -> None:
+def spread(values: list[float], digits: int = 1) -> str:
+    return f"{min(values):.{digits}f} to {max(values):.{digits}f}"
+
+
+def measure_rate(visit: Visit) -> None:
     """A run that is faster than the page may be updated: zero-shot CLIP alone on small batches."""
+    page, sent = visit.page, visit.sent
     for name in ("tent", "cliptta"):
         page.locator(f"#ct-form [data-method={name}] > .tick input").uncheck()
     for name, value in (("batch_size", 4), ("batches", 1000)):
         box = page.locator(f"[data-field={name}] .box")
         box.fill(str(value))
         box.press("Tab")
-    sent.clear()
-    seen, *_ = press_run(page)
+    seen, _ = press_run(page)
     frames = seen["frames"]
     say("chart updates of a run that is fast", f"{(len(frames) - 1) / (frames[-1] - frames[0]):.1f} a second")
     after = ((at, bisect.bisect(frames, at)) for at in sent)

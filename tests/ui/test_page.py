@@ -1,12 +1,19 @@
 """The page through its API: streams, sentences for bad values, two visitors."""
 
 import base64
+import itertools
+import json
 import threading
 
 import pytest
+from gradio.utils import diff
 from gradio_client import Client
 
+from clip_tta_core import engine
+from clip_tta_core.records import RunLog
+from clip_tta_core.ui.handlers import Handlers
 from clip_tta_core.ui.lessons import FIRST
+from tests.ui.fakes import fake_engine
 
 
 @pytest.fixture
@@ -34,6 +41,37 @@ def test_a_run_streams_and_ends(connect):
     assert last["status"]["done"] == 4 and last["status"]["share"] == 1
     assert len(last["curves"]["curves"]["accuracy"]["cliptta"].split()) == 4
     assert len(last["sentence"]["steps"].splitlines()) == 4 and all(last["sentence"]["steps"].splitlines())
+
+
+def test_every_answer_repeats_what_the_run_has_told(handlers):
+    """The browser may skip an answer: the next one must hold all that the skipped one did."""
+
+    class Visitor:
+        session_hash = "reader"
+
+    answers = list(handlers.run(settings(), Visitor))
+    for earlier, later in itertools.pairwise(answers):
+        assert earlier["serials"].keys() <= later["serials"].keys() == later.keys() - {"serials"}
+        for part, serial in earlier["serials"].items():
+            assert later["serials"][part] > serial or later[part] is earlier[part]
+
+
+def test_a_new_batch_travels_as_what_it_adds():
+    """Gradio sends the difference between two answers; after sixty batches it is no larger than after ten."""
+
+    class Visitor:
+        session_hash = "listener"
+
+    page = Handlers(engine.catalog(), RunLog(), run=fake_engine(delay=0.004))
+    answers = [one for one in page.run(settings(batches=60), Visitor) if "curves" in one]
+    sent = {}  # {batches done: letters for each batch that has come}
+    for earlier, later in itertools.pairwise(answers):
+        edits = [edit for edit in diff(earlier, later) if edit[1][0] != "gallery"]
+        before, done = (one["status"]["done"] for one in (earlier, later))
+        if done > before:
+            sent[done] = len(json.dumps(edits)) / (done - before)
+    early = max(size for done, size in sent.items() if done <= 30)
+    assert max(size for done, size in sent.items() if done > 40) < 1.5 * early
 
 
 def test_the_first_answer_comes_before_any_work(connect):
