@@ -128,7 +128,7 @@ class MiniClip(nn.Module):
             mlp_ratio=4.0,
             pool_type="avg",
             output_dim=config.embed_dim,
-            block_type="custom",  # the same layers; a step takes 7 % less on a CPU than with torch's attention
+            block_type="custom",  # the same layers; a step takes 7 % less on a CPU than with torch's
         )
         self.visual.conv1 = Stem(config.stem, config.width, config.patch_size)
         self.text = TextTransformer(  # (N, context length) rows -> (N, D)
