@@ -38,10 +38,10 @@ const header = (method, left, size, used, classes) => {
 
 const draw = () => {
   if (!width || !value || !value.methods.length) return;
-  const real = lines(value.truth), step = at(real.length);
+  const there = lines(value.truth), step = at(there.length);
   const columns = value.methods.map((method) => recent(lines(value.counts[method.name]), step, value.window));
   const effective = value.methods.map((method) => numbers(value.effective[method.name])[step]);
-  const truth = recent(real, step, value.window), pictures = Math.max(1, ...columns.map(total));
+  const truth = recent(there, step, value.window), pictures = Math.max(1, ...columns.map(total));
   rows = chooseRows(value, [...columns, truth]);
   const line = rows.length > 22 ? 15 : Math.min(22, Math.max(14, Math.floor(300 / rows.length)));
   const names = Math.min(width < 460 ? 84 : 118, 14 + 6.6 * Math.max(...rows.map((row) => row.name.length)));

@@ -2,9 +2,9 @@
 const { h, s, format, mark, at, numbers } = cliptta;
 const select = element.querySelector("select"), help = element.querySelector(".help"), svg = element.querySelector("svg");
 const HEIGHT = 330, TOP = 14, BOTTOM = 30, LEFT = 44;
-let width = 0, chosen = null, frame = 0, data = { methods: [], curves: {}, total: 0 };
+let width = 0, chosen = null, frame = 0, value = { methods: [], curves: {}, total: 0 };
 
-const fits = (measure) => ({ labels: data.labelled, unknowns: data.unknowns })[measure.needs] ?? true;
+const fits = (measure) => ({ labels: value.labelled, unknowns: value.unknowns })[measure.needs] ?? true;
 
 const fillMenu = () => {
   const options = props.options.filter(fits);
@@ -26,7 +26,7 @@ const niceTop = (largest) => {
 };
 const scaleOf = (measure, lines) => {
   if (measure.kind === "share") return 1;
-  if (measure.name === "effective_classes") return Math.max(1, data.classes);
+  if (measure.name === "effective_classes") return Math.max(1, value.classes);
   return niceTop(Math.max(0, ...lines.flat().filter(Number.isFinite)));
 };
 
@@ -44,11 +44,11 @@ const axes = (measure, top, x, y, right) => {
   for (const part of [0, 0.25, 0.5, 0.75, 1]) {
     const line = y(part * top);
     group.append(s("line", { x1: LEFT, x2: right, y1: line, y2: line, class: part ? "grid" : "base" }));
-    const value = part * top;
-    const text = measure.kind === "share" ? `${100 * value}%` : String(+value.toPrecision(2));
+    const tick = part * top;
+    const text = measure.kind === "share" ? `${100 * tick}%` : String(+tick.toPrecision(2));
     group.append(s("text", { x: LEFT - 8, y: line + 4, "text-anchor": "end", text }));
   }
-  const total = Math.max(1, data.total), room = (right - LEFT) / 34, every = [1, 2, 4, 5, 10, 20, 25, 50, 100, 200].find((k) => total / k <= room) || 500;
+  const total = Math.max(1, value.total), room = (right - LEFT) / 34, every = [1, 2, 4, 5, 10, 20, 25, 50, 100, 200].find((k) => total / k <= room) || 500;
   for (let step = every; step <= total; step += every)
     group.append(s("text", { x: x(step - 1), y: HEIGHT - 10, "text-anchor": "middle", text: step }));
   group.append(s("text", { x: right + 12, y: HEIGHT - 10, class: "unit", text: "batch" }));
@@ -63,7 +63,7 @@ const points = (line, from, to, x, y) => {
 
 const draw = () => {
   if (!width) return;
-  const value = data, measure = fillMenu();
+  const measure = fillMenu();
   const lines = Object.fromEntries(Object.entries(value.curves[measure.name] || {}).map(([name, text]) => [name, numbers(text)]));
   help.textContent = measure.help;
   const longest = Math.max(7, ...value.methods.map((method) => method.title.length));
@@ -119,4 +119,4 @@ svg.addEventListener("pointerleave", () => { cliptta.hideTip(); svg.querySelecto
 select.addEventListener("change", () => { chosen = select.value; draw(); });
 cliptta.onWidth(svg, (now) => { width = now; draw(); });
 cliptta.on("step", element, draw);
-cliptta.on("curves", element, (news) => { data = news; draw(); });
+cliptta.on("curves", element, (news) => { value = news; draw(); });

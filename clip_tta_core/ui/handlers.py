@@ -37,7 +37,7 @@ UNREADABLE = "The upload ended with an error that was not foreseen; the server's
 # Set for a preview, which depends on none of these.
 ONE_PICTURE = {"model": MINI, "device": "auto", "templates": USUAL, "unknown_source": "none", "batches": 1}
 # What a new upload changes of the settings, by its purpose.
-NEWS = {
+WITH = {
     "pictures": {"source": "upload", "corruption": "none", "style": "none", "lesson": ""},
     "unknowns": {"unknown_source": "upload", "lesson": ""},
 }
@@ -209,7 +209,7 @@ class Handlers:
                 yield [albums.view(upload, purpose), gr.skip()]
                 return
             self.albums.keep(session, purpose, upload)
-            news = dict(NEWS[purpose])
+            news = dict(WITH[purpose])
             if purpose == "pictures" and not _typed(settings):
                 news["class_names"] = "\n".join(albums.own_classes(upload))
             yield [albums.view(upload, purpose, _typed(settings | news)), news]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -61,9 +61,7 @@ def classes(log: RunLog) -> View:
         "classes": list(log.class_names),
         "window": WINDOW,
         "labelled": log.labelled,
-        "counts": {
-            name: _grown(log, ("counts", name), steps, _sparse) for name, steps in log.predicted.items()
-        },
+        "counts": _histories(log, "counts", log.predicted, _sparse),
         "truth": _grown(log, ("truth",), log.truth, _sparse),
         "effective": {name: _series(log, name, "effective_classes") for name in log.series},
     }
@@ -77,10 +75,8 @@ def scores(log: RunLog) -> View | None:
     return {
         "methods": methods(log),
         "window": WINDOW,
-        "known": {name: _grown(log, ("known", name), steps, _line) for name, steps in log.known.items()},
-        "unknown": {
-            name: _grown(log, ("unknown", name), steps, _line) for name, steps in log.unknown.items()
-        },
+        "known": _histories(log, "known", log.known, _line),
+        "unknown": _histories(log, "unknown", log.unknown, _line),
         **{key: {name: _series(log, name, key) for name in log.series} for key in curves_shown},
     }
 
@@ -192,6 +188,13 @@ def _grown(log: RunLog, key: tuple[str, ...], steps: Sequence[Any], write: Calla
     text += "".join(map(write, steps[count:]))
     kept[key] = len(steps), text
     return text
+
+
+def _histories(
+    log: RunLog, key: str, steps: Mapping[str, Sequence[Any]], write: Callable[[Any], str]
+) -> dict[str, str]:
+    """One history per method."""
+    return {name: _grown(log, (key, name), own, write) for name, own in steps.items()}
 
 
 def _number(value: float) -> str:
