@@ -29,6 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from clip_tta_core import limits
 from clip_tta_core.clip import weights
+from clip_tta_core.clip.aside import aside
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.clip.prompts import fill, templates
 from clip_tta_core.records import Choice, Loading
@@ -218,7 +219,9 @@ def load(model: str = MINI, device: str = "auto", observe: Observer = _ignore) -
     try:
         found = _taken(key)
         if found is None:
-            found = _place(model, place, lambda state: (_under_way.__setitem__(key, state), observe(state)))
+            found = aside(
+                _place, model, place, lambda state: (_under_way.__setitem__(key, state), observe(state))
+            )
             _keep(key, found)
         return found
     finally:

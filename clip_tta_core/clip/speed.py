@@ -11,6 +11,7 @@ from functools import cache
 
 import torch
 
+from clip_tta_core.clip.aside import aside
 from clip_tta_core.clip.loading import MINI, choose_autocast, choose_device
 
 OPERATIONS = {  # floating-point operations of one picture forward, as torch counts them
@@ -40,7 +41,10 @@ def pictures_per_second(model: str) -> float | None:
 @cache
 def matmul_rate() -> float:
     """Operations per second of the best device here in a large product, the fastest of some tries."""
-    device = choose_device()
+    return aside(_measure, choose_device())
+
+
+def _measure(device: torch.device) -> float:
     side, dtype = SIDE[device.type], choose_autocast(device) or torch.float32
     left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     fastest, start = float("inf"), None
