@@ -30,7 +30,7 @@ const picture = (value, tile, method, marksUnknown) => {
   const place = (i, n) => (n > 1 ? (100 * i) / (n - 1) : 0) + "%";
   const image = h("div", { class: "pic", role: "img", "aria-label":
     describe(value, tile, method).map(([, who, what]) => `${who}: ${what}`).join("; ") });
-  image.style.backgroundImage = `url("${value.sheet}")`;
+  image.style.backgroundImage = `url("${address(value)}")`;
   image.style.backgroundSize = `${100 * columns}% ${100 * lines}%`;
   image.style.backgroundPosition = `${place(tile.i % columns, columns)} ${place(Math.floor(tile.i / columns), lines)}`;
   const flip = tile.judged && tile.wasRight !== tile.isRight ? (tile.isRight ? "gained" : "lost") : tile.judged ? (tile.isRight ? "right" : "wrong") : "open";
@@ -64,22 +64,36 @@ const draw = () => {
   const some = all.filter(FILTERS[kept]);
   grid.replaceChildren(...(some.length ? some.map((tile) => picture(value, tile, method, strangers)) : [h("li", { class: "none", text: "None in this batch." })]));
 };
+// Off the screen, where its many tiles would cost the run as much as all the charts, it waits until it comes there
+// or until no more batches come.
+const PATIENCE = 3000;
+let onScreen = true, later = 0;
+const drawWhenSeen = () => {
+  clearTimeout(later);
+  if (onScreen) draw();
+  else later = setTimeout(draw, PATIENCE);
+};
+new IntersectionObserver((changes) => {
+  onScreen = changes.at(-1).isIntersecting;
+  if (onScreen) drawWhenSeen();
+}).observe(element);
 const follow = () => {
   const step = cliptta.wanted ?? null;
   shown = (step !== null && seen.get(step + 1)) || latest;
-  draw();
+  drawWhenSeen();
 };
 // A short address for the sheet: every tile names it, and the browser reads a long one again for each.
-const pinned = (sprite) => URL.createObjectURL(new Blob([cliptta.decode(sprite.split(",")[1])], { type: "image/jpeg" }));
+const address = (value) =>
+  (value.sheet ??= URL.createObjectURL(new Blob([cliptta.decode(value.sprite.split(",")[1])], { type: "image/jpeg" })));
 const forget = (step) => {
-  if (seen.has(step)) URL.revokeObjectURL(seen.get(step).sheet);
+  if (seen.get(step)?.sheet) URL.revokeObjectURL(seen.get(step).sheet);
   seen.delete(step);
 };
 cliptta.on("gallery", element, (news) => {
   if (!seen.has(news.step - 1)) [...seen.keys()].forEach(forget);
   forget(news.step);
   forget(news.step - 40);
-  latest = { ...news, sheet: pinned(news.sprite) };
+  latest = { ...news };
   seen.set(news.step, latest);
   follow();
 });

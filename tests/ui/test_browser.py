@@ -114,6 +114,29 @@ def test_the_timeline_looks_back(visit, url):
     assert "at batch 1:" in page.locator("#ct-curves svg").get_attribute("aria-label")
 
 
+def test_off_the_screen_the_gallery_waits_until_it_is_seen_or_the_run_is_over(visit, url):
+    page = visit(url)
+    page.set_viewport_size({"width": 1280, "height": 500})
+    page.evaluate("scrollTo(0, 0)")
+    title = page.locator("#ct-gallery h3")
+    time.sleep(0.2)  # for the browser to see that the gallery is off the screen
+    set_batches(page, 500)
+    recorded, before = title.text_content(), frames(page)
+    press(page, "Run")
+    page.wait_for_function("n => +document.querySelector('#ct-curves svg').dataset.frame > n + 6", arg=before)
+    assert title.text_content() == recorded
+    page.locator("#ct-gallery").scroll_into_view_if_needed()
+    changed = "text => document.querySelector('#ct-gallery h3').textContent !== text"
+    page.wait_for_function(changed, arg=recorded)
+    page.evaluate("scrollTo(0, 0)")
+    press(page, "Stop")
+    wait_for(page, "Stopped")
+    last = page.locator(".status input[type=range]").input_value()  # the newest batch
+    page.wait_for_function(
+        "n => document.querySelector('#ct-gallery h3').textContent.startsWith(`Batch ${n}:`)", arg=last
+    )
+
+
 def test_a_lesson_sets_the_controls(visit, url):
     page = visit(url)
     page.get_by_text("Sorted by class", exact=True).first.click()
@@ -202,6 +225,9 @@ def test_what_visitors_type_is_shown_as_text(visit, chromium):
         assert HOSTILE[0] in page.locator("#ct-upload-pictures .skipped").text_content()
         press(page, "Run")
         wait_for(page, "Finished")
+        page.wait_for_function(  # off the screen, the gallery is in no hurry
+            "document.querySelector('#ct-gallery ul').textContent.includes('${alert(1)}')"
+        )
         shown = page.locator("#ct-gallery").text_content() + page.locator("#ct-classes").text_content()
         assert "${alert(1)}" in shown and "<img" in shown
         page.locator("#ct-classes svg").hover()
