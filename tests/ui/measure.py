@@ -6,15 +6,17 @@ A benchmark, never a test: figures are those of the machine at hand, which shoul
 from __future__ import annotations
 
 import bisect
+import collections
 import functools
 import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -22,6 +24,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 from playwright.sync_api import Page, Playwright, sync_playwright  # noqa: E402
 
 from clip_tta_core import engine  # noqa: E402
+from clip_tta_core.control import Control  # noqa: E402
+from clip_tta_core.records import Report, RunConfig  # noqa: E402
 from clip_tta_core.ui.handlers import Handlers  # noqa: E402
 from clip_tta_core.ui.layout import RECORDED, read_recorded  # noqa: E402
 from clip_tta_core.ui.lessons import FIRST, LESSONS, Lesson  # noqa: E402
@@ -42,6 +46,7 @@ MEASURED = {
     "the first lesson": FIRST,
     "a lesson with unknown pictures": next(x for x in LESSONS if x.name == "unknowns"),
 }
+IDLE = 10  # seconds
 ROUNDS = 3  # of every lesson; the machine's own speed wanders by more than what is to be measured
 
 
@@ -49,12 +54,16 @@ def main() -> None:
     print("| the page | measured |\n| --- | ---: |")
     say("up after `python app.py` (files in the disk cache)", f"{seconds_to_start():.1f} s")
     catalog, recorded = engine.catalog(), read_recorded(RECORDED)
-    run_to_end(engine.run(to_config(FIRST.settings() | {"batches": 1})))  # loads the model
+    kept(to_config(FIRST.settings() | {"batches": 1}))  # loads the model
     with sync_playwright() as playwright:
+
+        def visit(run: Callable[..., Iterator[Report]]) -> Visit:
+            return Visit(playwright, Handlers(catalog, recorded, run))
+
         for name, lesson in MEASURED.items():
-            measure_lesson(name, lesson, lambda: Visit(playwright, Handlers(catalog, recorded)))
-        with Visit(playwright, Handlers(catalog, recorded)) as visit:
-            measure_rate(visit)
+            measure_lesson(name, lesson, visit)
+        with visit(engine.run) as one:
+            measure_rate(one)
 
 
 class Visit:
@@ -78,6 +87,16 @@ class Visit:
     def __exit__(self, *_: object) -> None:
         self._browser.close()
         self._served.close(verbose=False)
+
+    def choose(self, lesson: Lesson) -> None:
+        self.page.locator("label.card", has_text=lesson.title).click()
+
+    def processor_seconds(self) -> float:
+        """What this process, which is the server, and the browser's processes have used so far."""
+        browser = self._browser.new_browser_cdp_session()
+        processes = browser.send("SystemInfo.getProcessInfo")["processInfo"]
+        browser.detach()
+        return time.process_time() + sum(one["cpuTime"] for one in processes)
 
 
 def say(what: str, figure: str) -> None:
@@ -120,14 +139,6 @@ def noting(run: Callable, sent: list[float]) -> Callable:
     return noted
 
 
-def run_to_end(steps: Iterable) -> float:
-    """Seconds until nothing more comes."""
-    start = time.time()
-    for _ in steps:
-        pass
-    return time.time() - start
-
-
 def press_run(page: Page) -> tuple[dict[str, list[float]], float]:
     """Press Run and wait for the end. -> times of what was painted, the press"""
     page.evaluate(WATCH)
@@ -139,38 +150,92 @@ def press_run(page: Page) -> tuple[dict[str, list[float]], float]:
     return page.evaluate("seen"), pressed
 
 
-def measure_lesson(name: str, lesson: Lesson, visit: Callable[[], Visit]) -> None:
+def measure_lesson(
+    name: str, lesson: Lesson, visit: Callable[[Callable[..., Iterator[Report]]], Visit]
+) -> None:
     """The same run without a page, beside an open page that does not show it, and on the page, in turns."""
-    took: dict[str, list[float]] = {
-        key: [] for key in ("alone", "beside", "shown", "usable", "answer", "first")
-    }
+    took: dict[str, list[float]] = collections.defaultdict(list)
     config = to_config(lesson.settings())
     for _ in range(ROUNDS):
-        took["alone"].append(run_to_end(engine.run(config)))
-        with visit() as one:
+        reports, pauses = kept(config)
+        took["alone"].append(sum(pauses))
+        with visit(engine.run) as one:
             took["usable"].append(one.usable)
-            one.page.locator("label.card", has_text=lesson.title).click()
-            took["beside"].append(run_to_end(engine.run(config)))
+            one.choose(lesson)
+            took["beside"].append(sum(kept(config)[1]))
             seen, pressed = press_run(one.page)
             took["shown"].append(seen["frames"][-1] - pressed)
             took["answer"].append(seen["words"][0] - pressed)
             took["first"].append(seen["frames"][bisect.bisect(seen["frames"], one.sent[0])] - pressed)
+        with visit(replaying(reports, pauses)) as one:
+            one.choose(lesson)
+            idle, drawing = processor_seconds_of_drawing(one)
+            took["idle"].append(idle)
+            took["drawing"].append(drawing)
+            took["share"].append(drawing / sum(pauses))
     middle = {key: statistics.median(values) for key, values in took.items()}
     if lesson is FIRST:
         say("usable in the browser", f"{middle['usable']:.1f} s")
         say("a press of Run is answered after", f"{1000 * middle['answer']:.0f} ms")
-    say(f"{name}: the first chart moves after", f"{middle['first']:.2f} s ({spread(took['first'], 2)})")
-    say(f"{name}, without a page", f"{middle['alone']:.1f} s ({spread(took['alone'])})")
+    say(f"{name}: the first chart moves after", f"{middle['first']:.2f} s ({spread(took['first'], '.2f')})")
     for key, what in (
+        ("alone", "without a page"),
         ("beside", "beside an open page that does not show it"),
         ("shown", "on the page, the browser on the same cores"),
     ):
-        said = f"{middle[key]:.1f} s ({spread(took[key])}), {middle[key] / middle['alone'] - 1:+.1%}"
-        say(f"{name}, {what}", said)
+        say(f"{name}, {what}", f"{middle[key]:.1f} s ({spread(took[key], '.1f')})")
+    say(f"{name}: an open page that shows nothing new takes", f"{middle['idle']:.1%} of a core")
+    say(
+        f"{name}: processor time of drawing it, and its share of the run's length",
+        f"{middle['drawing']:.2f} s, {middle['share']:.1%} ({spread(took['share'], '.1%')})",
+    )
 
 
-def spread(values: list[float], digits: int = 1) -> str:
-    return f"{min(values):.{digits}f} to {max(values):.{digits}f}"
+def kept(config: RunConfig) -> tuple[list[Report], list[float]]:
+    """A run's reports, and the seconds before each; in a thread of its own, as a run on the page."""
+    reports, pauses = [], []
+
+    def work() -> None:
+        last = time.time()
+        for report in engine.run(config):
+            reports.append(report)
+            pauses.append(time.time() - last)
+            last += pauses[-1]
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    return reports, pauses
+
+
+def replaying(reports: list[Report], pauses: list[float]) -> Callable[..., Iterator[Report]]:
+    """An engine that reports what another has, at the same pace, and needs no processor for it."""
+
+    def run(config: RunConfig, control: Control) -> Iterator[Report]:
+        for report, pause in zip(reports, pauses, strict=True):
+            time.sleep(pause)
+            yield report
+
+    return run
+
+
+def processor_seconds_of_drawing(visit: Visit) -> tuple[float, float]:
+    """What an open page that shows nothing new takes in a second, and what a replayed run takes beyond that.
+
+    Unlike the length of a run it is about the same whatever else slows the machine down. A run on all cores
+    loses at least this time divided by the cores and, if all wait for the one that draws, the whole.
+    """
+    time.sleep(2)  # the page is still busy with what was pressed last
+    start = visit.processor_seconds()
+    time.sleep(IDLE)
+    idle = (visit.processor_seconds() - start) / IDLE
+    start, since = visit.processor_seconds(), time.time()
+    press_run(visit.page)
+    return idle, visit.processor_seconds() - start - idle * (time.time() - since)
+
+
+def spread(values: list[float], shape: str) -> str:
+    return f"{min(values):{shape}} to {max(values):{shape}}"
 
 
 def measure_rate(visit: Visit) -> None:
