@@ -64,8 +64,7 @@ const draw = () => {
   const some = all.filter(FILTERS[kept]);
   grid.replaceChildren(...(some.length ? some.map((tile) => picture(value, tile, method, strangers)) : [h("li", { class: "none", text: "None in this batch." })]));
 };
-// Off the screen, where its many tiles would cost the run as much as all the charts, it waits until it comes there
-// or until no more batches come.
+// Its many tiles are a quarter of all drawing: off the screen it waits until it comes there or no more batches come.
 const PATIENCE = 3000;
 let onScreen = true, later = 0;
 const drawWhenSeen = () => {

@@ -47,7 +47,7 @@ MEASURED = {
     "a lesson with unknown pictures": next(x for x in LESSONS if x.name == "unknowns"),
 }
 IDLE = 10  # seconds
-ROUNDS = 3  # of every lesson; the machine's own speed wanders by more than what is to be measured
+ROUNDS = 6  # of every lesson; the machine's own speed wanders by more than what is to be measured
 
 
 def main() -> None:
@@ -184,6 +184,8 @@ def measure_lesson(
         ("shown", "on the page, the browser on the same cores"),
     ):
         say(f"{name}, {what}", f"{middle[key]:.1f} s ({spread(took[key], '.1f')})")
+    added = [shown / beside - 1 for shown, beside in zip(took["shown"], took["beside"], strict=True)]
+    say(f"{name}: drawing adds", f"{statistics.median(added):.1%} ({spread(added, '.1%')})")
     say(f"{name}: an open page that shows nothing new takes", f"{middle['idle']:.1%} of a core")
     say(
         f"{name}: processor time of drawing it, and its share of the run's length",
