@@ -6,7 +6,7 @@ const range = root.querySelector("input"), replay = root.querySelector("button")
 const WORDS = { idle: "Ready", waiting: "Starting", loading: "Getting ready", running: "Running", paused: "Paused",
   stopping: "Stopping", stopped: "Stopped", done: "Finished", failed: "Stopped", recorded: "A recorded run" };
 const GOING = ["waiting", "loading", "running", "paused", "stopping"];
-let timer = null, state = "idle", shown = {};
+let timer = null, state = "idle", done = 0, shown = {};
 let open = false;  // from a press of Run to its end: what a run sent before Stop may arrive after the end
 
 const value = () => shown;
@@ -62,6 +62,7 @@ replay.addEventListener("click", () => (timer ? (halt(), look(null)) : play()));
 
 cliptta.on("state", element, (news) => {
   state = news.state;
+  done = news.done || 0;
   if (news.local && state === "waiting") { open = true; halt(); look(null); }
   draw();
 });
@@ -69,7 +70,9 @@ cliptta.on("status", element, (news) => {
   if (GOING.includes(news.state) && !open) return;
   open = open && GOING.includes(news.state);
   shown = news;
-  cliptta.emit("state", { state: shown.state || "idle", done: shown.done || 0 });
+  const now = { state: shown.state || "idle", done: shown.done || 0 };
+  if (now.state === state && now.done === done) draw();   // a step further, which nobody else shows
+  else cliptta.emit("state", now);
 });
 // The recorded run plays itself once, unless the visitor prefers stillness.
 if (value().state === "recorded" && !matchMedia("(prefers-reduced-motion: reduce)").matches) setTimeout(() => state === "recorded" && play(), 900);

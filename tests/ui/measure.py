@@ -24,7 +24,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 from playwright.sync_api import Page, Playwright, sync_playwright  # noqa: E402
 
 from clip_tta_core import engine  # noqa: E402
-from clip_tta_core.control import Control  # noqa: E402
+from clip_tta_core.control import Control, Progress  # noqa: E402
 from clip_tta_core.records import Report, RunConfig  # noqa: E402
 from clip_tta_core.ui.handlers import Handlers  # noqa: E402
 from clip_tta_core.ui.layout import RECORDED, read_recorded  # noqa: E402
@@ -46,6 +46,7 @@ MEASURED = {
     "the first lesson": FIRST,
     "a lesson with unknown pictures": next(x for x in LESSONS if x.name == "unknowns"),
 }
+Event = tuple[float, Report | Progress]  # seconds since the one before it, what is said
 IDLE = 10  # seconds
 ROUNDS = 6  # of every lesson; the machine's own speed wanders by more than what is to be measured
 
@@ -157,22 +158,22 @@ def measure_lesson(
     took: dict[str, list[float]] = collections.defaultdict(list)
     config = to_config(lesson.settings())
     for _ in range(ROUNDS):
-        reports, pauses = kept(config)
-        took["alone"].append(sum(pauses))
+        events = kept(config)
+        took["alone"].append(seconds(events))
         with visit(engine.run) as one:
             took["usable"].append(one.usable)
             one.choose(lesson)
-            took["beside"].append(sum(kept(config)[1]))
+            took["beside"].append(seconds(kept(config)))
             seen, pressed = press_run(one.page)
             took["shown"].append(seen["frames"][-1] - pressed)
             took["answer"].append(seen["words"][0] - pressed)
             took["first"].append(seen["frames"][bisect.bisect(seen["frames"], one.sent[0])] - pressed)
-        with visit(replaying(reports, pauses)) as one:
+        with visit(replaying(events)) as one:
             one.choose(lesson)
             idle, drawing = processor_seconds_of_drawing(one)
             took["idle"].append(idle)
             took["drawing"].append(drawing)
-            took["share"].append(drawing / sum(pauses))
+            took["share"].append(drawing / seconds(events))
     middle = {key: statistics.median(values) for key, values in took.items()}
     if lesson is FIRST:
         say("usable in the browser", f"{middle['usable']:.1f} s")
@@ -193,30 +194,57 @@ def measure_lesson(
     )
 
 
-def kept(config: RunConfig) -> tuple[list[Report], list[float]]:
-    """A run's reports, and the seconds before each; in a thread of its own, as a run on the page."""
-    reports, pauses = [], []
+class Notebook(Control):
+    """A control that keeps where a run says it is."""
+
+    def __init__(self, note: Callable[[Progress], None]) -> None:
+        super().__init__()
+        self._note = note
+
+    def announce(self, progress: Progress) -> None:
+        self._note(progress)
+        super().announce(progress)
+
+    def checkpoint(self, progress: Progress) -> None:
+        self._note(progress)
+        super().checkpoint(progress)
+
+
+def kept(config: RunConfig) -> list[Event]:
+    """What a run says, each with the seconds before it; in a thread of its own, as a run on the page."""
+    events: list[Event] = []
 
     def work() -> None:
         last = time.time()
-        for report in engine.run(config):
-            reports.append(report)
-            pauses.append(time.time() - last)
-            last += pauses[-1]
+
+        def note(said: Report | Progress) -> None:
+            nonlocal last
+            events.append((time.time() - last, said))
+            last = time.time()
+
+        for report in engine.run(config, Notebook(note)):
+            note(report)
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    return reports, pauses
+    return events
 
 
-def replaying(reports: list[Report], pauses: list[float]) -> Callable[..., Iterator[Report]]:
-    """An engine that reports what another has, at the same pace, and needs no processor for it."""
+def seconds(events: list[Event]) -> float:
+    return sum(pause for pause, _ in events)
+
+
+def replaying(events: list[Event]) -> Callable[..., Iterator[Report]]:
+    """An engine that says what another has, at the same pace, and needs no processor for it."""
 
     def run(config: RunConfig, control: Control) -> Iterator[Report]:
-        for report, pause in zip(reports, pauses, strict=True):
+        for pause, said in events:
             time.sleep(pause)
-            yield report
+            if isinstance(said, Report):
+                yield said
+            else:
+                control.checkpoint(said)
 
     return run
 
