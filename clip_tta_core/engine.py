@@ -25,7 +25,8 @@ from torch import Tensor
 from clip_tta_core import limits, scores
 from clip_tta_core.clip import prompts
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
-from clip_tta_core.clip.loading import MINI, MODELS, LoadedClip, check_name, choose_device, classifier, load
+from clip_tta_core.clip.embedded import EMBEDDED
+from clip_tta_core.clip.loading import MODELS, LoadedClip, check_name, choose_device, classifier, load
 from clip_tta_core.control import Control, Progress, Stopped
 from clip_tta_core.corruptions import CORRUPTIONS
 from clip_tta_core.corruptions.schedule import SCHEDULES
@@ -50,10 +51,6 @@ from clip_tta_core.stream import ARRIVALS, Stream, open_source, open_unknowns
 
 Result = TypeVar("Result")
 ZERO_SHOT = "zero_shot"  # the reference of every comparison, part of every run
-DRAWINGS_ONLY = (
-    "mini-CLIP has seen nothing but drawings of its own world, so its answers to other pictures mean little; "
-    "choose a larger CLIP under Model and classes."
-)
 LIMITS = {
     "batch_size": (1, 512),
     "batches": (1, 2000),
@@ -191,8 +188,8 @@ def _run(config: RunConfig, control: Control) -> Iterator[Report]:
                     outcomes[name] = runner.process(images, batch, control, progress)
                     notes += _notes(METHODS[name].title, outcomes[name], stream.unknowns is not None)
                     notes += runner.take_notes()
-                if config.model == MINI and config.source != "rendered":
-                    notes.append(DRAWINGS_ONLY)
+                if config.model in EMBEDDED and not EMBEDDED[config.model].is_at_home(config.source):
+                    notes.append(EMBEDDED[config.model].abroad)
                 yield Report(step, len(stream), batch, outcomes, str(loaded.device), tuple(notes))
         except Stopped:
             return

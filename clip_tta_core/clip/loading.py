@@ -1,6 +1,6 @@
 """Load a CLIP by name once, keep it frozen, and hand out zero-shot classifiers that share it.
 
-"mini-clip"                          the model that ships with the project
+"mini-clip", "photo-clip"            the models that ship with the project
 "ViT-B-32/laion2b_s34b_b79k"         architecture and pretraining tag, as open_clip lists them
 "hf-hub:org/name"                    a repository on the Hugging Face hub
 "ViT-B-32@/path/weights.safetensors" an architecture with weights from a local file; OpenAI's own weights
@@ -19,6 +19,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import open_clip
@@ -28,18 +29,19 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from clip_tta_core import limits
-from clip_tta_core.clip import weights
+from clip_tta_core.clip import embedded, weights
 from clip_tta_core.clip.aside import aside
 from clip_tta_core.clip.classifier import ClipClassifier
+from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.prompts import fill, templates
 from clip_tta_core.records import Choice, Loading
 from clip_tta_core.registry import Registry, unknown_name
 
-MINI = "mini-clip"
+MINI = embedded.MINI.name
 
 MODELS: Registry[Choice] = Registry("model")  # the short list of the page; `load` takes any name
 for _model in (
-    Choice(MINI, "mini-CLIP", "Ships with this page and knows the rendered objects; 64 px.", "here"),
+    *(Choice(member.name, member.title, member.help, "here") for member in EMBEDDED.values()),
     Choice(
         "ViT-B-32/openai",
         "ViT-B/32, OpenAI",
@@ -78,7 +80,6 @@ for _model in (
     # SigLIP's texts are read by a package that is not asked for otherwise.
     if "SigLIP" not in _model.name or importlib.util.find_spec("transformers"):
         MODELS.register(_model)
-MINI_FOLDER = Path(__file__).parents[2] / "assets" / "mini_clip"
 TEXTS_AT_ONCE = 64  # a few seconds of a ViT-B's text encoder on a laptop; in between, one sees progress
 LISTS_KEPT = 32  # class lists whose text features a model remembers
 # Bytes of intermediate results a CPU run may keep for the backward pass. With ViT-B/32, 64 pictures and 40
@@ -185,7 +186,9 @@ def check_name(model: str) -> None:
         return
     architecture, tag = _parts(model)
     if architecture not in open_clip.list_models():
-        raise ValueError(unknown_name("CLIP architecture", architecture, [MINI, *open_clip.list_models()]))
+        raise ValueError(
+            unknown_name("CLIP architecture", architecture, [*EMBEDDED, *open_clip.list_models()])
+        )
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if "@" not in model and tag not in tags:
         known = tags or ["none, give a file as " + architecture + "@/path/weights.safetensors"]
@@ -245,7 +248,7 @@ def _keep(key: Key, loaded: LoadedClip) -> None:
     """Put a model on the shelf and take off those used longest ago; runs that use one keep it alive."""
     with _guard:
         _shelf[key] = loaded
-        others = [old for old in _shelf if old[0] != MINI]
+        others = [old for old in _shelf if old[0] not in EMBEDDED]
         most = limits.MODELS_KEPT.value or len(others)
         for old in others[: max(0, len(others) - most)]:
             del _shelf[old]
@@ -256,12 +259,12 @@ def _place(model: str, device: torch.device, tell: Observer) -> LoadedClip:
     if on_cpu is not None:  # in a process of its own, a copy is faster than reading the file again
         return _moved(on_cpu, device)
     tell(Loading(model, "loading"))
-    return _load_mini(device) if model == MINI else _load_open_clip(model, device, tell)
+    return _load_embedded(model, device) if model in EMBEDDED else _load_open_clip(model, device, tell)
 
 
 def _moved(loaded: LoadedClip, device: torch.device) -> LoadedClip:
     visual, text = (copy.deepcopy(tower).to(device) for tower in (loaded.visual, loaded.text))
-    autocast = None if loaded.name == MINI else choose_autocast(device)
+    autocast = None if loaded.name in EMBEDDED else choose_autocast(device)
     changes = {"device": device, "autocast": autocast, "micro_batch": None, "texts": OrderedDict()}
     return dataclasses.replace(loaded, visual=visual, text=text, **changes)
 
@@ -314,15 +317,13 @@ def _text_features(
     return features
 
 
-def _load_mini(device: torch.device) -> LoadedClip:
-    from clip_tta_core.clip import mini
-
-    model = mini.load(MINI_FOLDER).to(device)
+def _load_embedded(name: str, device: torch.device) -> LoadedClip:
+    model = embedded.load(EMBEDDED[name]).to(device)
     config = model.config
     return LoadedClip(
-        MINI,
+        name,
         model.visual.requires_grad_(False).eval(),
-        TextTower(model.text, mini.tokenize).requires_grad_(False).eval(),
+        TextTower(model.text, partial(embedded.tokenize, name)).requires_grad_(False).eval(),
         model.logit_scale.exp().item(),
         tuple(config.mean),
         tuple(config.std),

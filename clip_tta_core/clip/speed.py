@@ -12,10 +12,11 @@ from functools import cache
 import torch
 
 from clip_tta_core.clip.aside import aside
-from clip_tta_core.clip.loading import MINI, choose_autocast, choose_device
+from clip_tta_core.clip.embedded import EMBEDDED
+from clip_tta_core.clip.loading import choose_autocast, choose_device
 
 OPERATIONS = {  # floating-point operations of one picture forward, as torch counts them
-    MINI: 38e6,
+    **{member.name: member.operations for member in EMBEDDED.values()},
     "ViT-B-32": 8.8e9,
     "ViT-B-16": 35e9,
     "ViT-L-14": 162e9,
@@ -23,8 +24,8 @@ OPERATIONS = {  # floating-point operations of one picture forward, as torch cou
     "ViT-B-16-SigLIP": 35e9,
     "MobileCLIP-S1": 9.3e9,
 }
-# What encoders reach of that rate, as measured on two cores; mini-CLIP's products are small.
-SHARE, SHARE_OF_MINI = 0.8, 0.4
+# What encoders reach of that rate, as measured on two cores; the products of the embedded ones are small.
+SHARE, SHARE_OF_SMALL = 0.8, 0.4
 SECONDS = 0.12  # to measure the machine
 SIDE = {"cpu": 768, "cuda": 4096, "mps": 2048}
 
@@ -34,7 +35,7 @@ def pictures_per_second(model: str) -> float | None:
     operations = OPERATIONS.get(model.partition("/")[0])
     if operations is None:
         return None
-    share = SHARE_OF_MINI if model == MINI else SHARE
+    share = SHARE_OF_SMALL if model in EMBEDDED else SHARE
     return float(f"{share * matmul_rate() / operations:.0e}")
 
 

@@ -45,11 +45,14 @@ class Dataset:
     templates: str = "single"  # a name of clip.prompts.TEMPLATES
     size: int = SIZE  # side of its pictures in pixels
     corrupted: bool = False  # its pictures come corrupted, by kind and severity
+    instead: str = ""  # the pattern of what does as well as all that it needs
     download: Callable[[Path], object] | None = None
     megabytes: int = 0  # to download
 
     def missing(self, folder: Path) -> str:
         """The first pattern that nothing in `folder` matches, or ""."""
+        if self.instead and any(folder.glob(self.instead)):
+            return ""
         return next((need for need in self.needs if not any(folder.glob(need))), "")
 
     @property
@@ -174,21 +177,23 @@ DATASETS: Registry[Dataset] = Registry("data set")
 for _dataset in (
     Dataset(
         "cifar10",
-        "CIFAR-10",
-        "The 10,000 test pictures of ten animals and vehicles, 32 px.",
+        "Photographs (CIFAR-10)",
+        "Test pictures of ten animals and vehicles, 32 px.",
         ("cifar-10-batches-py/test_batch",),
         partial(readers.cifar, "CIFAR10"),
         size=32,
+        instead=readers.cifar_classes("CIFAR10"),
         download=readers.fetch("CIFAR10"),
         megabytes=170,
     ),
     Dataset(
         "cifar100",
-        "CIFAR-100",
-        "The 10,000 test pictures of a hundred everyday things, 32 px.",
+        "Photographs (CIFAR-100)",
+        "Test pictures of a hundred everyday things, 32 px.",
         ("cifar-100-python/test",),
         partial(readers.cifar, "CIFAR100"),
         size=32,
+        instead=readers.cifar_classes("CIFAR100"),
         download=readers.fetch("CIFAR100"),
         megabytes=169,
     ),

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from clip_tta_core import engine, hosting
-from clip_tta_core.clip import mini, speed
-from clip_tta_core.clip.loading import MINI, devices
+from clip_tta_core.clip import embedded, speed
+from clip_tta_core.clip.loading import devices
 from clip_tta_core.engine import LIMITS
 from clip_tta_core.hparams import Knob
 from clip_tta_core.palette import look
@@ -134,7 +134,7 @@ def _model(catalog: Catalog) -> list[Field]:
         "help": "One a line, or with commas between; empty for the usual ones. mini-CLIP knows only its own.",
         "most": MOST_CLASSES,
         "longest": LONGEST,
-        "knows": {MINI: list(mini.words())},
+        "knows": {name: list(embedded.vocabulary(name).words) for name in embedded.EMBEDDED},
     }
     usual = Choice(
         USUAL, "The usual ones", "A data set's own sentences; for other pictures “a photo of a {}”."

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from clip_tta_core.clip import mini, speed
-from clip_tta_core.clip.loading import MINI, MODELS
+from clip_tta_core.clip import embedded, speed
+from clip_tta_core.clip.embedded import EMBEDDED
+from clip_tta_core.clip.loading import MODELS
 
 
 def operations(visual: torch.nn.Module, side: int, device: str) -> int:
@@ -22,8 +23,11 @@ def test_a_picture_costs_what_is_declared(architecture):
     assert speed.OPERATIONS[architecture] == pytest.approx(counted, rel=0.03)
 
 
-def test_mini_clip_costs_what_is_declared():
-    assert speed.OPERATIONS[MINI] == pytest.approx(operations(mini.load().visual, 64, "cpu"), rel=0.03)
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_an_embedded_clip_costs_what_is_declared(name):
+    model = embedded.load(EMBEDDED[name])
+    counted = operations(model.visual, model.config.image_size, "cpu")
+    assert speed.OPERATIONS[name] == pytest.approx(counted, rel=0.03)
 
 
 def test_every_model_of_the_list_has_its_cost():
