@@ -76,7 +76,11 @@ def save(model: TwoTowers, folder: Path, training: Mapping[str, object], stored:
     folder.mkdir(parents=True, exist_ok=True)
     record = {"model": asdict(model.config), "training": dict(training)}
     (folder / "config.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    weights = {name: value.to(stored).contiguous() for name, value in model.state_dict().items()}
+    # The scale is a single number, of which half precision would keep three digits.
+    weights = {
+        name: (value.to(stored) if value.ndim else value).contiguous()
+        for name, value in model.state_dict().items()
+    }
     save_file(weights, folder / "model.safetensors")
 
 
