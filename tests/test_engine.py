@@ -426,6 +426,6 @@ def test_an_embedded_clip_warns_of_pictures_from_outside_its_world():
     uploads = dict(source="upload", pictures=mine, class_names=("cat", "cup"), batches=1)
     assert embedded.MINI.abroad in reports(**uploads)[0].notes
     assert embedded.MINI.abroad not in reports(batches=1)[0].notes
-    assert not reports(**uploads, model="photo-clip")[0].notes
-    drawings = reports(model="photo-clip", class_names=("cat", "mushroom"), batches=1)
+    assert embedded.PHOTO.abroad not in reports(**uploads, model="photo-clip")[0].notes
+    drawings = reports(model="photo-clip", class_names=("cat", "horse"), batches=1)
     assert embedded.PHOTO.abroad in drawings[0].notes
