@@ -196,6 +196,8 @@ def read_recorded(catalog: Catalog) -> Table | None:
 class Ranking(Picture):
     """The table, a picture of it, and its buttons; its events are start, stop and watch."""
 
+    events = ("start", "stop", "watch")
+
     def __init__(self, value: Any = None, *, methods: list | None = None, **kwargs: Any) -> None:
         template = """<div class="bar">
 <div class="buttons"><button type="button" class="strong" data-do="start">Compare</button>

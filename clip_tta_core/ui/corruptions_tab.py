@@ -203,6 +203,8 @@ class SubjectBar(Picture):
 class CorruptionSheet(Picture):
     """Nineteen tiles by family, each of which opens into its five severities; its event is take."""
 
+    events = ("take",)
+
     def __init__(self, value: Any = None, **kwargs: Any) -> None:
         super().__init__(
             value,

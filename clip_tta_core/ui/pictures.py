@@ -12,21 +12,23 @@ import gradio as gr
 from gradio_client.utils import is_file_obj_with_meta
 
 from clip_tta_core.sources.limits import LIMITS
-from clip_tta_core.ui.theme import script
+from clip_tta_core.ui.theme import loader
 from clip_tta_core.ui.words import CURVES
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2")  # sent as they are; all else is packed in one
 
 
 class Picture(gr.HTML):
-    """A part of the page whose script is assets/js/<name>.js and whose value is plain data."""
+    """A part of the page whose script is assets/js/parts/<name>.js and whose value is plain data."""
+
+    events: tuple[str, ...] = ()  # that the script triggers; each is a listener of the part
 
     def __init__(self, value: Any = None, *, name: str, template: str, describe: str, **kwargs: Any) -> None:
         self.describe = describe
         super().__init__(
             value=value,
             html_template=template,
-            js_on_load=script(name),
+            js_on_load=loader(name, self.events),
             apply_default_css=False,
             elem_id=kwargs.pop("elem_id", f"ct-{name}"),
             elem_classes=["ct", f"ct-{name}"],
@@ -150,6 +152,8 @@ class Transport(Picture):
     `controls` says for which models a run can be paused and stepped here, `others` for all it does not name.
     """
 
+    events = ("run", "pause", "step", "stop", "reset")
+
     def __init__(
         self, value: Any = None, *, controls: dict | None = None, others: bool = True, **kwargs: Any
     ) -> None:
@@ -211,6 +215,8 @@ class Message(Picture):
 class Exports(Picture):
     """Downloads of a run and a link to its settings; its events are csv, json, png and link."""
 
+    events = ("csv", "json", "png", "link")
+
     def __init__(self, value: Any = None, **kwargs: Any) -> None:
         names = {
             "csv": "Numbers (CSV)",
@@ -228,6 +234,8 @@ class Exports(Picture):
 
 class Upload(Picture):
     """The visitor's own pictures for one purpose; its events are read, recount and clear."""
+
+    events = ("read", "recount", "clear")
 
     def __init__(self, value: Any = None, *, purpose: str, title: str, help: str, **kwargs: Any) -> None:
         template = f"""<details class="section"><summary>{title}</summary><p class="help">{help}</p>

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 import gradio as gr
 
@@ -40,14 +47,35 @@ def css() -> str:
     return "\n".join(path.read_text("utf-8") for path in sorted((ASSETS / "css").glob("*.css")))
 
 
-def script(name: str) -> str:
-    """The script of one picture."""
-    return (ASSETS / "js" / f"{name}.js").read_text("utf-8")
+@cache
+def modules() -> Path:
+    """The folder that browsers load the scripts from.
+
+    It is a copy, whose address is new at every start of the app: browsers keep a module for days (Gradio sends
+    no expiry with it), what it imports does not inherit a query behind its address, and after an update a page
+    must not mix modules of two versions.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="cliptta-js-")).resolve()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    shutil.copytree(ASSETS / "js", folder, dirs_exist_ok=True)
+    gr.set_static_paths([folder])
+    return folder
+
+
+def loader(name: str, events: Sequence[str] = ()) -> str:
+    """What a part runs in the browser: it hands the module parts/<name>.js all that Gradio gives to a part.
+
+    Gradio takes the names of a part's own events from the strings in this script.
+    """
+    address = f"/gradio_api/file={quote(modules().as_posix())}/parts/{name}.js"
+    return (
+        f"const events = {json.dumps(list(events))};\n"
+        f'import((window.gradio_config?.root ?? "") + {json.dumps(address)}).then((module) =>\n'
+        "  module.default({ element, props, watch, trigger, server, upload, events }));"
+    )
 
 
 def head() -> str:
-    """Style sheets, and what every picture's script relies on.
-
-    Styles go here because Gradio rewrites what it is given as `css`, and breaks rules for the dark mode.
-    """
-    return f"<style>{css()}</style><script>{script('shared')}</script>"
+    """Style sheets. They go here because Gradio rewrites what it is given as `css`, and breaks rules for the
+    dark mode."""
+    return f"<style>{css()}</style>"
