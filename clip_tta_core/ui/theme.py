@@ -51,9 +51,9 @@ def css() -> str:
 def modules() -> Path:
     """The folder that browsers load the scripts from.
 
-    It is a copy, whose address is new at every start of the app: browsers keep a module for days (Gradio sends
-    no expiry with it), what it imports does not inherit a query behind its address, and after an update a page
-    must not mix modules of two versions.
+    It is a copy, whose address is new at every start of the app. Browsers keep a module for days, as Gradio
+    sends no expiry with it, and what it imports does not inherit a query behind its address: after an update
+    a page would mix modules of two versions.
     """
     folder = Path(tempfile.mkdtemp(prefix="cliptta-js-")).resolve()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
