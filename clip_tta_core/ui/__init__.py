@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 
 from clip_tta_core.sources.uploads import LIMITS
-from clip_tta_core.ui.layout import build
-from clip_tta_core.ui.theme import head, theme
+from clip_tta_core.ui.page.layout import build
+from clip_tta_core.ui.page.theme import head, theme
 
 LINE = 20  # visitors who may wait
 SESSIONS = 200  # pages whose state is kept

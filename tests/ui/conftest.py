@@ -15,7 +15,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 from clip_tta_core import engine, ui  # noqa: E402
 from clip_tta_core.records import RunConfig, RunLog  # noqa: E402
 from clip_tta_core.ui import layout  # noqa: E402
-from clip_tta_core.ui.handlers import Handlers  # noqa: E402
+from clip_tta_core.ui.session.handlers import Handlers  # noqa: E402
 from tests.ui.fakes import fake_engine  # noqa: E402
 
 CHROMIUM = next(

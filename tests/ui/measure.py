@@ -26,10 +26,10 @@ from playwright.sync_api import Page, Playwright, sync_playwright  # noqa: E402
 from clip_tta_core import engine  # noqa: E402
 from clip_tta_core.control import Control, Progress  # noqa: E402
 from clip_tta_core.records import Report, RunConfig  # noqa: E402
-from clip_tta_core.ui.handlers import Handlers  # noqa: E402
-from clip_tta_core.ui.layout import RECORDED, read_recorded  # noqa: E402
-from clip_tta_core.ui.lessons import FIRST, LESSONS, Lesson  # noqa: E402
-from clip_tta_core.ui.settings import to_config  # noqa: E402
+from clip_tta_core.ui.session.handlers import Handlers  # noqa: E402
+from clip_tta_core.ui.page.layout import RECORDED, read_recorded  # noqa: E402
+from clip_tta_core.ui.session.lessons import FIRST, LESSONS, Lesson  # noqa: E402
+from clip_tta_core.ui.session.settings import to_config  # noqa: E402
 from tests.ui.conftest import CHROMIUM, QUIET, free_port, serve  # noqa: E402
 
 ROOT = Path(__file__).parents[2]

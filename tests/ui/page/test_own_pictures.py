@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 
 from clip_tta_core import engine, hosting
 from clip_tta_core.clip import loading
-from clip_tta_core.ui.handlers import Handlers
-from clip_tta_core.ui.lessons import FIRST
+from clip_tta_core.ui.session.handlers import Handlers
+from clip_tta_core.ui.session.lessons import FIRST
 from tests.sources.test_uploads import ARCHIVES, READ, REFUSED, photograph_tree
 from tests.ui.conftest import make_log, serve, zipped
 

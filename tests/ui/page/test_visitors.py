@@ -15,9 +15,9 @@ from PIL import Image
 from clip_tta_core import engine
 from clip_tta_core.records import RunConfig, RunLog
 from clip_tta_core.ui import views
-from clip_tta_core.ui.handlers import Handlers
-from clip_tta_core.ui.lessons import FIRST
-from clip_tta_core.ui.settings import to_config
+from clip_tta_core.ui.session.handlers import Handlers
+from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.session.settings import to_config
 from tests.ui.conftest import make_log, serve
 from tests.ui.fakes import fake_engine
 

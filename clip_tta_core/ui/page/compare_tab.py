@@ -18,12 +18,12 @@ from clip_tta_core.engine import LIMITS
 from clip_tta_core.palette import ordered
 from clip_tta_core.records import Catalog, RunConfig, Standing
 from clip_tta_core.ui import words
-from clip_tta_core.ui.handlers import BETWEEN, POLL, Handlers
-from clip_tta_core.ui.lessons import FIRST
-from clip_tta_core.ui.pictures import Picture
-from clip_tta_core.ui.runs import Run
-from clip_tta_core.ui.settings import class_names, to_config
-from clip_tta_core.ui.theme import ASSETS
+from clip_tta_core.ui.session.handlers import BETWEEN, POLL, Handlers
+from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.page.parts import Picture
+from clip_tta_core.ui.session.runs import Run
+from clip_tta_core.ui.session.settings import class_names, to_config
+from clip_tta_core.ui.page.theme import ASSETS
 
 View = dict[str, Any]
 

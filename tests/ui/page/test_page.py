@@ -11,8 +11,8 @@ from gradio_client import Client
 
 from clip_tta_core import engine
 from clip_tta_core.records import RunLog
-from clip_tta_core.ui.handlers import Handlers
-from clip_tta_core.ui.lessons import FIRST
+from clip_tta_core.ui.session.handlers import Handlers
+from clip_tta_core.ui.session.lessons import FIRST
 from tests.ui.fakes import fake_engine
 
 

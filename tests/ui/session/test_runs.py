@@ -4,7 +4,7 @@ import threading
 import time
 
 from clip_tta_core.records import RunConfig, RunLog
-from clip_tta_core.ui.runs import KEPT_LOGS, Run, Runs
+from clip_tta_core.ui.session.runs import KEPT_LOGS, Run, Runs
 from tests.ui.fakes import fake_engine
 
 CONFIG = RunConfig(batches=50, batch_size=4)

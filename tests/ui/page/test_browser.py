@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from clip_tta_core import engine
-from clip_tta_core.ui.handlers import Handlers
+from clip_tta_core.ui.session.handlers import Handlers
 from tests.ui.conftest import make_log, serious_violations, serve
 from tests.ui.fakes import fake_engine
 

@@ -12,7 +12,7 @@ from PIL import Image
 from clip_tta_core import plots
 from clip_tta_core.corruptions import CORRUPTIONS, corrupt
 from clip_tta_core.ui import corruptions_tab
-from clip_tta_core.ui.corruptions_tab import KEPT_UPLOADS, SIDE, Darkroom, families
+from clip_tta_core.ui.page.corruptions_tab import KEPT_UPLOADS, SIDE, Darkroom, families
 from tests.ui.conftest import serious_violations
 
 CAT = {"object": "cat", "seed": 4}

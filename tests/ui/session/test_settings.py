@@ -9,9 +9,9 @@ from clip_tta_core import engine, hosting, record
 from clip_tta_core.clip import prompts, speed
 from clip_tta_core.records import RunConfig
 from clip_tta_core.ui import controls, links
-from clip_tta_core.ui.handlers import start
-from clip_tta_core.ui.lessons import FIRST, LESSONS
-from clip_tta_core.ui.settings import defaults, split_names, to_config
+from clip_tta_core.ui.session.handlers import start
+from clip_tta_core.ui.session.lessons import FIRST, LESSONS
+from clip_tta_core.ui.session.settings import defaults, split_names, to_config
 
 
 def test_the_defaults_are_those_of_a_run_config():

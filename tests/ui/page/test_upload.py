@@ -14,8 +14,8 @@ from PIL import Image
 
 from clip_tta_core import engine, hosting
 from clip_tta_core.control import Progress, Stopped
-from clip_tta_core.ui.handlers import Handlers
-from clip_tta_core.ui.lessons import FIRST
+from clip_tta_core.ui.session.handlers import Handlers
+from clip_tta_core.ui.session.lessons import FIRST
 from tests.ui.conftest import make_log, serious_violations, serve, zipped
 from tests.ui.fakes import fake_engine
 from tests.ui.test_browser import press, wait_for

@@ -18,10 +18,10 @@ from clip_tta_core.clip.loading import MINI
 from clip_tta_core.palette import ordered
 from clip_tta_core.records import Catalog, RunConfig, RunLog
 from clip_tta_core.ui import albums, links, status, views, words
-from clip_tta_core.ui.albums import Albums, Reading
-from clip_tta_core.ui.lessons import FIRST
-from clip_tta_core.ui.runs import Run, Runs
-from clip_tta_core.ui.settings import USUAL, class_names, defaults, split_names, to_config
+from clip_tta_core.ui.session.albums import Albums, Reading
+from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.session.runs import Run, Runs
+from clip_tta_core.ui.session.settings import USUAL, class_names, defaults, split_names, to_config
 
 BETWEEN = 0.09  # seconds between two updates of the page: ten a second, with the time that one takes
 BETWEEN_BATCHES = 0.4  # and between two batches in the gallery, which weigh more

@@ -10,7 +10,7 @@ from clip_tta_core import engine, export
 from clip_tta_core.control import Progress
 from clip_tta_core.records import RunConfig, Standing
 from clip_tta_core.ui import compare_tab, words
-from clip_tta_core.ui.compare_tab import Table, view
+from clip_tta_core.ui.page.compare_tab import Table, view
 from tests.ui.conftest import serious_violations
 
 CATALOG = engine.catalog()

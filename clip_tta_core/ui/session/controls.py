@@ -13,7 +13,7 @@ from clip_tta_core.engine import LIMITS
 from clip_tta_core.hparams import Knob
 from clip_tta_core.palette import look
 from clip_tta_core.records import Catalog, Choice, MethodCard
-from clip_tta_core.ui.settings import LONGEST, MOST_CLASSES, USUAL, methods, whole
+from clip_tta_core.ui.session.settings import LONGEST, MOST_CLASSES, USUAL, methods, whole
 
 Field = dict[str, Any]
 COMFORTABLE = {

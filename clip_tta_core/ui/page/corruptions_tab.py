@@ -22,8 +22,8 @@ from clip_tta_core import plots
 from clip_tta_core.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from clip_tta_core.sources import rendered, uploads
 from clip_tta_core.sources.limits import LIMITS
-from clip_tta_core.ui.pictures import Picture
-from clip_tta_core.ui.views import data_address
+from clip_tta_core.ui.page.parts import Picture
+from clip_tta_core.ui.session.views import data_address
 
 View = dict[str, Any]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from clip_tta_core import engine
 from clip_tta_core.records import Pictures, RunConfig
-from clip_tta_core.ui.settings import Settings, to_config
+from clip_tta_core.ui.session.settings import Settings, to_config
 
 LONGEST = 4000  # characters of one value
 BLANK = Pictures(np.zeros((1, 1, 1, 3), dtype=np.uint8), np.full(1, -1), ("",))

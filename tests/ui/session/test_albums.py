@@ -10,7 +10,7 @@ from clip_tta_core.records import Pictures
 from clip_tta_core.sources import uploads
 from clip_tta_core.sources.uploads import Upload
 from clip_tta_core.ui import albums
-from clip_tta_core.ui.albums import Albums, Reading
+from clip_tta_core.ui.session.albums import Albums, Reading
 
 
 def upload(*names: str, side: int = 8) -> Upload:

@@ -12,7 +12,7 @@ import gradio as gr
 from gradio_client.utils import is_file_obj_with_meta
 
 from clip_tta_core.sources.limits import LIMITS
-from clip_tta_core.ui.theme import script
+from clip_tta_core.ui.page.theme import script
 from clip_tta_core.ui.words import CURVES
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2")  # sent as they are; all else is packed in one

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from clip_tta_core.ui.settings import Settings, defaults
+from clip_tta_core.ui.session.settings import Settings, defaults
 
 STEADY = {"tent": {"lr": 1e-3, "steps": 10}, "cliptta": {"lr": 1e-3, "steps": 10}}
 OPEN = {"tent": STEADY["tent"], "cliptta": STEADY["cliptta"] | {"open_set": True}}

@@ -9,12 +9,12 @@ import gradio as gr
 from clip_tta_core import engine, export, hosting
 from clip_tta_core.records import RunLog
 from clip_tta_core.ui import controls, pictures
-from clip_tta_core.ui.compare_tab import Comparer, compare_tab
-from clip_tta_core.ui.compare_tab import read_recorded as read_comparison
-from clip_tta_core.ui.corruptions_tab import corruptions_tab
-from clip_tta_core.ui.handlers import Handlers
-from clip_tta_core.ui.lessons import FIRST, LESSONS
-from clip_tta_core.ui.theme import ASSETS
+from clip_tta_core.ui.page.compare_tab import Comparer, compare_tab
+from clip_tta_core.ui.page.compare_tab import read_recorded as read_comparison
+from clip_tta_core.ui.page.corruptions_tab import corruptions_tab
+from clip_tta_core.ui.session.handlers import Handlers
+from clip_tta_core.ui.session.lessons import FIRST, LESSONS
+from clip_tta_core.ui.page.theme import ASSETS
 
 TITLE = "CLIPTTA Playground"
 LEAD = "Watch CLIP adapt itself, live, to pictures it was not trained for."
