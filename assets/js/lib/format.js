@@ -57,7 +57,9 @@ export const points = (difference) => {
 export const plain = (value) => {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  return size < 1e-3 || size >= 1e5 ? value.toExponential().replace("e+", "e") : String(+value.toPrecision(6));
+  return size < 1e-3 || size >= 1e5
+    ? value.toExponential().replace("e+", "e")
+    : String(+value.toPrecision(6));
 };
 
 /**

@@ -2,32 +2,44 @@
 // What the parts of the page know in common: the views that the server has told, and what the reader is looking at.
 // A cell keeps what was put into it last, and tells it to whoever comes later.
 
-/** @template T */
+/** @typedef {Record<string, any>} Data */
+/** @typedef {{state: import("../wire.js").RunState, done?: number, local?: boolean}} Run */
+
+/**
+ * A place for a value; undefined as long as nothing has been put there.
+ * @template T
+ */
 class Cell {
-  /** @param {T} [value] */
+  /** @param {T} value */
   constructor(value) {
     this.value = value;
-    /** @type {{element: Element, fn: (value: T) => void}[]} */
+    /** @type {{element: Element, fn: (value: Exclude<T, undefined>) => void}[]} */
     this.listeners = [];
   }
 
   /**
    * Call a function with what is there and with all that comes, as long as its element is on the page.
    * @param {Element} element
-   * @param {(value: T) => void} fn
+   * @param {(value: Exclude<T, undefined>) => void} fn
    */
   follow(element, fn) {
     this.listeners.push({ element, fn });
-    if (this.value !== undefined) fn(this.value);
+    if (this.value !== undefined) fn(/** @type {Exclude<T, undefined>} */ (this.value));
   }
 
-  /** @param {T} value */
+  /** @param {Exclude<T, undefined>} value */
   put(value) {
     this.value = value;
     this.listeners = this.listeners.filter(({ element }) => element.isConnected);
     for (const { fn } of [...this.listeners]) fn(value);
   }
 }
+
+/**
+ * @template T
+ * @returns {Cell<T | undefined>}
+ */
+const empty = () => new Cell(/** @type {T | undefined} */ (undefined));
 
 /** @type {Map<string, Cell<any>>} */
 const views = new Map();
@@ -39,11 +51,11 @@ const views = new Map();
  */
 export const view = (part) => {
   let cell = views.get(part);
-  if (!cell) views.set(part, (cell = new Cell()));
+  if (!cell) views.set(part, (cell = empty()));
   return cell;
 };
 
-/** The batch that the reader looks back at, 0 for the first; null for the newest. @type {Cell<number | null>} */
+/** The batch that the reader looks back at, 0 for the first; null for the newest. */
 export const step = new Cell(/** @type {number | null} */ (null));
 
 /**
@@ -52,23 +64,20 @@ export const step = new Cell(/** @type {number | null} */ (null));
  */
 export const at = (count) => Math.min(step.value ?? Infinity, count - 1);
 
-/**
- * How the run stands; `local` where the browser says so ahead of the server.
- * @type {Cell<{state: string, done?: number, local?: boolean}>}
- */
-export const run = new Cell(/** @type {{state: string, done?: number, local?: boolean}} */ ({ state: "idle" }));
+/** How the run stands; `local` where the browser says so ahead of the server. */
+export const run = new Cell(/** @type {Run} */ ({ state: "idle" }));
 
-/** The settings of the form. @type {Cell<Record<string, any>>} */
-export const settings = new Cell();
+/** The settings of the form. @type {Cell<Data | undefined>} */
+export const settings = empty();
 
-/** Settings that the form is asked to take. @type {Cell<Record<string, any>>} */
-export const choice = new Cell();
+/** Settings that the form is asked to take. @type {Cell<Data | undefined>} */
+export const choice = empty();
 
-/** The picture of the Corruptions tab. @type {Cell<Record<string, any>>} */
-export const subject = new Cell();
+/** The picture of the Corruptions tab. @type {Cell<Data | undefined>} */
+export const subject = empty();
 
-/** The same, as the server has drawn it: its address and its name. @type {Cell<{source: string, title: string}>} */
-export const untouched = new Cell();
+/** The same as the server has drawn it: its address and its name. @type {Cell<Data | undefined>} */
+export const untouched = empty();
 
-/** What went wrong in the Corruptions tab, "" for nothing. @type {Cell<string>} */
-export const trouble = new Cell();
+/** What went wrong in the Corruptions tab, "" for nothing. @type {Cell<string | undefined>} */
+export const trouble = empty();

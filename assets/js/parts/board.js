@@ -1,13 +1,21 @@
-// What the server says, passed on part by part: each is told its news under its own name, once.
-// props.value: {part: view, serials: {part: number}}, the numbers new for every telling. See handlers.News.
-const drawn = {};
-const pass = () => {
-  const value = props.value || {};
-  for (const [part, serial] of Object.entries(value.serials || {})) {
-    if (drawn[part] === serial) continue;
-    drawn[part] = serial;
-    cliptta.emit(part, value[part]);
-  }
-};
-watch("value", pass);
-pass();
+// @ts-check
+// What the server tells, passed on part by part: each is told its own view, once. See wire.parts.Board.
+
+import { view } from "../lib/store.js";
+
+/** @param {import("../part.js").Part<"board">} part */
+export default function mount({ props, watch }) {
+  /** @type {Record<string, number>} */
+  const told = {};
+  const pass = () => {
+    /** @type {Record<string, any>} */
+    const news = props.value ?? {};
+    for (const [name, serial] of Object.entries(props.value?.serials ?? {})) {
+      if (told[name] === serial) continue;
+      told[name] = serial;
+      view(name).put(news[name] ?? null);
+    }
+  };
+  watch("value", pass);
+  pass();
+}

@@ -1,52 +1,107 @@
-// Predicted classes, one column of bars per method beside the true counts. What it draws: see views.classes.
-const { h, s, format, mark, at, numbers, lines, recent } = cliptta;
-const svg = element.querySelector("svg"), help = element.querySelector(".help");
-const HEAD = 62, MOST_ROWS = 26;
-let width = 0, rows = [], value = null;
+// @ts-check
+// Predicted classes, one column of bars per method beside the true counts.
 
-// Long class lists: the classes that occur most, and one row for all others together.
-const chooseRows = (value, columns) => {
-  const all = value.classes.map((name, index) => ({ name, index }));
+import { lines, numbers, recent, size, sum } from "../lib/decode.js";
+import { find, onWidth, s } from "../lib/dom.js";
+import { DASH, format, shorten } from "../lib/format.js";
+import { ink, mark } from "../lib/marks.js";
+import { clamp } from "../lib/scale.js";
+import { at, step, view } from "../lib/store.js";
+import { hideTip, onHover, showTip } from "../lib/tip.js";
+
+/** @typedef {import("../wire.js").Classes} Classes */
+/** @typedef {import("../wire.js").Contender} Contender */
+/** @typedef {Map<number, number>} Counted */
+/** @typedef {{name: string, index: number}} Row index -1: all classes without a row */
+
+const HEAD = 62;
+const MOST_ROWS = 26;
+const CUT = 4; // bars end at so many times the even share
+
+/**
+ * Every class; of a long list those that occur most, and one row for all others together.
+ * @param {string[]} classes
+ * @param {Counted[]} columns
+ * @returns {Row[]}
+ */
+const rowsOf = (classes, columns) => {
+  const all = classes.map((name, index) => ({ name, index }));
   if (all.length <= MOST_ROWS) return all;
-  const most = (row) => Math.max(...columns.map((column) => column.get(row.index) || 0));
+  /** @param {Row} row */
+  const most = (row) => Math.max(...columns.map((column) => column.get(row.index) ?? 0));
   const kept = [...all].sort((a, b) => most(b) - most(a)).slice(0, MOST_ROWS - 1);
-  return [...kept.sort((a, b) => a.index - b.index), { name: `${all.length - kept.length} others`, index: -1 }];
-};
-const total = (column) => [...column.values()].reduce((a, b) => a + b, 0);
-const countOf = (row, column, shown) => {
-  if (row.index >= 0) return column.get(row.index) || 0;
-  return total(column) - shown.reduce((sum, other) => sum + (other.index >= 0 ? column.get(other.index) || 0 : 0), 0);
-};
-const shorten = (text, pixels) => {
-  const room = Math.max(3, Math.floor(pixels / 6.4));
-  return text.length > room ? text.slice(0, room - 1) + "…" : text;
+  const others = { name: `${all.length - kept.length} others`, index: -1 };
+  return [...kept.sort((a, b) => a.index - b.index), others];
 };
 
-const header = (method, left, size, used, classes) => {
-  const style = `--c:${method.colour}`, bar = size - 14, part = Math.max(0, Math.min(1, (used || 0) / classes));
-  const narrow = size < 110;
-  const group = s("g", { transform: `translate(${left} 0)`, class: "head" });
-  if (!narrow) group.append(mark(method, { transform: "translate(5 10)" }));
-  const title = method.title.length * 7.5 > bar - (narrow ? 0 : 15) ? method.title.split(/\s/).find((part) => part.length > 3) || method.title : method.title;
-  group.append(s("text", { x: narrow ? 0 : 15, y: 14, class: "who", style, text: shorten(title, size - (narrow ? 8 : 20)) }));
-  const number = s("tspan", { class: "big", text: !Number.isFinite(used) ? "–" : used.toFixed(1) });
-  group.append(s("text", { x: 0, y: 35 }, number, s("tspan", { class: "unit", dx: 4, text: narrow ? `/ ${classes}` : `of ${classes} in use` })));
-  group.append(s("rect", { x: 0, y: 43, width: bar, height: 5, rx: 2.5, class: "track" }));
-  group.append(s("rect", { x: 0, y: 43, width: Math.max(2, bar * part), height: 5, rx: 2.5, class: "fill", style, "data-gauge": method.name }));
-  return group;
+/**
+ * @param {Row} row
+ * @param {Counted} column
+ * @param {Row[]} rows
+ */
+const countOf = (row, column, rows) =>
+  row.index >= 0
+    ? (column.get(row.index) ?? 0)
+    : size(column) - rows.reduce((all, one) => all + (column.get(one.index) ?? 0), 0);
+
+/**
+ * Name and gauge of a method.
+ * @param {Contender} method
+ * @param {{left: number, width: number, used: number, classes: number}} how
+ */
+const header = (method, { left, width, used, classes }) => {
+  const style = ink(method);
+  const bar = Math.max(0, width - 14);
+  const narrow = width < 110;
+  const long = method.title.length * 7.5 > bar - (narrow ? 0 : 15);
+  const title = (long && method.title.split(/\s/).find((word) => word.length > 3)) || method.title;
+  const text = shorten(title, width - (narrow ? 8 : 20));
+  const number = s("tspan", { class: "big", text: Number.isFinite(used) ? used.toFixed(1) : DASH });
+  const unit = narrow ? `/ ${classes}` : `of ${classes} in use`;
+  const filled = Math.min(bar, Math.max(2, bar * clamp((used || 0) / classes, 0, 1)));
+  return s(
+    "g",
+    { transform: `translate(${left} 0)`, class: "head" },
+    !narrow && mark(method, { transform: "translate(5 10)" }),
+    s("text", { x: narrow ? 0 : 15, y: 14, class: "who", style, text }),
+    s("text", { x: 0, y: 35 }, number, s("tspan", { class: "unit", dx: 4, text: unit })),
+    s("rect", { x: 0, y: 43, width: bar, height: 5, rx: 2.5, class: "track" }),
+    s("rect", {
+      x: 0,
+      y: 43,
+      width: filled,
+      height: 5,
+      rx: 2.5,
+      class: "fill",
+      style,
+      "data-gauge": method.name,
+    }),
+  );
 };
 
-const draw = () => {
-  if (!width || !value || !value.methods.length) return;
-  const there = lines(value.truth), step = at(there.length);
-  const columns = value.methods.map((method) => recent(lines(value.counts[method.name]), step, value.window));
-  const effective = value.methods.map((method) => numbers(value.effective[method.name])[step]);
-  const truth = recent(there, step, value.window), pictures = Math.max(1, ...columns.map(total));
-  rows = chooseRows(value, [...columns, truth]);
-  const line = rows.length > 22 ? 15 : Math.min(22, Math.max(14, Math.floor(300 / rows.length)));
-  const names = Math.min(width < 460 ? 84 : 118, 14 + 6.6 * Math.max(...rows.map((row) => row.name.length)));
-  const size = (width - names - 4) / columns.length, bar = size - 16;
-  const even = pictures / Math.max(1, value.classes.length), most = Math.max(4 * even, 1);
+/**
+ * @param {SVGSVGElement} svg
+ * @param {HTMLElement} help
+ * @param {Classes} view
+ * @param {number} width
+ * @returns {(event: PointerEvent) => void} what shows the counts under the pointer
+ */
+const draw = (svg, help, view, width) => {
+  const { methods, window, labelled } = view;
+  const steps = lines(view.truth);
+  const now = at(steps.length);
+  const truth = sum(recent(steps, now, window));
+  const columns = methods.map((method) => sum(recent(lines(view.counts[method.name]), now, window)));
+  const used = methods.map((method) => numbers(view.effective[method.name])[now]);
+  const rows = rowsOf(view.classes, [...columns, truth]);
+  const line = rows.length > 22 ? 15 : clamp(Math.floor(300 / rows.length), 14, 22);
+  const longest = Math.max(...rows.map((row) => row.name.length));
+  const names = Math.min(width < 460 ? 84 : 118, 14 + 6.6 * longest);
+  const column = Math.max(0, width - names - 4) / columns.length;
+  const bar = Math.max(0, column - 16); // a chart may be very narrow for a moment
+  const images = Math.max(1, ...columns.map(size));
+  const most = Math.max((CUT * images) / Math.max(1, view.classes.length), 1);
+  /** @param {number} number */
   const long = (number) => (bar * Math.min(number, most)) / most;
   const height = HEAD + rows.length * line + 4;
 
@@ -54,35 +109,73 @@ const draw = () => {
   svg.style.height = `${height}px`;
   svg.replaceChildren();
   rows.forEach((row, i) => {
-    const y = HEAD + i * line;
-    svg.append(s("text", { x: names - 10, y: y + line / 2 + 4, "text-anchor": "end", class: "name", text: shorten(row.name, names - 12) }));
+    const place = { x: names - 10, y: HEAD + i * line + line / 2 + 4, "text-anchor": "end" };
+    svg.append(s("text", { ...place, class: "name", text: shorten(row.name, names - 12) }));
   });
-  value.methods.forEach((method, k) => {
-    const left = names + k * size;
-    svg.append(header(method, left, size, effective[k], value.classes.length));
-    svg.append(s("line", { x1: left, x2: left, y1: HEAD - 2, y2: height - 2, class: "base" }));
+  methods.forEach((method, k) => {
+    const left = names + k * column;
+    svg.append(
+      header(method, { left, width: column, used: used[k], classes: view.classes.length }),
+      s("line", { x1: left, x2: left, y1: HEAD - 2, y2: height - 2, class: "base" }),
+    );
     rows.forEach((row, i) => {
-      const y = HEAD + i * line + 1.5, number = countOf(row, columns[k], rows), real = countOf(row, truth, rows);
-      if (number) svg.append(s("rect", { x: left + 0.5, y, width: long(number), height: line - 3, class: "fill", style: `--c:${method.colour}` }));
-      if (number > most && bar > 30) svg.append(s("text", { x: left + bar - 4, y: y + line / 2 + 2, "text-anchor": "end", class: "inside", text: `${number} »` }));
-      if (value.labelled && real) svg.append(s("line", { x1: left + long(real), x2: left + long(real), y1: y - 0.5, y2: y + line - 2.5, class: "truth" }));
+      const y = HEAD + i * line + 1.5;
+      const number = countOf(row, columns[k], rows);
+      const there = countOf(row, truth, rows);
+      const whose = { "data-method": method.name, "data-class": row.name };
+      if (number) {
+        const box = { x: left + 0.5, y, width: long(number), height: line - 3 };
+        svg.append(s("rect", { ...box, ...whose, class: "fill", style: ink(method) }));
+      }
+      if (number > most && bar > 30) {
+        const place = { x: left + bar - 4, y: y + line / 2 + 2, "text-anchor": "end" };
+        svg.append(s("text", { ...place, class: "inside", text: `${number} »` }));
+      }
+      if (labelled && there) {
+        const x = left + long(there);
+        svg.append(s("line", { x1: x, x2: x, y1: y - 0.5, y2: y + line - 2.5, ...whose, class: "truth" }));
+      }
     });
   });
-  const past = Math.min(value.window, step + 1), when = past === 1 ? "in this batch" : `in the last ${past} batches`;
-  help.textContent = `How often each class was predicted ${when}.` + (value.labelled ? " A thin mark shows how often it was really there." : "");
-  svg.setAttribute("aria-label", "Classes in use: " + value.methods.map((m, k) =>
-    `${m.title} ${format("number", effective[k])} of ${value.classes.length}`).join(", ") + ".");
-  hover = (event) => {
-    const box = svg.getBoundingClientRect(), i = Math.floor((event.clientY - box.top - HEAD) / line);
-    if (i < 0 || i >= rows.length) return cliptta.hideTip();
-    const said = value.methods.map((m, k) => [m, m.title, String(countOf(rows[i], columns[k], rows))]);
-    if (value.labelled) said.unshift([null, "really there", String(countOf(rows[i], truth, rows))]);
-    cliptta.showTip(event, rows[i].name, said);
+  const past = Math.min(window, now + 1);
+  const when = past === 1 ? "in this batch" : `in the last ${past} batches`;
+  const marks = labelled ? " A thin mark shows how often it was really there." : "";
+  help.textContent = `How often each class was predicted ${when}.${marks}`;
+  const said = methods.map(
+    (method, k) => `${method.title} ${format("number", used[k])} of ${view.classes.length}`,
+  );
+  svg.setAttribute("aria-label", `Classes in use: ${said.join(", ")}.`);
+
+  return (event) => {
+    const row = rows[Math.floor((event.clientY - svg.getBoundingClientRect().top - HEAD) / line)];
+    if (!row) return hideTip();
+    /** @type {[Contender | null, string, string][]} */
+    const said = methods.map((method, k) => [method, method.title, String(countOf(row, columns[k], rows))]);
+    if (labelled) said.unshift([null, "really there", String(countOf(row, truth, rows))]);
+    showTip(event, row.name, said);
   };
 };
-let hover = () => {};
-svg.addEventListener("pointermove", (event) => hover(event));
-svg.addEventListener("pointerleave", cliptta.hideTip);
-cliptta.onWidth(svg, (now) => { width = now; draw(); });
-cliptta.on("step", element, draw);
-cliptta.on("classes", element, (news) => { value = news; draw(); });
+
+/** @param {import("../part.js").Part<"classes">} part */
+export default function mount({ element }) {
+  const svg = find(element, "svg", SVGSVGElement);
+  const help = find(element, ".help");
+  /** @type {Classes | null} */
+  let news = null;
+  let width = 0;
+  /** @type {(event: PointerEvent) => void} */
+  let hover = hideTip;
+  const redraw = () => {
+    if (width && news?.methods.length) hover = draw(svg, help, news, width);
+  };
+  onHover(svg, (event) => hover(event));
+  onWidth(svg, (now) => {
+    width = now;
+    redraw();
+  });
+  step.follow(element, redraw);
+  view("classes").follow(element, (now) => {
+    news = now;
+    redraw();
+  });
+}

@@ -1,126 +1,195 @@
-// Nineteen tiles by family; a tile opens into its five severities. props.families: what there is, and what it means.
-// The pictures come from the server, a sheet or a ladder at a time; those seen lately are kept here.
-const { h } = cliptta;
-const host = element.querySelector(".sheet"), aloud = element.querySelector(".unseen");
-const KEPT = 40, kept = new Map();
-const tiles = new Map();
-let subject = null, open = null, level = 0, clean = "", drawn = "";
+// @ts-check
+// Nineteen tiles by family; a tile opens into its five severities. The pictures come from the server, a sheet or a
+// ladder at a time; those seen lately are kept here.
 
-const name = () => subject.title || "picture";
-const which = () => (subject.key ? { key: subject.key } : { object: subject.object, seed: subject.seed });
-const get = async (kind, wanted) => {
-  const key = JSON.stringify([kind, wanted]);
-  if (!kept.has(key)) {
-    const reply = await server[kind](wanted);
-    if (reply.problem) throw new Error(reply.problem);
-    kept.set(key, reply);
-    if (kept.size > KEPT) kept.delete(kept.keys().next().value);
-  }
-  return kept.get(key);
-};
-// Only the newest wish is fetched: `wish` says what is wanted now, `show` gets it unless the wish has changed.
-const follower = (kind, wish, show) => {
-  let busy = false;
-  return async () => {
-    if (busy) return;
-    busy = true;
-    try {
-      for (let wanted = wish(); wanted; ) {
-        const reply = await get(kind, wanted);
-        const now = wish();
-        if (JSON.stringify(now) === JSON.stringify(wanted)) { show(reply, wanted); cliptta.emit("trouble", ""); break; }
-        wanted = now;
-      }
-    } catch (error) {
-      cliptta.emit("trouble", error instanceof Error && error.message ? error.message : "The server did not answer; please try again.");
-    } finally {
-      busy = false;
-      host.removeAttribute("aria-busy");
+import { find, h } from "../lib/dom.js";
+import { latest } from "../lib/latest.js";
+import { choice, subject, trouble, untouched } from "../lib/store.js";
+
+/** @typedef {import("../wire.js").CorruptionTile} Corruption */
+
+const KEPT = 40; // answers of the server
+const SIDE = { width: 224, height: 224 };
+const SEVERITIES = [1, 2, 3, 4, 5];
+const UNANSWERED = "The server did not answer; please try again.";
+
+/** @param {string} title within a sentence */
+const lower = (title) => title.toLowerCase().replace("jpeg", "JPEG");
+
+/** @param {import("../part.js").Part<"corruptions">} part */
+export default function mount({ element, props, trigger, server }) {
+  const host = find(element, ".sheet");
+  const aloud = find(element, ".unseen");
+  /** @type {Map<string, any>} */
+  const kept = new Map();
+  /** @type {Map<string, {corruption: Corruption, image: HTMLImageElement, button: HTMLElement, node: HTMLElement}>} */
+  const tiles = new Map();
+  /** @type {Record<string, any>} */
+  let shown = {};
+  /** @type {Corruption | null} */
+  let open = null;
+  let level = 0;
+  let clean = "";
+
+  const name = () => shown.title || "picture";
+  const which = () => (shown.key ? { key: shown.key } : { object: shown.object, seed: shown.seed });
+  /**
+   * @param {"sheet" | "ladder"} kind
+   * @param {unknown} wanted
+   */
+  const get = async (kind, wanted) => {
+    const key = JSON.stringify([kind, wanted]);
+    if (!kept.has(key)) {
+      const reply = await server[kind](wanted);
+      if (reply.problem) throw new Error(reply.problem);
+      kept.set(key, reply);
+      if (kept.size > KEPT) kept.delete([...kept.keys()][0]);
     }
+    return kept.get(key);
   };
-};
+  /** @param {unknown} error */
+  const fail = (error) => trouble.put(error instanceof Error && error.message ? error.message : UNANSWERED);
+  const rest = () => host.removeAttribute("aria-busy");
 
-// ---- one corruption at five severities, right below the row of its tile ----
-const steps = [0, 1, 2, 3, 4, 5].map((severity) => {
-  const image = h("img", { alt: "", width: 224, height: 224 });
-  const words = h("span", { "aria-hidden": "true", text: severity || "as it is" });
-  const node = severity
-    ? h("button", { type: "button", class: "step", onclick: () => { level = severity; mark(); } }, image, words)
-    : h("div", { class: "step" }, image, words);
-  return { severity, image, node };
-});
-const heading = h("h4"), meaning = h("p", { class: "help" });
-const take = h("button", { type: "button", class: "strong" });
-const close = h("button", { type: "button", class: "close", "aria-label": "Close", text: "×" });
-const ladder = h("li", { class: "ladder", id: "ct-ladder" }, h("div", { class: "inside", role: "group", "aria-label": "Five severities" },
-  h("div", { class: "top" }, h("div", {}, heading, meaning), close), h("div", { class: "steps" }, ...steps.map((one) => one.node)),
-  h("div", { class: "bottom" }, take)));
-
-const mark = () => {
-  for (const one of steps) if (one.severity) one.node.setAttribute("aria-pressed", String(one.severity === level));
-  take.textContent = `Take ${open.title.toLowerCase().replace("jpeg", "JPEG")}, severity ${level}, to Play`;
-};
-const climb = follower("ladder", () => open && { ...which(), corruption: open.name }, (reply, wanted) => {
-  steps[0].image.src = clean;
-  steps[0].image.alt = `${name()}, as it is`;
-  reply.tiles.forEach((source, k) => {
-    steps[k + 1].image.src = source;
-    steps[k + 1].image.alt = `${name()}, ${open.title}, severity ${k + 1}`;
+  // ---- one corruption at five severities, right below the row of its tile ----
+  const asItIs = h("img", { alt: "", ...SIDE });
+  const steps = SEVERITIES.map((severity) => {
+    const image = h("img", { alt: "", ...SIDE });
+    const onclick = () => {
+      level = severity;
+      mark();
+    };
+    const words = h("span", { "aria-hidden": "true", text: severity });
+    const button = h(
+      "button",
+      { type: "button", class: "step", "data-severity": severity, onclick },
+      image,
+      words,
+    );
+    return { severity, image, button };
   });
-  ladder.classList.add("ready");
-  aloud.textContent = `${open.title}: five severities below.`;
-});
-const unfold = (corruption) => {
-  if (open) tiles.get(open.name).button.setAttribute("aria-expanded", "false");
-  open = open === corruption ? null : corruption;
-  if (!open) return ladder.remove();
-  level = subject.severity;
-  const { button, node } = tiles.get(open.name);
-  button.setAttribute("aria-expanded", "true");
-  heading.textContent = open.title;
-  meaning.textContent = open.meaning;
-  for (const one of steps) one.image.removeAttribute("src");
-  ladder.classList.remove("ready");
-  node.after(ladder);
-  mark();
-  climb();
-};
-const fold = () => { if (!open) return; const { button } = tiles.get(open.name); unfold(open); button.focus(); };
-close.addEventListener("click", fold);
-host.addEventListener("keydown", (event) => { if (event.key === "Escape") fold(); });
-take.addEventListener("click", () => {
-  // One corruption all along: the other schedules would mix it with what was not asked for.
-  cliptta.emit("choose", { corruption: open.name, severity: level, schedule: "constant", lesson: "" });
-  trigger("take");
-});
+  const first = h("div", { class: "step" }, asItIs, h("span", { "aria-hidden": "true", text: "as it is" }));
+  const heading = h("h4");
+  const meaning = h("p", { class: "help" });
+  const take = h("button", { type: "button", class: "strong" });
+  const close = h("button", { type: "button", class: "close", "aria-label": "Close", text: "×" });
+  const inside = h(
+    "div",
+    { class: "inside", role: "group", "aria-label": "Five severities" },
+    h("div", { class: "top" }, h("div", {}, heading, meaning), close),
+    h("div", { class: "steps" }, first, ...steps.map((one) => one.button)),
+    h("div", { class: "bottom" }, take),
+  );
+  const ladder = h("li", { class: "ladder", id: "ct-ladder" }, inside);
 
-// ---- all nineteen ----
-const tile = (corruption) => {
-  const image = h("img", { alt: corruption.title, width: 224, height: 224 }), id = `ct-means-${corruption.name}`;
-  const button = h("button", { type: "button", "aria-expanded": "false", "aria-describedby": id, onclick: () => unfold(corruption) },
-    image, h("span", { class: "called", "aria-hidden": "true", text: corruption.title }));
-  const node = h("li", { class: "tile", "data-name": corruption.name }, button,
-    corruption.extra ? h("span", { class: "extra", text: "extra" }) : null, h("p", { class: "help", id, text: corruption.meaning }));
-  tiles.set(corruption.name, { corruption, image, button, node });
-  return node;
-};
-host.append(...props.families.map((family) => h("section", { "data-family": family.name },
-  h("h3", { text: family.title }, h("span", { text: family.meaning })), h("ul", {}, ...family.corruptions.map(tile)))));
+  const mark = () => {
+    if (!open) return;
+    for (const one of steps) one.button.setAttribute("aria-pressed", String(one.severity === level));
+    take.textContent = `Take ${lower(open.title)}, severity ${level}, to Play`;
+  };
+  const climb = latest(
+    () => open && { ...which(), corruption: open.name },
+    (wanted) => get("ladder", wanted),
+    (reply) => {
+      if (!open) return;
+      asItIs.src = clean;
+      asItIs.alt = `${name()}, as it is`;
+      steps.forEach(({ image, severity }, k) => {
+        image.src = reply.tiles[k];
+        image.alt = `${name()}, ${open?.title}, severity ${severity}`;
+      });
+      ladder.classList.add("ready");
+      aloud.textContent = `${open.title}: five severities below.`;
+      trouble.put("");
+    },
+    fail,
+    rest,
+  );
+  /** @param {Corruption | null} corruption */
+  const unfold = (corruption) => {
+    if (open) tiles.get(open.name)?.button.setAttribute("aria-expanded", "false");
+    open = open === corruption ? null : corruption;
+    const tile = open && tiles.get(open.name);
+    if (!open || !tile) return ladder.remove();
+    level = shown.severity;
+    tile.button.setAttribute("aria-expanded", "true");
+    heading.textContent = open.title;
+    meaning.textContent = open.meaning;
+    for (const image of [asItIs, ...steps.map((one) => one.image)]) image.removeAttribute("src");
+    ladder.classList.remove("ready");
+    tile.node.after(ladder);
+    mark();
+    climb();
+  };
+  const fold = () => {
+    if (!open) return;
+    const button = tiles.get(open.name)?.button;
+    unfold(open);
+    button?.focus();
+  };
+  close.addEventListener("click", fold);
+  host.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") fold();
+  });
+  take.addEventListener("click", () => {
+    if (!open) return;
+    // One corruption all along: the other schedules would mix it with what was not asked for.
+    choice.put({ corruption: open.name, severity: level, schedule: "constant", lesson: "" });
+    trigger("take");
+  });
 
-const look = follower("sheet", () => ({ ...which(), severity: subject.severity }), (reply, wanted) => {
-  for (const { corruption, image } of tiles.values()) {
-    image.src = reply.tiles[corruption.name];
-    image.alt = `${name()}, ${corruption.title}, severity ${wanted.severity}`;
+  // ---- all nineteen ----
+  /** @param {Corruption} corruption */
+  const tileOf = (corruption) => {
+    const id = `ct-means-${corruption.name}`;
+    const image = h("img", { alt: corruption.title, ...SIDE });
+    const button = h(
+      "button",
+      { type: "button", "aria-expanded": "false", "aria-describedby": id, onclick: () => unfold(corruption) },
+      image,
+      h("span", { class: "called", "aria-hidden": "true", text: corruption.title }),
+    );
+    const node = h(
+      "li",
+      { class: "tile", "data-name": corruption.name },
+      button,
+      corruption.extra && h("span", { class: "extra", text: "extra" }),
+      h("p", { class: "help", id, text: corruption.meaning }),
+    );
+    tiles.set(corruption.name, { corruption, image, button, node });
+    return node;
+  };
+  for (const family of props.families) {
+    const title = h("h3", { text: family.title }, h("span", { text: family.meaning }));
+    const list = h("ul", {}, ...family.corruptions.map(tileOf));
+    host.append(h("section", { "data-family": family.name }, title, list));
   }
-  clean = reply.clean;
-  host.dataset.severity = wanted.severity;
-  aloud.textContent = `All nineteen at severity ${wanted.severity}.`;
-  cliptta.emit("untouched", { source: clean, title: name() });
-  if (open) climb();
-});
-cliptta.on("subject", element, (news) => {
-  subject = news;
-  if (open) { level = subject.severity; mark(); }
-  host.setAttribute("aria-busy", "true");
-  look();
-});
+
+  const look = latest(
+    () => ({ ...which(), severity: shown.severity }),
+    (wanted) => get("sheet", wanted),
+    (reply, wanted) => {
+      for (const { corruption, image } of tiles.values()) {
+        image.src = reply.tiles[corruption.name];
+        image.alt = `${name()}, ${corruption.title}, severity ${wanted.severity}`;
+      }
+      clean = reply.clean;
+      host.dataset.severity = wanted.severity;
+      aloud.textContent = `All nineteen at severity ${wanted.severity}.`;
+      untouched.put({ source: clean, title: name() });
+      trouble.put("");
+      if (open) climb();
+    },
+    fail,
+    rest,
+  );
+  subject.follow(element, (news) => {
+    shown = news;
+    if (open) {
+      level = shown.severity;
+      mark();
+    }
+    host.setAttribute("aria-busy", "true");
+    look();
+  });
+}

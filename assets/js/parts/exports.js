@@ -1,18 +1,44 @@
-// Files and a link. props.value: {id, name, kind, data} for a file (base64), {id, query} for a link.
-const field = element.querySelector("input");
-element.querySelectorAll("button").forEach((button) => button.addEventListener("click", () => trigger(button.dataset.do)));
-// The names of the events, for the server: 'csv' 'json' 'png' 'link'
-const share = async ({ query }) => {
-  const address = new URL(location.href);
-  const kept = [...address.searchParams].filter(([key]) => key.startsWith("__"));
-  address.search = query;
-  kept.forEach(([key, value]) => address.searchParams.set(key, value));
-  history.replaceState(null, "", address);
-  field.value = address.toString();
-  field.hidden = false;
-  field.select();
-  const button = element.querySelector("[data-do=link]");
-  try { await navigator.clipboard.writeText(field.value); button.textContent = "Link copied"; } catch { button.textContent = "Link below"; }
-  setTimeout(() => { button.textContent = "Copy link"; }, 2500);
-};
-watch("value", () => { if (props.value?.data) cliptta.save(props.value.name, props.value.kind, cliptta.decode(props.value.data)); else if (props.value && "query" in props.value) share(props.value); });
+// @ts-check
+// Files of a run, and a link to its settings.
+
+import { buttonsOf, find } from "../lib/dom.js";
+import { bytesOf, save } from "../lib/files.js";
+
+const SAID = 2500; // milliseconds that the button says what became of the link
+
+/** @typedef {"csv" | "json" | "png" | "link"} Kind */
+
+/** @param {import("../part.js").Part<"exports">} part */
+export default function mount({ element, props, watch, trigger }) {
+  const button = buttonsOf(element);
+  const field = find(element, "input", HTMLInputElement);
+  for (const [kind, one] of Object.entries(button)) {
+    one.addEventListener("click", () => trigger(/** @type {Kind} */ (kind)));
+  }
+  /** @param {string} query */
+  const share = async (query) => {
+    const address = new URL(location.href);
+    const kept = [...address.searchParams].filter(([key]) => key.startsWith("__")); // Gradio's own
+    address.search = query;
+    for (const [key, value] of kept) address.searchParams.set(key, value);
+    history.replaceState(null, "", address);
+    field.value = address.toString();
+    field.hidden = false;
+    field.select();
+    try {
+      await navigator.clipboard.writeText(field.value);
+      button.link.textContent = "Link copied";
+    } catch {
+      button.link.textContent = "Link below";
+    }
+    setTimeout(() => {
+      button.link.textContent = "Copy link";
+    }, SAID);
+  };
+  watch("value", () => {
+    const news = props.value;
+    if (!news) return;
+    if ("query" in news) share(news.query);
+    else save(news.name, news.kind, bytesOf(news.data));
+  });
+}

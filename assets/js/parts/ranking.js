@@ -1,204 +1,370 @@
+// @ts-check
 // Every method in turn on one stream: the table that fills in, a picture of it, and the buttons.
-// props.value: see compare_tab.view; props.methods: cards; props.knobs: how each method may be set.
-const { h, s, format, mark, swatch } = cliptta;
-const find = (what) => element.querySelector(what);
-const start = find("[data-do=start]"), stop = find("[data-do=stop]"), csv = find("[data-do=csv]");
-const stream = find(".stream"), message = find(".message"), progress = find(".progress"), doing = find(".doing");
-const said = find(".said"), aloud = find("[aria-live]"), table = find("table"), map = find(".map"), svg = find("svg");
-const cards = new Map(props.methods.map((card) => [card.name, card]));
-const taking = new Set(cards.keys());           // methods that are ticked
-const standings = new Map();                    // what is known of each, by name
-let view = { state: "idle", rows: [] }, knobs = props.knobs[0].name, settings = null, width = 0, asked = "";
 
-const COLUMNS = [
-  { name: "accuracy", title: "Accuracy", kind: "share", bar: () => 1, help: "Share of right answers over the stream." },
-  { name: "effective_classes", title: "Classes in use", kind: "number", bar: () => view.classes, help: "How many classes the last 4 batches are spread over." },
-  { name: "auroc", title: "AUROC", kind: "share", help: "Chance that a known picture scores higher than an unknown one." },
-  { name: "fpr95", title: "FPR95", kind: "share", help: "Unknown pictures let through when 95% of the known ones are." },
-  { name: "ece", title: "Calibration error", kind: "share", help: "Gap between how sure it is and how often it is right." },
-  { name: "changed", title: "Changed", kind: "share", help: "Answers that differ from those of CLIP left alone." },
-  { name: "cost", title: "Work", kind: "times", help: "Passes through the image encoder, zero-shot is 1." },
-  { name: "seconds", title: "Per batch", kind: "seconds", help: "Time to adapt to a batch and predict it." },
-];
-const going = ({ state }) => ["running", "stopping"].includes(state);
-const busy = () => going(view);
-const whole = (one) => Boolean(one.done) && one.done === one.total;
-const row = (name) => standings.get(name) || {};
-const known = (column) => column.name === "cost" || column.name === "accuracy" || [...standings.values()].some((one) => Number.isFinite(one[column.name]));
+import { csv } from "../lib/csv.js";
+import { buttonsOf, find, h, onWidth, prefersStillness, s } from "../lib/dom.js";
+import { save } from "../lib/files.js";
+import { format } from "../lib/format.js";
+import { onceStill } from "../lib/latest.js";
+import { gain, ink, mark, swatch } from "../lib/marks.js";
+import { free } from "../lib/places.js";
+import { clamp, linear, QUARTERS } from "../lib/scale.js";
+import { choice, settings } from "../lib/store.js";
+import { hideTip, onHover, showTip } from "../lib/tip.js";
+import { STATES } from "../wire.js";
 
-// ---- how the methods are set ----
-const help = find(".about .help"), how = find(".how");
-const picks = props.knobs.map((one) => {
-  const input = h("input", { type: "radio", name: "ct-knobs" });
-  input.addEventListener("change", () => { knobs = one.name; write(); });
-  return { one, input, node: h("label", {}, input, h("span", { text: one.title })) };
-});
-how.append(h("div", { class: "title", id: "ct-how", text: "Methods are set" }),
-  h("div", { class: "pick", role: "radiogroup", "aria-labelledby": "ct-how" }, ...picks.map((one) => one.node)));
-const write = () => {
-  for (const { one, input } of picks) {
-    input.checked = one.name === knobs;
-    if (input.checked) help.textContent = one.help;
-  }
-  start.disabled = busy() || !taking.size;
-  stop.disabled = view.state !== "running";
-  start.textContent = taking.size === cards.size ? `Compare all ${cards.size}` : `Compare ${taking.size}`;
-  csv.disabled = !standings.size;
+/** @typedef {import("../wire.js").MethodCard} Card */
+/** @typedef {import("../wire.js").Measure} Measure */
+/** @typedef {import("../wire.js").RankingRow} Row */
+/** @typedef {Required<import("../wire.js").Ranking>} View */
+
+const HEIGHT = 330;
+const TOP = 14;
+const LEFT = 46;
+const FLOOR = HEIGHT - 44;
+const NEAR = 40; // pixels from the pointer to a mark
+const STILL = 200; // milliseconds without a change before the stream is described again
+
+/** @type {View} */
+const NOTHING = {
+  state: "idle",
+  stream: "",
+  classes: 0,
+  methods: [],
+  finished: 0,
+  share: 0,
+  doing: "",
+  sentence: "",
+  rows: [],
+  message: "",
 };
 
-// ---- the table: the best first, then those whose turn is to come ----
-const order = () => [...view.rows.map((one) => one.name), ...[...cards.keys()].filter((name) => !standings.has(name))];
-const cell = (column, name) => {
-  const one = row(name), value = column.name === "cost" ? cards.get(name).cost : one[column.name];
-  const out = h("td", { "data-column": column.name }, h("span", { class: "value", text: format(column.kind, value) }));
-  const frozen = row("zero_shot").accuracy;   // comparable over the whole stream only
-  if (column.name === "accuracy" && name !== "zero_shot" && whole(one) && whole(row("zero_shot")) && Number.isFinite(frozen))
-    out.append(cliptta.points(value - frozen));
-  if (column.bar && Number.isFinite(value)) {
-    const fill = h("i", { class: "fill", style: `--c:${cards.get(name).colour}` });
-    fill.style.width = `${(100 * Math.max(0, Math.min(1, value / column.bar()))).toFixed(1)}%`;
-    out.append(h("i", { class: "track", "aria-hidden": "true" }, fill));
-  }
-  return out;
-};
-const line = (name, place) => {
-  const card = cards.get(name), one = row(name);
-  const tick = h("input", { type: "checkbox", "aria-label": `${card.title} takes part` });
-  tick.checked = taking.has(name);
-  tick.disabled = busy();
-  tick.addEventListener("change", () => { if (tick.checked) taking.add(name); else taking.delete(name); write(); });
-  const watchIt = h("button", { type: "button", class: "name", title: `Watch ${card.title} in Play`, onclick: () => {
-    const chosen = settings?.methods || {}, room = name in chosen || Object.keys(chosen).length < props.most;
-    cliptta.emit("choose", { methods: { ...(room ? chosen : { zero_shot: {} }), [name]: chosen[name] || {} }, lesson: "" });
-    trigger("watch");
-  } }, swatch(card), h("span", { text: card.title }));
-  const partly = one.done && !whole(one) ? `${busy() ? "batch" : "stopped after"} ${one.done} of ${one.total}` : "";
-  const note = one.problem || partly || card.family;
-  const marks = `${one.problem ? "failed" : ""}${busy() && one.done < one.total ? " now" : ""}${standings.has(name) ? "" : " open"}`;
-  return h("tr", { "data-name": name, class: marks.trim() || null },
-    h("td", { class: "tick" }, tick), h("td", { class: "place", text: whole(one) && Number.isFinite(one.accuracy) ? place : "" }),
-    h("th", { scope: "row" }, watchIt, h("span", { class: "note", text: note })), ...COLUMNS.filter(known).map((column) => cell(column, name)));
-};
-const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-const fillTable = () => {
-  const body = table.tBodies[0], before = new Map([...body.rows].map((tr) => [tr.dataset.name, tr.offsetTop]));
-  table.tHead.replaceChildren(h("tr", {}, h("th", { class: "tick" }, h("span", { class: "unseen", text: "Takes part" })), h("th", { text: "" }),
-    h("th", { scope: "col", text: "Method" }), ...COLUMNS.filter(known).map((column) => h("th", { scope: "col", title: column.help, text: column.title }))));
-  const focused = document.activeElement?.closest?.("tr")?.dataset.name, kind = document.activeElement?.type;
-  body.replaceChildren(...order().map((name, k) => line(name, k + 1)));
-  if (focused) body.querySelector(`tr[data-name="${focused}"] ${kind === "checkbox" ? "input" : ".name"}`)?.focus({ preventScroll: true });
-  if (still) return;
-  for (const tr of body.rows) {   // those that change places walk there
-    const from = before.get(tr.dataset.name) - tr.offsetTop;
-    if (from) tr.animate([{ transform: `translateY(${from}px)` }, { transform: "none" }], { duration: 350, easing: "ease-out" });
-  }
-};
+/** @param {number | null | undefined} value @returns {value is number} */
+const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
-// ---- the picture: accuracy against classes in use ----
-const HEIGHT = 330, TOP = 14, BOTTOM = 44, LEFT = 46;
-const drawMap = () => {
-  const rows = view.rows.filter((one) => Number.isFinite(one.accuracy) && Number.isFinite(one.effective_classes));
-  map.hidden = !rows.length;
-  if (!width || !rows.length) return;
-  const right = width - 12, classes = Math.max(2, view.classes);
-  const x = (value) => LEFT + ((right - LEFT) * Math.min(value, classes)) / classes;
-  const y = (value) => HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * value;
+/** @param {Row | undefined} row whether it covers the whole stream */
+const isWhole = (row) => Boolean(row?.done) && row?.done === row?.total;
+
+/**
+ * The picture: accuracy against classes in use.
+ * @param {SVGSVGElement} svg
+ * @param {View} view
+ * @param {Map<string, Card>} cards
+ * @param {number} width
+ * @returns {(event: PointerEvent) => void} what shows the method under the pointer
+ */
+const drawMap = (svg, view, cards, width) => {
+  const classes = Math.max(2, view.classes);
+  const right = width - 12;
+  const along = linear([0, classes], [LEFT, right]);
+  /** @param {number} used */
+  const x = (used) => along(Math.min(used, classes));
+  const y = linear([0, 1], [FLOOR, TOP]);
+  const places = view.rows.flatMap(({ name, numbers }) => {
+    const { accuracy, effective_classes: used } = numbers;
+    const card = cards.get(name);
+    if (!card || !isNumber(accuracy) || !isNumber(used)) return [];
+    return [{ card, accuracy, used, px: x(used), py: y(accuracy) }];
+  });
   svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-  svg.replaceChildren(s("rect", { x: x(0), y: TOP, width: x(classes / 2) - x(0), height: HEIGHT - BOTTOM - TOP, class: "zone" }),
-    s("text", { x: x(0) + 8, y: TOP + 16, class: "unit", text: "less than half of the classes" }));
-  for (const part of [0, 0.25, 0.5, 0.75, 1]) {
-    svg.append(s("line", { x1: LEFT, x2: right, y1: y(part), y2: y(part), class: part ? "grid" : "base" }));
-    svg.append(s("text", { x: LEFT - 8, y: y(part) + 4, "text-anchor": "end", text: `${100 * part}%` }));
-    const label = part === 1 ? classes : +(part * classes).toPrecision(3);
-    svg.append(s("text", { x: x(part * classes), y: HEIGHT - BOTTOM + 16, "text-anchor": part === 1 ? "end" : "middle", text: label }));
+  const half = { x: LEFT, y: TOP, width: Math.max(0, along(classes / 2) - LEFT), height: FLOOR - TOP };
+  svg.replaceChildren(
+    s("rect", { ...half, class: "zone" }),
+    s("text", { x: LEFT + 8, y: TOP + 16, class: "unit", text: "less than half of the classes" }),
+  );
+  for (const part of QUARTERS) {
+    const line = y(part);
+    const used = part === 1 ? classes : +(part * classes).toPrecision(3);
+    const anchor = part === 1 ? "end" : "middle";
+    svg.append(
+      s("line", { x1: LEFT, x2: right, y1: line, y2: line, class: part ? "grid" : "base" }),
+      s("text", { x: LEFT - 8, y: line + 4, "text-anchor": "end", text: `${100 * part}%` }),
+      s("text", { x: along(part * classes), y: FLOOR + 16, "text-anchor": anchor, text: used }),
+    );
   }
-  svg.append(s("text", { x: right, y: HEIGHT - 8, "text-anchor": "end", class: "unit", text: `classes in use, of ${classes}` }));
-  const frozen = rows.find((one) => one.name === "zero_shot");
-  if (frozen) svg.append(
-    s("line", { x1: LEFT, x2: right, y1: y(frozen.accuracy), y2: y(frozen.accuracy), class: "chance" }),
-    s("line", { x1: x(frozen.effective_classes), x2: x(frozen.effective_classes), y1: TOP, y2: HEIGHT - BOTTOM, class: "chance" }));
-  const places = [...rows].reverse().map((one) => ({ one, card: cards.get(one.name), px: x(one.effective_classes), py: y(one.accuracy) }));
-  for (const { card, px, py } of places) svg.append(mark(card, { transform: `translate(${px.toFixed(1)} ${py.toFixed(1)}) scale(1.35)` }));
-  // Names where there is room for them: the best first, so that it is the others that go without.
-  const taken = places.map(({ px, py }) => ({ left: px - 7, right: px + 7, top: py - 7, bottom: py + 7, own: px }));
+  const unit = { class: "unit", text: `classes in use, of ${classes}` };
+  svg.append(s("text", { x: right, y: HEIGHT - 8, "text-anchor": "end", ...unit }));
+  const unadapted = places.find(({ card }) => card.name === "zero_shot");
+  if (unadapted) {
+    const { px, py } = unadapted;
+    svg.append(
+      s("line", { x1: LEFT, x2: right, y1: py, y2: py, class: "chance" }),
+      s("line", { x1: px, x2: px, y1: TOP, y2: FLOOR, class: "chance" }),
+    );
+  }
   for (const { card, px, py } of [...places].reverse()) {
-    const size = 7.2 * card.title.length;
-    const tries = [[px + 10, py + 4], [px - 10 - size, py + 4], [px - size / 2, py - 11], [px - size / 2, py + 20]];
-    const free = tries.map(([left, base]) => ({ left, right: left + size, top: base - 11, bottom: base + 4, base }))
-      .find((box) => box.left > LEFT && box.right < right + 4 && box.top > 0 && box.bottom < HEIGHT - BOTTOM &&
-        !taken.some((other) => box.left < other.right && box.right > other.left && box.top < other.bottom && box.bottom > other.top));
-    if (!free) continue;
-    taken.push(free);
-    svg.append(s("text", { x: free.left, y: free.base, class: "who", style: `--c:${card.colour}`, text: card.title }));
+    const transform = `translate(${px.toFixed(1)} ${py.toFixed(1)}) scale(1.35)`;
+    svg.append(mark(card, { transform, "data-name": card.name }));
   }
-  svg.setAttribute("aria-label", "Accuracy and classes in use: " + rows.map((one) =>
-    `${cards.get(one.name).title} ${format("share", one.accuracy)}, ${format("number", one.effective_classes)}`).join("; ") + ".");
-  hover = (event) => {
-    const box = svg.getBoundingClientRect(), far = ({ px, py }) => Math.hypot(event.clientX - box.left - px, event.clientY - box.top - py);
-    const nearest = places.reduce((best, one) => (far(one) < far(best) ? one : best));
-    if (far(nearest) > 40) return cliptta.hideTip();
-    cliptta.showTip(event, nearest.card.title, [[nearest.card, "right", format("share", nearest.one.accuracy)],
-      [null, `of ${classes} classes in use`, format("number", nearest.one.effective_classes)]]);
+  // Names where there is room for them: the best first, so that it is the others that go without.
+  const bounds = { left: LEFT, right: right + 4, top: 0, bottom: FLOOR };
+  const taken = places.map(({ px, py }) => ({ left: px - 7, right: px + 7, top: py - 7, bottom: py + 7 }));
+  for (const { card, px, py } of places) {
+    const box = free(px, py, 7.2 * card.title.length, bounds, taken);
+    if (!box) continue;
+    taken.push(box);
+    const text = { class: "who", style: ink(card), text: card.title };
+    svg.append(s("text", { x: box.left, y: box.bottom - 4, ...text }));
+  }
+  const said = places.map(
+    ({ card, accuracy, used }) => `${card.title} ${format("share", accuracy)}, ${format("number", used)}`,
+  );
+  svg.setAttribute("aria-label", `Accuracy and classes in use: ${said.join("; ")}.`);
+
+  return (event) => {
+    const box = svg.getBoundingClientRect();
+    const far = (/** @type {{px: number, py: number}} */ { px, py }) =>
+      Math.hypot(event.clientX - box.left - px, event.clientY - box.top - py);
+    const [nearest] = [...places].sort((a, b) => far(a) - far(b));
+    if (!nearest || far(nearest) > NEAR) return hideTip();
+    showTip(event, nearest.card.title, [
+      [nearest.card, "accuracy", format("share", nearest.accuracy)],
+      [null, `of ${classes} classes in use`, format("number", nearest.used)],
+    ]);
   };
 };
-let hover = () => {};
-svg.addEventListener("pointermove", (event) => hover(event));
-svg.addEventListener("pointerleave", cliptta.hideTip);
-cliptta.onWidth(svg, (now) => { width = now; drawMap(); });
 
-// ---- all of it ----
-const draw = () => {
-  const share = busy() ? view.share || 0 : 0;
-  progress.hidden = !busy();
-  progress.firstElementChild.style.width = `${100 * share}%`;
-  progress.setAttribute("aria-valuenow", Math.round(100 * share));
-  const recorded = view.state === "recorded" ? `A recorded comparison: ${view.stream}` : view.stream;
-  doing.textContent = busy() ? [view.doing || "Starting", `${view.finished || 0} of ${(view.methods || []).length} methods done`].join(" · ") : recorded || "";
-  said.textContent = view.sentence || "";
-  said.hidden = !view.sentence;
-  write();
-  fillTable();
-  drawMap();
-};
-let open = false;  // from a press of Compare to its end: what was sent before Stop may arrive after the end
-watch("value", () => {
-  const news = props.value || {};
-  if (going(news) && !open) return;
-  open = open && going(news);
-  message.textContent = news.message || "";
-  message.hidden = !news.message;
-  view = { ...view, ...news };
-  standings.clear();
-  for (const one of view.rows || []) standings.set(one.name, one);
-  if (["done", "stopped"].includes(view.state)) aloud.textContent = view.sentence || "";
+/** @param {import("../part.js").Part<"ranking">} part */
+export default function mount({ element, props, watch, trigger, server }) {
+  const button = buttonsOf(element);
+  const stream = find(element, ".stream");
+  const help = find(element, ".about .help");
+  const message = find(element, ".message");
+  const progress = find(element, ".progress");
+  const doing = find(element, ".doing");
+  const said = find(element, ".said");
+  const aloud = find(element, "[aria-live]");
+  const table = find(element, "table", HTMLTableElement);
+  const body = find(table, "tbody", HTMLTableSectionElement);
+  const map = find(element, ".map");
+  const svg = find(map, "svg", SVGSVGElement);
+  const cards = new Map(props.methods.map((card) => [card.name, card]));
+  const taking = new Set(cards.keys()); // methods that are ticked
+  /** @type {View} */
+  let view = NOTHING;
+  let knobs = props.knobs[0].name;
+  let width = 0;
+  let open = false; // from a press of Compare to its end: what was sent before Stop may arrive after the end
+  /** @type {(event: PointerEvent) => void} */
+  let hover = hideTip;
+
+  const busy = () => STATES[view.state].busy;
+  /** @param {string} name */
+  const row = (name) => view.rows.find((one) => one.name === name);
+  /**
+   * @param {Measure} column
+   * @param {string} name
+   */
+  const valueOf = (column, name) =>
+    column.name === "cost" ? cards.get(name)?.cost : row(name)?.numbers[column.name];
+  /** The columns with something in them; accuracy and work always. */
+  const columns = () =>
+    props.columns.filter(
+      (column) =>
+        column.name === "cost" ||
+        column.name === "accuracy" ||
+        view.rows.some((one) => isNumber(one.numbers[column.name])),
+    );
+
+  // ---- how the methods are set, and the buttons ----
+  const picks = props.knobs.map((one) => {
+    const input = h("input", { type: "radio", name: "ct-knobs" });
+    input.addEventListener("change", () => {
+      knobs = one.name;
+      write();
+    });
+    return { one, input, node: h("label", {}, input, h("span", { text: one.title })) };
+  });
+  find(element, ".how").append(
+    h("div", { class: "title", id: "ct-how", text: "Hyper-parameters" }),
+    h(
+      "div",
+      { class: "pick", role: "radiogroup", "aria-labelledby": "ct-how" },
+      ...picks.map((one) => one.node),
+    ),
+  );
+  const write = () => {
+    for (const { one, input } of picks) {
+      input.checked = one.name === knobs;
+      if (input.checked) help.textContent = one.help;
+    }
+    button.start.disabled = busy() || !taking.size;
+    button.start.textContent =
+      taking.size === cards.size ? `Compare all ${cards.size}` : `Compare ${taking.size}`;
+    button.stop.disabled = view.state !== "running";
+    button.csv.disabled = !view.rows.length;
+  };
+
+  // ---- the table: the best first, then those whose turn is to come ----
+  /**
+   * @param {Measure} column
+   * @param {Card} card
+   */
+  const cell = (column, card) => {
+    const value = valueOf(column, card.name);
+    const text = format(column.kind, value);
+    const out = h("td", { "data-column": column.name }, h("span", { class: "value", text }));
+    if (!isNumber(value)) return out;
+    const [own, unadapted] = [row(card.name), row("zero_shot")];
+    const before = unadapted?.numbers.accuracy;
+    // Comparable over the whole stream only.
+    const compared = column.name === "accuracy" && own !== unadapted && isWhole(own) && isWhole(unadapted);
+    if (compared && isNumber(before)) out.append(gain(value - before));
+    if (column.bar) {
+      const part = clamp(value / (column.full === "classes" ? view.classes : 1), 0, 1);
+      const fill = h("i", { class: "fill", style: ink(card) });
+      fill.style.width = `${(100 * part).toFixed(1)}%`;
+      out.append(h("i", { class: "track", "aria-hidden": "true" }, fill));
+    }
+    return out;
+  };
+  /**
+   * @param {Card} card
+   * @param {number} place
+   */
+  const line = (card, place) => {
+    const { name, title } = card;
+    const own = row(name);
+    const tick = h("input", { type: "checkbox", "aria-label": `${title} takes part` });
+    tick.checked = taking.has(name);
+    tick.disabled = busy();
+    tick.addEventListener("change", () => {
+      if (tick.checked) taking.add(name);
+      else taking.delete(name);
+      write();
+    });
+    const watchIt = () => {
+      const chosen = settings.value?.methods ?? {};
+      const room = name in chosen || Object.keys(chosen).length < props.most;
+      const beside = room ? chosen : { zero_shot: {} };
+      choice.put({ methods: { ...beside, [name]: chosen[name] ?? {} }, lesson: "" });
+      trigger("watch");
+    };
+    const named = { type: "button", class: "name", title: `Watch ${title} in Play`, onclick: watchIt };
+    const partly =
+      own?.done && !isWhole(own) ? `${busy() ? "batch" : "stopped after"} ${own.done} of ${own.total}` : "";
+    const marks = [
+      own?.problem && "failed",
+      busy() && own && own.done < own.total && "now",
+      !own && "open",
+    ].filter(Boolean);
+    return h(
+      "tr",
+      { "data-name": name, class: marks.join(" ") || null },
+      h("td", { class: "tick" }, tick),
+      h("td", { class: "place", text: isWhole(own) && isNumber(own?.numbers.accuracy) ? place : "" }),
+      h(
+        "th",
+        { scope: "row" },
+        h("button", named, swatch(card), h("span", { text: title })),
+        h("span", { class: "note", text: own?.problem || partly || card.family }),
+      ),
+      ...columns().map((column) => cell(column, card)),
+    );
+  };
+  const fillTable = () => {
+    const before = new Map([...body.rows].map((tr) => [tr.dataset.name, tr.offsetTop]));
+    const head = columns().map((column) =>
+      h("th", { scope: "col", title: column.help, text: column.short || column.title }),
+    );
+    find(table, "thead", HTMLTableSectionElement).replaceChildren(
+      h(
+        "tr",
+        {},
+        h("th", { class: "tick" }, h("span", { class: "unseen", text: "Takes part" })),
+        h("th", { text: "" }),
+        h("th", { scope: "col", text: "Method" }),
+        ...head,
+      ),
+    );
+    const focused = document.activeElement;
+    const whose = body.contains(focused) ? focused?.closest("tr")?.dataset.name : undefined;
+    const what = focused instanceof HTMLInputElement ? "input" : ".name";
+    const ranked = view.rows.flatMap((one) => cards.get(one.name) ?? []);
+    const waiting = props.methods.filter((card) => !row(card.name));
+    body.replaceChildren(...[...ranked, ...waiting].map((card, k) => line(card, k + 1)));
+    if (whose !== undefined) find(body, `tr[data-name="${whose}"] ${what}`).focus({ preventScroll: true });
+    if (prefersStillness()) return;
+    for (const tr of body.rows) {
+      // Those that change places walk there.
+      const from = (before.get(tr.dataset.name) ?? tr.offsetTop) - tr.offsetTop;
+      const path = [{ transform: `translateY(${from}px)` }, { transform: "none" }];
+      if (from) tr.animate(path, { duration: 350, easing: "ease-out" });
+    }
+  };
+
+  // ---- all of it ----
+  const fillMap = () => {
+    const some = view.rows.some(
+      ({ numbers }) => isNumber(numbers.accuracy) && isNumber(numbers.effective_classes),
+    );
+    map.hidden = !some;
+    if (width && some) hover = drawMap(svg, view, cards, width);
+  };
+  const draw = () => {
+    const share = busy() ? view.share : 0;
+    progress.hidden = !busy();
+    find(progress, "i").style.width = `${100 * share}%`;
+    progress.setAttribute("aria-valuenow", String(Math.round(100 * share)));
+    const turns = `${view.finished} of ${view.methods.length} methods done`;
+    const rested = view.state === "recorded" ? `A recorded comparison: ${view.stream}` : view.stream;
+    doing.textContent = busy() ? `${view.doing || "Starting"} · ${turns}` : rested;
+    said.textContent = view.sentence;
+    said.hidden = !view.sentence;
+    message.textContent = view.message;
+    message.hidden = !view.message;
+    write();
+    fillTable();
+    fillMap();
+  };
+  onHover(svg, (event) => hover(event));
+  onWidth(svg, (now) => {
+    width = now;
+    fillMap();
+  });
+  watch("value", () => {
+    const news = props.value ?? NOTHING;
+    const goesOn = STATES[news.state].busy;
+    if (goesOn && !open) return;
+    open = open && goesOn;
+    view = { ...view, message: "", ...news };
+    if (view.state === "done" || view.state === "stopped") aloud.textContent = view.sentence;
+    draw();
+  });
+  button.start.addEventListener("click", () => {
+    open = true;
+    view = { ...NOTHING, state: "running", classes: view.classes, stream: view.stream, methods: [...taking] };
+    draw();
+    trigger("start", { methods: [...taking], knobs });
+  });
+  button.stop.addEventListener("click", () => {
+    view = { ...view, state: "stopping" };
+    write();
+    trigger("stop");
+  });
+  button.csv.addEventListener("click", () => {
+    const names = props.columns.map((column) => column.name);
+    const rows = view.rows.map((one) => [
+      one.name,
+      one.done,
+      one.total,
+      ...props.columns.map((column) => valueOf(column, one.name)),
+      one.problem,
+    ]);
+    const text = csv(["method", "batches", "of", ...names, "problem"], rows);
+    save("comparison.csv", "text/csv", new TextEncoder().encode(text));
+  });
+  // The stream is the one set up in Play.
+  const describe = onceStill(
+    STILL,
+    (wanted) => server.describe(JSON.parse(wanted)),
+    (words) => {
+      stream.textContent = words
+        ? `The stream set up in Play: ${words}`
+        : "The settings in Play are not possible as they are.";
+    },
+  );
+  settings.follow(element, (now) => describe(JSON.stringify(now)));
+  view = { ...view, ...props.value };
   draw();
-});
-start.addEventListener("click", () => {
-  open = true;
-  view = { ...view, state: "running", share: 0, finished: 0, doing: "", methods: [...taking], rows: [], sentence: "" };
-  standings.clear();
-  draw();
-  trigger("start", { methods: [...taking], knobs });
-});
-stop.addEventListener("click", () => { view = { ...view, state: "stopping" }; write(); trigger("stop"); });
-csv.addEventListener("click", () => {
-  const names = ["accuracy", "effective_classes", "changed", "ece", "auroc", "fpr95", "seconds", "problem"];
-  const quote = (value) => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
-  const lines = view.rows.map((one) => [one.name, one.done, one.total, ...names.map((name) => one[name] ?? "")].map(String).map(quote).join(","));
-  cliptta.save("comparison.csv", "text/csv", new TextEncoder().encode([["method", "batches", "of", ...names].join(","), ...lines, ""].join("\n")));
-});
-// The stream is the one set up in Play.
-cliptta.on("settings", element, (news) => {
-  settings = news;
-  const wanted = JSON.stringify(news);
-  if (wanted === asked) return;
-  asked = wanted;
-  setTimeout(async () => {
-    if (wanted !== asked) return;
-    const words = await server.describe(news);
-    if (wanted === asked) stream.textContent = words ? `The stream set up in Play: ${words}` : "The settings in Play are not possible as they are.";
-  }, 200);
-});
-view = { ...view, ...(props.value || {}) };
-for (const one of view.rows || []) standings.set(one.name, one);
-draw();
+}

@@ -1,38 +1,60 @@
-// The sentence about what just happened, at the step being looked at, and which stream it is about.
-// What it says: see views.sentences.
-const { h, at, lines } = cliptta;
-const said = element.querySelector(".said"), aloud = element.querySelector("[aria-live]"), notes = element.querySelector("ul");
-const stream = element.querySelector(".stream"), narrow = matchMedia("(max-width: 820px)");
-const ALOUD_EVERY = 20;
-let value = { steps: "", stream: "", notes: [] }, settings = "", shown = null, run = { state: "idle", done: 0 };   // shown: the settings the results came from
+// @ts-check
+// The sentence about what just happened, at the batch being looked at, and which stream it is about.
 
-const caption = () => {
-  const text = value.stream;
-  if (!text) return "";
-  if (["waiting", "loading", "running", "paused"].includes(run.state) && !run.done) return `Until the first batch is done, the run before: ${text}`;
-  return shown !== null && shown !== settings ? `${text}. Press Run to see what is set up now.` : text;
-};
-const draw = () => {
-  const steps = lines(value.steps), now = steps.length - 1;
-  said.textContent = steps[at(steps.length)] || "Press Run to watch CLIP adapt itself to pictures it was not trained for.";
-  stream.textContent = caption();
-  if (now >= 0 && (now + 1) % ALOUD_EVERY === 0) aloud.textContent = steps[now];
-  notes.replaceChildren(...value.notes.map((text) => h("li", { text })));
-};
-cliptta.on("step", element, draw);
-cliptta.on("settings", element, (news) => {
-  settings = JSON.stringify({ ...news, lesson: "" });
-  shown ??= settings;   // the recorded run is the first lesson's
+import { lines } from "../lib/decode.js";
+import { find, h, isNarrow } from "../lib/dom.js";
+import { at, run, settings, step, view } from "../lib/store.js";
+import { STATES } from "../wire.js";
+
+const ALOUD_EVERY = 20; // batches
+const NOTHING_YET = "Press Run to watch CLIP adapt itself to pictures it was not trained for.";
+
+/** @param {import("../part.js").Part<"sentence">} part */
+export default function mount({ element }) {
+  const said = find(element, ".said");
+  const aloud = find(element, "[aria-live]");
+  const stream = find(element, ".stream");
+  const notes = find(element, "ul");
+  /** @type {import("../wire.js").Sentence} */
+  let news = { steps: "", stream: "", notes: [] };
+  let set = ""; // the settings of the form
+  /** The settings that the results came from. @type {string | null} */
+  let shown = null;
+
+  const caption = () => {
+    const { state, done } = run.value;
+    if (!news.stream) return "";
+    const { busy } = STATES[state];
+    if (busy && state !== "stopping" && !done)
+      return `Until the first batch is done, the run before: ${news.stream}`;
+    return shown !== null && shown !== set
+      ? `${news.stream}. Press Run to see what is set up now.`
+      : news.stream;
+  };
+  const draw = () => {
+    const steps = lines(news.steps);
+    said.textContent = steps[at(steps.length)] || NOTHING_YET;
+    stream.textContent = caption();
+    if (steps.length && steps.length % ALOUD_EVERY === 0) aloud.textContent = steps[steps.length - 1];
+    notes.replaceChildren(...news.notes.map((text) => h("li", { text })));
+  };
+  step.follow(element, draw);
+  settings.follow(element, (now) => {
+    set = JSON.stringify({ ...now, lesson: "" });
+    shown ??= set; // the recorded run is the first lesson's
+    draw();
+  });
+  run.follow(element, ({ state, local }) => {
+    if (local && state === "waiting") {
+      shown = set;
+      if (isNarrow()) element.scrollIntoView({ behavior: "smooth" }); // results stand below the settings there
+    }
+    if (state === "done" || state === "stopped") aloud.textContent = said.textContent;
+    draw();
+  });
+  view("sentence").follow(element, (now) => {
+    news = now;
+    draw();
+  });
   draw();
-});
-cliptta.on("state", element, (news) => {
-  run = { done: 0, ...news };
-  if (news.local && news.state === "waiting") {
-    shown = settings;
-    if (narrow.matches) element.scrollIntoView({ behavior: "smooth" });   // results stand below the settings there
-  }
-  if (["done", "stopped"].includes(news.state)) aloud.textContent = said.textContent;
-  draw();
-});
-cliptta.on("sentence", element, (news) => { value = news; draw(); });
-draw();
+}

@@ -1,78 +1,143 @@
+// @ts-check
 // What the run is doing, and the timeline: progress while it runs, a slider to look back once there is something.
-// What it shows: see status.status.
-const { h } = cliptta;
-const root = element.firstElementChild, what = root.querySelector(".what"), figures = root.querySelector(".figures");
-const range = root.querySelector("input"), replay = root.querySelector("button");
-const WORDS = { idle: "Ready", waiting: "Starting", loading: "Getting ready", running: "Running", paused: "Paused",
-  stopping: "Stopping", stopped: "Stopped", done: "Finished", failed: "Stopped", recorded: "A recorded run" };
-const GOING = ["waiting", "loading", "running", "paused", "stopping"];
-let timer = null, state = "idle", done = 0, shown = {};
-let open = false;  // from a press of Run to its end: what a run sent before Stop may arrive after the end
 
-const value = () => shown;
-const busy = () => GOING.includes(state);
+import { find, prefersStillness } from "../lib/dom.js";
+import { capitalized, left, plural, speed } from "../lib/format.js";
+import { clamp } from "../lib/scale.js";
+import { run, step, view } from "../lib/store.js";
+import { STATES } from "../wire.js";
 
-const line = () => {
-  const v = value(), step = cliptta.looking;
-  if (step !== null && step !== undefined && step < v.done - 1 && !busy()) return `${state === "recorded" ? "A recorded run · batch" : "Looking at batch"} ${step + 1} of ${v.batches}`;
-  if (state === "loading" && v.doing) return v.doing[0].toUpperCase() + v.doing.slice(1);
-  const parts = [WORDS[state] || "Ready"];
-  if (["running", "paused"].includes(state) && v.batch) parts.push(`batch ${v.batch} of ${v.batches}`);
-  if (["running", "paused"].includes(state) && v.method) parts.push(v.steps ? `${v.method}, step ${v.step} of ${v.steps}` : v.method);
-  if (["done", "stopped", "failed", "recorded"].includes(state) && v.done) parts.push(v.done < v.batches ? `${v.done} of ${plural(v.batches)}` : plural(v.batches));
+/** @typedef {import("../wire.js").Status} Status */
+
+const ALL = 6000; // milliseconds in which a run is played again, within the bounds for a batch
+const EACH = /** @type {const} */ ([120, 420]);
+const FIRST = 900; // before the recorded run plays itself
+
+/** @type {Status} */
+const NOTHING = {
+  state: "idle",
+  done: 0,
+  batch: 0,
+  batches: 0,
+  method: "",
+  step: 0,
+  steps: 0,
+  doing: "",
+  share: 0,
+  device: "",
+};
+
+/**
+ * What the run is doing, in words.
+ * @param {Status} view
+ * @param {import("../wire.js").RunState} state what the page shows, which may be ahead of the server
+ * @param {number | null} looked the batch that the reader looks back at
+ */
+const line = (view, state, looked) => {
+  const { word, busy, under_way, over } = STATES[state];
+  if (looked !== null && looked < view.done - 1 && !busy) {
+    const who = state === "recorded" ? `${word} · batch` : "Looking at batch";
+    return `${who} ${looked + 1} of ${view.batches}`;
+  }
+  if (state === "loading" && view.doing) return capitalized(view.doing);
+  const parts = [word];
+  if (under_way && view.batch) parts.push(`batch ${view.batch} of ${view.batches}`);
+  if (under_way && view.method)
+    parts.push(view.steps ? `${view.method}, step ${view.step} of ${view.steps}` : view.method);
+  if (over && view.done) {
+    const all = plural(view.batches, "batch", "batches");
+    parts.push(view.done < view.batches ? `${view.done} of ${all}` : all);
+  }
   return parts.join(" · ");
 };
-const plural = (count) => (count === 1 ? "1 batch" : `${count} batches`);
-const left = (s) => (s >= 90 ? `${Math.round(s / 60)} min left` : `${Math.max(1, Math.round(s))} s left`);
 
-const draw = () => {
-  const v = value(), total = Math.max(1, v.batches || 1), step = cliptta.looking;
-  what.textContent = line();
-  const facts = [];
-  if (v.rate) facts.push(`${v.rate >= 10 ? Math.round(v.rate) : v.rate.toFixed(1)} images/s`);
-  if (v.left && ["running", "paused"].includes(state)) facts.push(left(v.left));
-  if (v.device) facts.push(v.device.toUpperCase());
-  figures.textContent = facts.join(" · ");
-  root.dataset.state = state;
-  range.max = total;
-  range.disabled = !v.done;
-  range.style.setProperty("--done", `${100 * (busy() ? v.share || 0 : (v.done || 0) / total)}%`);
-  range.value = step === null || step === undefined ? Math.max(1, v.done || 1) : step + 1;
-  range.setAttribute("aria-valuetext", `batch ${range.value} of ${total}`);
-  replay.disabled = busy() || (v.done || 0) < 2;
-};
+/** @param {import("../part.js").Part<"status">} part */
+export default function mount({ element }) {
+  const root = find(element, ".status");
+  const what = find(root, ".what");
+  const figures = find(root, ".figures");
+  const range = find(root, "input", HTMLInputElement);
+  const replay = find(root, "button", HTMLButtonElement);
+  let shown = NOTHING;
+  let open = false; // from a press of Run to its end: what a run sent before Stop may arrive after the end
+  let timer = 0;
 
-const look = (step) => {
-  const last = (value().done || 1) - 1;
-  cliptta.looking = step === null || step >= last ? null : Math.max(0, step);
-  cliptta.emit("step", cliptta.looking);
+  const draw = () => {
+    const { state } = run.value;
+    const { busy, under_way } = STATES[state];
+    const total = Math.max(1, shown.batches);
+    what.textContent = line(shown, state, step.value);
+    const facts = [
+      shown.rate && speed(shown.rate),
+      under_way && shown.left && left(shown.left),
+      shown.device.toUpperCase(),
+    ];
+    figures.textContent = facts.filter(Boolean).join(" · ");
+    root.dataset.state = state;
+    range.max = String(total);
+    range.disabled = !shown.done;
+    range.style.setProperty("--done", `${100 * (busy ? shown.share : shown.done / total)}%`);
+    range.value = String(step.value === null ? Math.max(1, shown.done) : step.value + 1);
+    range.setAttribute("aria-valuetext", `batch ${range.value} of ${total}`);
+    replay.disabled = busy || shown.done < 2;
+  };
+
+  /** @param {number | null} batch */
+  const look = (batch) => {
+    const last = Math.max(1, shown.done) - 1;
+    step.put(batch === null || batch >= last ? null : clamp(batch, 0, last));
+    draw();
+  };
+  const halt = () => {
+    clearInterval(timer);
+    timer = 0;
+    replay.classList.remove("on");
+  };
+  const play = () => {
+    const count = shown.done;
+    let batch = 0;
+    halt();
+    replay.classList.add("on");
+    look(0);
+    timer = setInterval(
+      () => {
+        look(++batch);
+        if (batch >= count - 1) halt();
+      },
+      clamp(ALL / count, ...EACH),
+    );
+  };
+  range.addEventListener("input", () => {
+    halt();
+    look(Number(range.value) - 1);
+  });
+  replay.addEventListener("click", () => {
+    if (!timer) return play();
+    halt();
+    look(null);
+  });
+
+  run.follow(element, ({ state, local }) => {
+    if (local && state === "waiting") {
+      open = true;
+      halt();
+      look(null);
+    }
+    draw();
+  });
+  view("status").follow(element, (/** @type {Status} */ news) => {
+    const { busy } = STATES[news.state];
+    if (busy && !open) return;
+    open = open && busy;
+    const first = shown === NOTHING;
+    shown = news;
+    const { state, done } = run.value;
+    // A step further, which nobody else shows, is drawn here alone.
+    if (news.state === state && news.done === done) draw();
+    else run.put({ state: news.state, done: news.done });
+    if (first && news.state === "recorded" && !prefersStillness()) {
+      setTimeout(() => run.value.state === "recorded" && play(), FIRST); // the recorded run plays itself once
+    }
+  });
   draw();
-};
-const halt = () => { clearInterval(timer); timer = null; replay.classList.remove("on"); };
-const play = () => {
-  const count = value().done || 0;
-  let step = 0;
-  halt();
-  replay.classList.add("on");
-  look(0);
-  timer = setInterval(() => { look(++step); if (step >= count - 1) halt(); }, Math.max(120, Math.min(420, 6000 / count)));
-};
-range.addEventListener("input", () => { halt(); look(Number(range.value) - 1); });
-replay.addEventListener("click", () => (timer ? (halt(), look(null)) : play()));
-
-cliptta.on("state", element, (news) => {
-  state = news.state;
-  done = news.done || 0;
-  if (news.local && state === "waiting") { open = true; halt(); look(null); }
-  draw();
-});
-cliptta.on("status", element, (news) => {
-  if (GOING.includes(news.state) && !open) return;
-  open = open && GOING.includes(news.state);
-  shown = news;
-  const now = { state: shown.state || "idle", done: shown.done || 0 };
-  if (now.state === state && now.done === done) draw();   // a step further, which nobody else shows
-  else cliptta.emit("state", now);
-});
-// The recorded run plays itself once, unless the visitor prefers stillness.
-if (value().state === "recorded" && !matchMedia("(prefers-reduced-motion: reduce)").matches) setTimeout(() => state === "recorded" && play(), 900);
+}

@@ -1,30 +1,42 @@
+// @ts-check
 // Run, Pause, Step, Stop, Reset. A press answers at once; the server's state follows.
-// props.controls: {model: whether its runs can be paused and stepped here}; props.others: the same for any other.
-const button = Object.fromEntries([...element.querySelectorAll("button")].map((one) => [one.dataset.do, one]));
-let state = "idle";
 
-const show = () => {
-  const busy = ["waiting", "loading", "running", "paused", "stopping"].includes(state);
-  button.run.disabled = busy;
-  button.pause.disabled = button.step.disabled = !["running", "paused"].includes(state);
-  button.stop.disabled = !busy || state === "stopping";
-  const word = state === "paused" ? "Resume" : "Pause";
-  button.pause.querySelector("span").textContent = word;
-  button.pause.setAttribute("aria-label", word);
-  element.firstElementChild.dataset.state = state;
-};
-const press = (name, next) => button[name].addEventListener("click", () => {
-  if (next) cliptta.emit("state", { state: next(), local: true });
-  trigger(name);
-});
-press("run", () => "waiting");
-press("pause", () => (state === "paused" ? "running" : "paused"));
-press("step", () => "paused");
-press("stop", () => "stopping");
-press("reset", null);
-// The names of the events, for the server: 'run' 'pause' 'step' 'stop' 'reset'
-cliptta.on("state", element, (news) => { state = news.state; show(); });
-cliptta.on("settings", element, ({ model }) => {
-  button.pause.hidden = button.step.hidden = !(props.controls[model] ?? props.others);
-});
-show();
+import { buttonsOf, find } from "../lib/dom.js";
+import { run, settings } from "../lib/store.js";
+import { STATES } from "../wire.js";
+
+/** @typedef {import("../wire.js").RunState} RunState */
+
+/** @param {import("../part.js").Part<"transport">} part */
+export default function mount({ element, props, trigger }) {
+  const button = buttonsOf(element);
+  const word = find(button.pause, "span");
+  /** @param {RunState} state */
+  const draw = (state) => {
+    const { busy, under_way } = STATES[state];
+    button.run.disabled = busy;
+    button.pause.disabled = button.step.disabled = !under_way;
+    button.stop.disabled = !busy || state === "stopping";
+    word.textContent = state === "paused" ? "Resume" : "Pause";
+    button.pause.setAttribute("aria-label", word.textContent);
+    find(element, ".transport").dataset.state = state;
+  };
+  /**
+   * @param {"run" | "pause" | "step" | "stop" | "reset"} name
+   * @param {(() => RunState) | null} next the state that the server will say
+   */
+  const press = (name, next) =>
+    button[name].addEventListener("click", () => {
+      if (next) run.put({ state: next(), local: true });
+      trigger(name);
+    });
+  press("run", () => "waiting");
+  press("pause", () => (run.value.state === "paused" ? "running" : "paused"));
+  press("step", () => "paused");
+  press("stop", () => "stopping");
+  press("reset", null);
+  run.follow(element, ({ state }) => draw(state));
+  settings.follow(element, ({ model }) => {
+    button.pause.hidden = button.step.hidden = !(props.controls[model] ?? props.others);
+  });
+}

@@ -1,5 +1,5 @@
 // @ts-check
-// Histories as the server writes them: one string each that grows at its end only (see encode.py). Numbers have a
+// Histories as the server writes them: one string each that grows at its end only (see wire/encode.py). Numbers have a
 // space behind them, undefined ones are a dash; what is more than a number has a line a batch.
 
 /**
