@@ -1,7 +1,6 @@
 // Files and a link. props.value: {id, name, kind, data} for a file (base64), {id, query} for a link.
 const field = element.querySelector("input");
 element.querySelectorAll("button").forEach((button) => button.addEventListener("click", () => trigger(button.dataset.do)));
-// The names of the events, for the server: 'csv' 'json' 'png' 'link'
 const share = async ({ query }) => {
   const address = new URL(location.href);
   const kept = [...address.searchParams].filter(([key]) => key.startsWith("__"));

@@ -90,7 +90,7 @@ const choiceControl = (spec, read, write) => {
   const own = () => {          // what is wrong with the lines typed, else what they are for
     const hole = spec.other.hole, lines = other.value.split("\n").map((line) => line.trim()).filter(Boolean);
     const bad = hole ? lines.findIndex((line) => line.split(hole).length !== 2) : -1;
-    help.textContent = bad >= 0 ? `Each line must hold ${hole} once; “${lines[bad]}” does not.` : spec.help;
+    help.textContent = bad >= 0 ? `Each line must hold ${hole} once; “${lines[bad]}” does not.` : spec.other.help;
   };
   let typing = null;           // the value that holds until the one being typed is there
   select.addEventListener("change", () => {
@@ -128,6 +128,7 @@ const pickControl = (spec, read, write) => {
   return h("div", { class: "pick-and-help" }, h("div", { class: "pick", role: "radiogroup", "aria-label": spec.title }, ...inputs.map((one) => one.node)), help);
 };
 const listed = (names) => names.slice(0, 3).map((name) => `“${name}”`).join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
+const MOST = 1000, LONGEST = 200;  // see wire.js
 const namesControl = (spec, read, write) => {
   const area = h("textarea", { rows: 4, "aria-label": spec.title, spellcheck: "false" });
   const note = h("p", { class: "help", role: "status" }), put = draft(area);
@@ -135,15 +136,15 @@ const namesControl = (spec, read, write) => {
     const parts = area.value.replace(/[\s,]+$/, "").split(/[\n,]/).map((part) => part.trim());
     const names = parts.filter(Boolean), seen = new Set(), empty = parts.length - names.length;
     const twice = new Set(names.filter((name) => seen.size === seen.add(name).size));
-    const long = names.filter((name) => name.length > spec.longest), said = [];
+    const long = names.filter((name) => name.length > LONGEST), said = [];
     if (names.length) said.push(names.length === 1 ? "1 class; at least two are needed." : `${seen.size} classes.`);
     if (twice.size) said.push(`Listed more than once: ${listed([...twice])}.`);
     if (names.length && empty) said.push(`${empty} empty ${empty === 1 ? "entry is" : "entries are"} passed over.`);
     const known = spec.knows[settings.model], words = names.join(" ").toLowerCase().match(/[\p{L}\p{N}]+/gu) || [];
     const strange = known ? [...new Set(words)].filter((word) => !known.includes(word)) : [];
     if (strange.length) said.push(`mini-CLIP does not know ${listed(strange)}: name rendered objects, or choose a larger CLIP above.`);
-    if (names.length > spec.most) said.push(`At most ${spec.most.toLocaleString("en")} can be compared.`);
-    if (long.length) said.push(`A name may have ${spec.longest} characters: ${listed(long.map((name) => name.slice(0, 20) + "…"))}.`);
+    if (names.length > MOST) said.push(`At most ${MOST.toLocaleString("en")} can be compared.`);
+    if (long.length) said.push(`A name may have ${LONGEST} characters: ${listed(long.map((name) => name.slice(0, 20) + "…"))}.`);
     note.textContent = [...said, ...(said.length > 1 ? [] : [spec.help])].join(" ");
   };
   const file = h("input", { type: "file", accept: ".txt,.csv,text/plain", hidden: true });
@@ -152,7 +153,7 @@ const namesControl = (spec, read, write) => {
     const [chosen] = file.files;
     file.value = "";
     if (!chosen) return;
-    if (chosen.size > spec.most * spec.longest) { note.textContent = `A list of classes is a small text file; “${chosen.name}” is too large.`; return; }
+    if (chosen.size > MOST * LONGEST) { note.textContent = `A list of classes is a small text file; “${chosen.name}” is too large.`; return; }
     area.value = (await chosen.text()).replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n").trim();   // in the place of a draft, too
     write(area.value);
   });
@@ -219,12 +220,12 @@ const knobField = (card, knob) => {
     changed();
   };
   const spec = { ...knob, key: `${card.name}-${knob.name}` };
-  return h("div", { class: `field knob field-${knob.control}` }, knob.control === "switch" ? null : h("div", { class: "title", text: knob.title }),
-    CONTROLS[knob.control](spec, read, write), h("p", { class: "help", text: knob.help }));
+  return h("div", { class: `field knob field-${knob.kind}` }, knob.kind === "switch" ? null : h("div", { class: "title", text: knob.title }),
+    CONTROLS[knob.kind](spec, read, write), h("p", { class: "help", text: knob.help }));
 };
 const presets = (card) => {
   if (!card.presets.length) return null;
-  return h("div", { class: "presets" }, h("span", { text: "Set as:" }), ...card.presets.map((preset) => {
+  return h("div", { class: "presets" }, h("span", { text: "Presets:" }), ...card.presets.map((preset) => {
     const use = () => {
       if (!(card.name in settings.methods) && !room()) { tooMany(); return; }
       settings.methods[card.name] = structuredClone(preset.values);
@@ -256,7 +257,6 @@ const methodRow = (card) => {
 };
 
 // The three that the page is about stand in front; all others wait behind one line, by family, with a search.
-const FRONT = ["zero_shot", "tent", "cliptta"];
 const others = (cards) => {
   const line = h("summary"), search = h("input", { type: "text", placeholder: "Search", "aria-label": "Search methods" });
   const families = [...new Set(cards.map((card) => card.family))].map((family) =>
@@ -275,8 +275,7 @@ const others = (cards) => {
   return box;
 };
 const methods = () => {
-  const front = FRONT.map((name) => props.methods.find((card) => card.name === name)).filter(Boolean);
-  const rest = props.methods.filter((card) => !FRONT.includes(card.name));
+  const front = props.methods.filter((card) => card.front), rest = props.methods.filter((card) => !card.front);
   return [...front.map(methodRow), rest.length ? others(rest) : null, total];
 };
 

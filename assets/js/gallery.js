@@ -18,7 +18,7 @@ const tiles = (value, method) => {
 };
 
 const describe = (value, tile, method) => {
-  const rows = [[null, "CLIP left alone", word(value, tile.before)], [method, method.title, `${word(value, tile.after)}, ${tile.sure}% sure`]];
+  const rows = [[null, "zero-shot CLIP", word(value, tile.before)], [method, method.title, `${word(value, tile.after)}, ${tile.sure}% sure`]];
   if (tile.judged) rows.unshift([null, "really", word(value, tile.label)]);
   if (tile.unknown) rows.unshift([null, "really", "outside the class list"]);
   if (value.applied[tile.i]) rows.push([null, "applied", value.applied[tile.i].replaceAll("_", " ")]);
@@ -58,7 +58,7 @@ const draw = () => {
   const names = judged ? ["all", "changed", "gained", "lost"] : ["all", "changed"];
   if (!names.includes(kept)) kept = "all";
   title.textContent = `Batch ${value.step}: what ${method.title} answers`;
-  help.textContent = judged ? "Struck through: the answer of CLIP left alone, where it was another." : "No labels, so no marks. Struck through: the answer of CLIP left alone, where it was another.";
+  help.textContent = judged ? "Struck through: the answer of zero-shot CLIP, where it was another." : "No labels, so no marks. Struck through: the answer of zero-shot CLIP, where it was another.";
   buttons(choose, list.map((m) => [m.name, swatch(m), h("span", { text: m.title })]), method.name, (name) => { chosen = name; });
   buttons(filter, names.map((name) => [name, h("span", { text: `${name} ${all.filter(FILTERS[name]).length}` })]), kept, (name) => { kept = name; });
   const some = all.filter(FILTERS[kept]);

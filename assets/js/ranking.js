@@ -10,16 +10,7 @@ const taking = new Set(cards.keys());           // methods that are ticked
 const standings = new Map();                    // what is known of each, by name
 let view = { state: "idle", rows: [] }, knobs = props.knobs[0].name, settings = null, width = 0, asked = "";
 
-const COLUMNS = [
-  { name: "accuracy", title: "Accuracy", kind: "share", bar: () => 1, help: "Share of right answers over the stream." },
-  { name: "effective_classes", title: "Classes in use", kind: "number", bar: () => view.classes, help: "How many classes the last 4 batches are spread over." },
-  { name: "auroc", title: "AUROC", kind: "share", help: "Chance that a known picture scores higher than an unknown one." },
-  { name: "fpr95", title: "FPR95", kind: "share", help: "Unknown pictures let through when 95% of the known ones are." },
-  { name: "ece", title: "Calibration error", kind: "share", help: "Gap between how sure it is and how often it is right." },
-  { name: "changed", title: "Changed", kind: "share", help: "Answers that differ from those of CLIP left alone." },
-  { name: "cost", title: "Work", kind: "times", help: "Passes through the image encoder, zero-shot is 1." },
-  { name: "seconds", title: "Per batch", kind: "seconds", help: "Time to adapt to a batch and predict it." },
-];
+const COLUMNS = props.columns.map((one) => ({ ...one, title: one.short || one.title, bar: one.bar && (() => (one.full === "classes" ? view.classes : 1)) }));
 const going = ({ state }) => ["running", "stopping"].includes(state);
 const busy = () => going(view);
 const whole = (one) => Boolean(one.done) && one.done === one.total;
@@ -33,7 +24,7 @@ const picks = props.knobs.map((one) => {
   input.addEventListener("change", () => { knobs = one.name; write(); });
   return { one, input, node: h("label", {}, input, h("span", { text: one.title })) };
 });
-how.append(h("div", { class: "title", id: "ct-how", text: "Methods are set" }),
+how.append(h("div", { class: "title", id: "ct-how", text: "Hyper-parameters" }),
   h("div", { class: "pick", role: "radiogroup", "aria-labelledby": "ct-how" }, ...picks.map((one) => one.node)));
 const write = () => {
   for (const { one, input } of picks) {
@@ -97,7 +88,7 @@ const fillTable = () => {
 // ---- the picture: accuracy against classes in use ----
 const HEIGHT = 330, TOP = 14, BOTTOM = 44, LEFT = 46;
 const drawMap = () => {
-  const rows = view.rows.filter((one) => Number.isFinite(one.accuracy) && Number.isFinite(one.effective_classes));
+  const rows = view.rows.map((one) => ({ ...one, ...one.numbers })).filter((one) => Number.isFinite(one.accuracy) && Number.isFinite(one.effective_classes));
   map.hidden = !rows.length;
   if (!width || !rows.length) return;
   const right = width - 12, classes = Math.max(2, view.classes);
@@ -169,7 +160,7 @@ watch("value", () => {
   message.hidden = !news.message;
   view = { ...view, ...news };
   standings.clear();
-  for (const one of view.rows || []) standings.set(one.name, one);
+  for (const one of view.rows || []) standings.set(one.name, { ...one, ...one.numbers });
   if (["done", "stopped"].includes(view.state)) aloud.textContent = view.sentence || "";
   draw();
 });
@@ -182,9 +173,9 @@ start.addEventListener("click", () => {
 });
 stop.addEventListener("click", () => { view = { ...view, state: "stopping" }; write(); trigger("stop"); });
 csv.addEventListener("click", () => {
-  const names = ["accuracy", "effective_classes", "changed", "ece", "auroc", "fpr95", "seconds", "problem"];
+  const names = [...props.columns.map((one) => one.name).filter((name) => name !== "cost"), "problem"];
   const quote = (value) => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
-  const lines = view.rows.map((one) => [one.name, one.done, one.total, ...names.map((name) => one[name] ?? "")].map(String).map(quote).join(","));
+  const lines = view.rows.map((one) => [one.name, one.done, one.total, ...names.map((name) => ({ ...one, ...one.numbers })[name] ?? "")].map(String).map(quote).join(","));
   cliptta.save("comparison.csv", "text/csv", new TextEncoder().encode([["method", "batches", "of", ...names].join(","), ...lines, ""].join("\n")));
 });
 // The stream is the one set up in Play.
@@ -200,5 +191,5 @@ cliptta.on("settings", element, (news) => {
   }, 200);
 });
 view = { ...view, ...(props.value || {}) };
-for (const one of view.rows || []) standings.set(one.name, one);
+for (const one of view.rows || []) standings.set(one.name, { ...one, ...one.numbers });
 draw();

@@ -22,7 +22,6 @@ press("pause", () => (state === "paused" ? "running" : "paused"));
 press("step", () => "paused");
 press("stop", () => "stopping");
 press("reset", null);
-// The names of the events, for the server: 'run' 'pause' 'step' 'stop' 'reset'
 cliptta.on("state", element, (news) => { state = news.state; show(); });
 cliptta.on("settings", element, ({ model }) => {
   button.pause.hidden = button.step.hidden = !(props.controls[model] ?? props.others);

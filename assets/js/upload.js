@@ -132,6 +132,5 @@ cliptta.on("settings", element, (settings) => {
   }
   names = settings.class_names;
 });
-// The names of the events, for the server: 'read' 'recount' 'clear'
 watch("value", () => { busy = "share" in (props.value || {}); draw(); });
 draw();

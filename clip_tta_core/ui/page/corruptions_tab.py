@@ -1,242 +1,63 @@
-"""The Corruptions tab: one picture under all nineteen, and one of them at all five severities.
-
-Pictures are made when the browser asks for them and kept, a bounded number of them, for whoever asks next.
-"""
+"""The Corruptions tab: one picture under all nineteen, and one of them at all five severities."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
 
 import gradio as gr
-import numpy as np
-from PIL import Image
 
-from clip_tta_core import plots
-from clip_tta_core.corruptions import CORRUPTIONS, SEVERITIES, corrupt
-from clip_tta_core.sources import rendered, uploads
-from clip_tta_core.sources.limits import LIMITS
-from clip_tta_core.ui.page.parts import Picture
-from clip_tta_core.ui.session.views import data_address
+from clip_tta_core.corruptions import SEVERITIES
+from clip_tta_core.sources import rendered
+from clip_tta_core.ui.page.parts import NOW, PRIVATE, Part, served
+from clip_tta_core.ui.session.corruptions import START, Corruptions, families
+from clip_tta_core.ui.wire.encode import plain
+from clip_tta_core.ui.wire.parts import PARTS, CorruptionsProps, SubjectProps
 
-View = dict[str, Any]
-
-SIDE = 224  # pixels: the size for which the most quoted severities are defined, so nothing is resized
-SEED = 0  # one seed for all: severities can be compared, and one texture of frost is drawn rather than four
-QUALITY = 80  # 230 KB a sheet
-KEPT_TILES = 1000  # 50 sheets, 12 MB
-KEPT_UPLOADS = 32  # 150 KB each
-START = {"object": "cat", "seed": 4, "severity": 3}
-FAMILIES = {
-    "noise": ("Noise", "errors of the sensor"),
-    "blur": ("Blur", "light that lands beside its place"),
-    "weather": ("Weather", "what stands before the camera, or on its lens"),
-    "digital": ("Digital", "what processing and storing do"),
-}
 LEAD = (
     "Nineteen ways in which a picture can go wrong, as strong as in ImageNet-C. Choose one to see it grow. "
     "Papers report the mean over fifteen; the four marked as extra are kept for tuning."
 )
-FORGOTTEN = "Your picture is no longer kept here; please add it again."
 
 
-@dataclass(frozen=True)
-class Subject:
-    """The picture that everything happens to; equal pixels are equal subjects."""
-
-    key: str
-    title: str = field(compare=False)
-    image: np.ndarray = field(compare=False, repr=False)  # uint8 (SIDE, SIDE, 3)
-
-    @classmethod
-    def of(cls, title: str, image: np.ndarray) -> Subject:
-        return cls(hashlib.sha256(image.tobytes()).hexdigest(), title, image)
-
-
-@lru_cache(maxsize=64)
-def draw(name: str, seed: int) -> Subject:
-    """Picture `seed` of an object."""
-    return Subject.of(name, rendered.render([name], seed, [0], size=SIDE)[0])
-
-
-@lru_cache(maxsize=KEPT_TILES)
-def tile(subject: Subject, name: str, severity: int) -> str:
-    """A subject under one corruption, as a JPEG data address; severity 0 leaves it as it is."""
-    image = corrupt(subject.image, name, severity, SEED) if severity else subject.image
-    return data_address(Image.fromarray(image), QUALITY)
-
-
-def families() -> list[View]:
-    """The nineteen by family, with what the page says of each."""
-    return [
-        {
-            "name": family,
-            "title": title,
-            "meaning": meaning,
-            "corruptions": [
-                {"name": c.name, "title": c.title, "meaning": c.meaning, "extra": not c.standard}
-                for c in CORRUPTIONS.values()
-                if c.family == family
-            ],
-        }
-        for family, (title, meaning) in FAMILIES.items()
-    ]
-
-
-class Darkroom:
-    """Answers what the browser asks for, and keeps the pictures that visitors brought last."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._turn = threading.Lock()  # one sheet at a time: the second visitor finds it made
-        self._uploads: OrderedDict[str, Subject] = OrderedDict()
-
-    def sheet(self, wanted: Mapping[str, Any]) -> View:
-        """All nineteen at one severity, and the picture itself: {clean, tiles: {name: data address}}."""
-
-        def make(subject: Subject) -> View:
-            severity = _severity(wanted)
-            tiles = {name: tile(subject, name, severity) for name in CORRUPTIONS}
-            return {"clean": tile(subject, "", 0), "tiles": tiles}
-
-        return self._answer(wanted, make)
-
-    def ladder(self, wanted: Mapping[str, Any]) -> View:
-        """One corruption at every severity, mild to severe: {tiles: [data address]}."""
-
-        def make(subject: Subject) -> View:
-            chosen = CORRUPTIONS[str(wanted.get("corruption"))].name
-            return {"tiles": [tile(subject, chosen, severity) for severity in SEVERITIES]}
-
-        return self._answer(wanted, make)
-
-    def keep(self, wanted: Mapping[str, Any]) -> View:
-        """The sheet as a PNG file: {name, kind, data in base64}."""
-
-        def make(subject: Subject) -> View:
-            severity = _severity(wanted)
-            pictures = {name: corrupt(subject.image, name, severity, SEED) for name in _by_family()}
-            png = plots.figure_png(plots.corruption_sheet(subject.image, pictures, severity))
-            name = f"corruptions-severity-{severity}.png"
-            return {"name": name, "kind": "image/png", "data": base64.b64encode(png).decode()}
-
-        return self._answer(wanted, make)
-
-    def read(self, path: str | None) -> View:
-        """A visitor's own picture: {key, title} to ask for it by, or {problem}; {} where it was removed."""
-        if not path:
-            return {}
-        try:
-            upload = uploads.read([path], size=SIDE, limits=replace(LIMITS, pictures=1))
-            pictures = upload.usable()
-        except ValueError as problem:
-            return {"problem": str(problem)}
-        subject = Subject.of(pictures.names[0], pictures.images[0].copy())
-        with self._lock:
-            self._uploads[subject.key] = subject
-            self._uploads.move_to_end(subject.key)
-            while len(self._uploads) > KEPT_UPLOADS:
-                self._uploads.popitem(last=False)
-        return {"key": subject.key, "title": subject.title}
-
-    def subject(self, wanted: Mapping[str, Any]) -> Subject:
-        """The picture that is asked for: a visitor's own by its key, or a drawn one by object and seed."""
-        if key := wanted.get("key"):
-            with self._lock:
-                if str(key) not in self._uploads:
-                    raise ValueError(FORGOTTEN)
-                return self._uploads[str(key)]
-        seed = wanted.get("seed", START["seed"])
-        if type(seed) is not int or not 0 <= seed < 2**32:
-            raise ValueError(f"Picture number: must be a whole number in [0, 2^32), got {seed!r:.60}.")
-        return draw(str(wanted.get("object", START["object"])), seed)
-
-    def _answer(self, wanted: Any, make: Callable[[Subject], View]) -> View:
-        try:
-            if not isinstance(wanted, Mapping):
-                raise ValueError(f"Corruptions: a request must be a mapping, got {type(wanted).__name__}.")
-            with self._turn:
-                return make(self.subject(wanted))
-        except ValueError as problem:
-            return {"problem": str(problem)}
-
-
-def _severity(wanted: Mapping[str, Any]) -> int:
-    severity = wanted.get("severity")
-    if type(severity) is not int or severity not in SEVERITIES:
-        raise ValueError(f"Severity: must be a whole number from 1 to 5, got {severity!r:.60}.")
-    return severity
-
-
-def _by_family() -> list[str]:
-    """The nineteen in the order of the page."""
-    return sorted(CORRUPTIONS, key=lambda name: list(FAMILIES).index(CORRUPTIONS[name].family))
-
-
-class SubjectBar(Picture):
+class SubjectBar(Part):
     """Which picture, how severe, and the sheet as a file; its value is a visitor's own picture, if any."""
 
-    def __init__(self, value: Any = None, **kwargs: Any) -> None:
-        template = """<div class="subject"><img alt="" width="112" height="112" hidden><i class="blank"></i>
+    name = "subject"
+    describe = "A visitor's own picture: {key, title}, or {problem}."
+    template = """<div class="subject"><img alt="" width="112" height="112" hidden><i class="blank"></i>
 <div class="ask"><p class="title">The picture</p><div class="which"></div><p class="own" hidden></p></div>
 <div class="ask"><p class="title" id="ct-severe">Severity</p><div class="severe"></div></div>
-<div class="ask keep"><button type="button" class="quiet">Keep the sheet (PNG)</button></div></div>
+<div class="ask keep"><button type="button" class="quiet">Download the sheet (PNG)</button></div></div>
 <p class="message" role="alert" hidden></p>"""
-        super().__init__(
-            value,
-            name="subject",
-            template=template,
-            describe="A visitor's own picture: {key, title}, or {problem}.",
-            objects=sorted(rendered.OBJECTS),
-            severities=list(SEVERITIES),
-            start=START,
-            **kwargs,
-        )
 
 
-class CorruptionSheet(Picture):
-    """Nineteen tiles by family, each of which opens into its five severities; its event is take."""
+class CorruptionSheet(Part):
+    """Nineteen tiles by family, each of which opens into its five severities."""
 
-    def __init__(self, value: Any = None, **kwargs: Any) -> None:
-        super().__init__(
-            value,
-            name="corruptions",
-            template=f'<p class="lead">{LEAD}</p><div class="sheet"></div>'
-            '<p class="unseen" aria-live="polite"></p>',
-            describe="Nothing: pictures are asked for one sheet at a time.",
-            families=families(),
-            **kwargs,
-        )
+    name = "corruptions"
+    EVENTS = list(PARTS["corruptions"].events)
+    describe = "Nothing: pictures are asked for one sheet at a time."
+    template = f"""<p class="lead">{LEAD}</p><div class="sheet"></div>
+<p class="unseen" aria-live="polite"></p>"""
 
 
 def corruptions_tab(tabs: gr.Tabs) -> None:
     """What stands in the tab; nothing is corrupted before a visitor opens it."""
-    room = Darkroom()
+    room = Corruptions()
 
-    # Gradio marks the functions it serves, which bound methods do not bear.
-    def sheet(wanted: dict) -> View:
-        return room.sheet(wanted)
-
-    def ladder(wanted: dict) -> View:
-        return room.ladder(wanted)
-
-    def keep(wanted: dict) -> View:
-        return room.keep(wanted)
+    def read(path: str | None) -> dict[str, Any]:
+        return plain(room.read(path))
 
     with gr.Row(elem_classes=["ct-bar"]):
-        bar = SubjectBar(server_functions=[keep])
+        props = SubjectProps(tuple(sorted(rendered.OBJECTS)), tuple(SEVERITIES), START)
+        bar = SubjectBar(props=props, server_functions=[served(room.keep)])
         own = gr.File(
             label="Or a picture of yours", file_types=["image"], height=142, elem_id="ct-own", scale=0
         )
-    tiles = CorruptionSheet(server_functions=[sheet, ladder])
-    now = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    own.change(room.read, [own], [bar], **now)
+    tiles = CorruptionSheet(
+        props=CorruptionsProps(families()), server_functions=[served(room.sheet), served(room.ladder)]
+    )
+    own.change(read, [own], [bar], **NOW, **PRIVATE)
     # The browser has put the corruption into the form by then; and there it can be looked at.
     show = """() => {
         const part = document.querySelector("#ct-form [data-section=shift]");
@@ -248,4 +69,5 @@ def corruptions_tab(tabs: gr.Tabs) -> None:
             if (menu.getBoundingClientRect().bottom > innerHeight) part.scrollIntoView({ block: "center" });
         });
     }"""
-    tiles.take(lambda: gr.Tabs(selected="play"), None, [tabs], **now).then(None, js=show, **now)
+    taken = tiles.take(lambda: gr.Tabs(selected="play"), None, [tabs], **NOW, **PRIVATE)
+    taken.then(None, js=show, **NOW, **PRIVATE)

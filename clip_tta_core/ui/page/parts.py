@@ -5,31 +5,42 @@ Templates hold no placeholder, so what a script draws stays; visitors' words rea
 
 from __future__ import annotations
 
-import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
-from gradio_client.utils import is_file_obj_with_meta
+from gradio.data_classes import FileData
 
-from clip_tta_core.sources.limits import LIMITS
 from clip_tta_core.ui.page.theme import script
-from clip_tta_core.ui.words import CURVES
+from clip_tta_core.ui.wire.encode import plain
+from clip_tta_core.ui.wire.parts import PARTS, Nothing, UploadProps
 
-ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2")  # sent as they are; all else is packed in one
+AT_ONCE = 2  # runs; more visitors wait in line
+NOW = {"queue": False, "show_progress": "hidden"}  # events that are answered at once
+FILE_MARK = FileData(path="").meta["_type"]
+PRIVATE = {"api_visibility": "private"}  # events that are the page's own business
 
 
-class Picture(gr.HTML):
-    """A part of the page whose script is assets/js/<name>.js and whose value is plain data."""
+class Part(gr.HTML):
+    """A part of the page: `name` is its script's, its entry's in wire.parts.PARTS, and its class's in CSS.
 
-    def __init__(self, value: Any = None, *, name: str, template: str, describe: str, **kwargs: Any) -> None:
-        self.describe = describe
+    Parts that trigger events list them as EVENTS, as every component of Gradio does.
+    """
+
+    name: str
+    template: str
+    describe: str  # what its value is, for the page's API
+
+    def __init__(self, value: Any = None, props: Any = None, **kwargs: Any) -> None:
         super().__init__(
-            value=value,
-            html_template=template,
-            js_on_load=script(name),
+            value=plain(value),
+            html_template=self.template,
+            js_on_load=script(self.name),
             apply_default_css=False,
-            elem_id=kwargs.pop("elem_id", f"ct-{name}"),
-            elem_classes=["ct", f"ct-{name}"],
+            elem_id=kwargs.pop("elem_id", f"ct-{self.name}"),
+            elem_classes=["ct", f"ct-{self.name}"],
+            **plain(props or Nothing()),
             **kwargs,
         )
 
@@ -37,98 +48,96 @@ class Picture(gr.HTML):
         return {"type": "object", "description": self.describe}
 
 
-class Board(Picture):
-    """Where the server pins what is new; every other part takes its own from here, so one output does."""
+def served(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A bound method as Gradio serves it: it marks the function, and a bound method does not bear a mark."""
 
-    def __init__(self, value: Any = None, **kwargs: Any) -> None:
-        super().__init__(
-            value,
-            name="board",
-            template="<i></i>",
-            describe="Views by the name of the part that shows them, and {serials: {part: number}}.",
-            **kwargs,
-        )
+    @functools.wraps(method)
+    def call(*values: Any) -> Any:
+        return plain(method(*values))
+
+    return call
 
 
-_CHART = """<figure><figcaption><h3>{title}</h3>{extra}</figcaption>
+class Board(Part):
+    """Where the server tells what is new; every other part takes its own from here, so one output does."""
+
+    name = "board"
+    describe = "Views by the name of the part that shows them, and {serials: {part: number}}."
+    template = "<i></i>"
+
+
+def _chart(title: str, extra: str = "", height: int = 10, help: str = "&nbsp;") -> str:
+    return f"""<figure><figcaption><h3>{title}</h3>{extra}</figcaption>
 <svg role="img" aria-label="{title}: nothing yet." style="height:{height}px"></svg>
 <p class="help">{help}</p></figure>"""
 
 
-class Curves(Picture):
+class Curves(Part):
     """Curves over the stream, one per method."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        menu = '<select aria-label="What the curves show"></select>'
-        template = _CHART.format(title="Over the stream", extra=menu, height=330, help="&nbsp;")
-        options = [dataclasses.asdict(measure) for measure in CURVES]
-        super().__init__(
-            name="curves", template=template, describe="Curves per method.", options=options, **kwargs
-        )
+    name = "curves"
+    describe = "Curves per method."
+    template = _chart("Over the stream", '<select aria-label="What the curves show"></select>', 330)
 
 
-class Classes(Picture):
+class Classes(Part):
     """Histograms of predicted classes beside the true one, with a gauge of how many are in use."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        template = _CHART.format(title="Which classes it answers", extra="", height=366, help="&nbsp;")
-        super().__init__(name="classes", template=template, describe="Class counts per method.", **kwargs)
+    name = "classes"
+    describe = "Class counts per method."
+    template = _chart("Predicted classes", height=366)
 
 
-class Scores(Picture):
+class Scores(Part):
     """Scores of known and unknown pictures; takes no room while there are no unknown ones."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        help = (
-            "How familiar pictures look: known ones upwards, unknown ones downwards, a line at the threshold "
-            "and ticks where it was before."
-        )
-        template = _CHART.format(title="Known or unknown?", extra="", height=10, help=help)
-        super().__init__(name="scores", template=template, describe="Scores per method.", **kwargs)
+    name = "scores"
+    describe = "Scores per method."
+    template = _chart(
+        "Known or unknown?",
+        help="Scores of known images upwards, of unknown ones downwards; a line at the threshold, and ticks "
+        "where it was before.",
+    )
 
 
-class Gallery(Picture):
-    """The pictures of a batch with their answers before and after."""
+class Gallery(Part):
+    """The pictures of a batch with their predictions before and after."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        template = """<figure hidden><figcaption><h3>The batch</h3><div class="choose" role="group"
+    name = "gallery"
+    describe = "The latest batch as one sheet."
+    template = """<figure hidden><figcaption><h3>The batch</h3><div class="choose" role="group"
 aria-label="Method"></div><div class="filter" role="group" aria-label="Which pictures"></div></figcaption>
 <ul tabindex="0" aria-label="Pictures of the batch"></ul><p class="help"></p></figure>"""
-        super().__init__(
-            name="gallery", template=template, describe="The latest batch as one sheet.", **kwargs
-        )
 
 
-class Results(Picture):
+class Results(Part):
     """The table of results."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        template = """<figure><figcaption><h3>In numbers</h3></figcaption><div class="scroll" tabindex="0"
+    name = "results"
+    describe = "Measures per method."
+    template = """<figure><figcaption><h3>In numbers</h3></figcaption><div class="scroll" tabindex="0"
 role="region" aria-label="Results"><table><thead></thead><tbody></tbody></table></div></figure>"""
-        super().__init__(name="results", template=template, describe="Measures per method.", **kwargs)
 
 
-class Sentence(Picture):
+class Sentence(Part):
     """What the numbers say, in one or two sentences."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        template = """<p class="said"></p><p class="help stream"></p>
+    name = "sentence"
+    describe = "One sentence per batch, and notes."
+    template = """<p class="said"></p><p class="help stream"></p>
 <p class="unseen" aria-live="polite"></p><ul></ul>"""
-        super().__init__(
-            name="sentence", template=template, describe="One sentence per batch, and notes.", **kwargs
-        )
 
 
-class Status(Picture):
+class Status(Part):
     """What the run is doing, how fast, and a timeline to look back on."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        template = """<div class="status">
+    name = "status"
+    describe = "State of the run."
+    template = """<div class="status">
 <div class="line"><b class="what">Ready</b><span class="figures"></span></div>
 <div class="timeline"><button type="button" aria-label="Play this run again" title="Play this run again">
 <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M4 2.5v11l9-5.5z"/></svg></button>
 <input type="range" min="1" max="16" value="1" step="1" aria-label="Batch to look at"></div></div>"""
-        super().__init__(name="status", template=template, describe="State of the run.", **kwargs)
 
 
 _ICONS = {
@@ -144,93 +153,72 @@ _ICONS = {
 }
 
 
-class Transport(Picture):
-    """The buttons of a run; its events are run, pause, step, stop and reset.
-
-    `controls` says for which models a run can be paused and stepped here, `others` for all it does not name.
-    """
-
-    def __init__(
-        self, value: Any = None, *, controls: dict | None = None, others: bool = True, **kwargs: Any
-    ) -> None:
-        buttons = "".join(
-            f'<button type="button" data-do="{name}" aria-label="{word}">'
-            f'<svg viewBox="0 0 16 16" aria-hidden="true"><path d="{path}"/></svg>'
-            f"<span>{word}</span></button>"
-            for name, (word, path) in _ICONS.items()
-        )
-        template = f'<div class="transport" role="group" aria-label="The run">{buttons}</div>'
-        super().__init__(
-            value,
-            name="transport",
-            template=template,
-            describe="Buttons.",
-            controls=controls or {},
-            others=others,
-            **kwargs,
-        )
+def _buttons() -> str:
+    return "".join(
+        f'<button type="button" data-do="{name}" aria-label="{word}">'
+        f'<svg viewBox="0 0 16 16" aria-hidden="true"><path d="{path}"/></svg>'
+        f"<span>{word}</span></button>"
+        for name, (word, path) in _ICONS.items()
+    )
 
 
-class Lessons(Picture):
+class Transport(Part):
+    """The buttons of a run."""
+
+    name = "transport"
+    EVENTS = list(PARTS["transport"].events)
+    describe = "Buttons."
+    template = f'<div class="transport" role="group" aria-label="The run">{_buttons()}</div>'
+
+
+class Lessons(Part):
     """The scenario menu."""
 
-    def __init__(self, value: Any = None, *, lessons: list | None = None, **kwargs: Any) -> None:
-        template = """<div class="cards" role="radiogroup" aria-label="Lessons"></div>
+    name = "lessons"
+    describe = "Lessons."
+    template = """<div class="cards" role="radiogroup" aria-label="Lessons"></div>
 <p class="look-for" aria-live="polite"></p>"""
-        super().__init__(
-            value, name="lessons", template=template, describe="Lessons.", lessons=lessons or [], **kwargs
-        )
 
 
-class Form(Picture):
-    """Every setting of a run, built from tables; its value is {field: value}."""
+class Form(Part):
+    """Every setting of a run, built from tables."""
 
-    def __init__(
-        self, value: Any = None, *, sections: list | None = None, methods: list | None = None, **kwargs: Any
-    ) -> None:
-        template = '<div class="sections"></div>'
-        super().__init__(
-            value,
-            name="form",
-            template=template,
-            describe="Settings of a run: {field: value, methods: {method: {knob: value}}}.",
-            sections=sections or [],
-            methods=methods or [],
-            **kwargs,
-        )
+    name = "form"
+    describe = "Settings of a run: {field: value, methods: {method: {knob: value}}}."
+    template = '<div class="sections"></div>'
 
 
-class Message(Picture):
+class Message(Part):
     """One sentence when something cannot be done."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        template = '<p class="message" role="alert" hidden></p>'
-        super().__init__(name="message", template=template, describe="A sentence, or nothing.", **kwargs)
+    name = "message"
+    describe = "A sentence, or nothing."
+    template = '<p class="message" role="alert" hidden></p>'
 
 
-class Exports(Picture):
-    """Downloads of a run and a link to its settings; its events are csv, json, png and link."""
+class Exports(Part):
+    """Downloads of a run and a link to its settings."""
 
-    def __init__(self, value: Any = None, **kwargs: Any) -> None:
-        names = {
-            "csv": "Numbers (CSV)",
-            "json": "Whole run (JSON)",
-            "png": "Picture (PNG)",
-            "link": "Copy link",
-        }
-        buttons = "".join(
-            f'<button type="button" data-do="{key}">{word}</button>' for key, word in names.items()
-        )
-        template = f"""<div class="exports" role="group" aria-label="Keep this run">{buttons}
+    name = "exports"
+    EVENTS = list(PARTS["exports"].events)
+    describe = "A file or a link."
+    template = """<div class="exports" role="group" aria-label="Keep this run">
+<button type="button" data-do="csv">Numbers (CSV)</button>
+<button type="button" data-do="json">Whole run (JSON)</button>
+<button type="button" data-do="png">Figure (PNG)</button>
+<button type="button" data-do="link">Copy link</button>
 <input type="text" readonly hidden aria-label="Link to these settings"></div>"""
-        super().__init__(value, name="exports", template=template, describe="A file or a link.", **kwargs)
 
 
-class Upload(Picture):
-    """The visitor's own pictures for one purpose; its events are read, recount and clear."""
+class Upload(Part):
+    """The visitor's own pictures for one purpose."""
 
-    def __init__(self, value: Any = None, *, purpose: str, title: str, help: str, **kwargs: Any) -> None:
-        template = f"""<details class="section"><summary>{title}</summary><p class="help">{help}</p>
+    name = "upload"
+    EVENTS = list(PARTS["upload"].events)
+    describe = "Files to read: {files: [file, ...]}; what was read of them comes back."
+
+    def __init__(self, props: UploadProps, title: str, help: str) -> None:
+        self.template = f"""<details class="section"><summary>{title}</summary><p class="help">{help}</p>
 <div class="drop"><button type="button" data-do="files">Files …</button>
 <button type="button" data-do="folder">Folder …</button><span>or drop them here</span></div>
 <input type="file" class="files" multiple hidden><input type="file" class="folder" webkitdirectory hidden>
@@ -241,23 +229,19 @@ class Upload(Picture):
 <div class="actions"><button type="button" data-do="folders" hidden></button>
 <button type="button" data-do="clear" hidden>Remove these pictures</button></div>
 <p class="help limits"></p></details>"""
-        super().__init__(
-            value,
-            name="upload",
-            template=template,
-            describe="Files to read: {files: [file, ...]}; what was read of them comes back.",
-            elem_id=f"ct-upload-{purpose}",
-            purpose=purpose,
-            limits={
-                "said": LIMITS.sentence(),
-                "bytes": LIMITS.total_bytes,
-                "entries": LIMITS.entries,
-                "archives": list(ARCHIVES),
-            },
-            **kwargs,
-        )
+        super().__init__(props=props, elem_id=f"ct-upload-{props.purpose}")
 
     def preprocess(self, payload: Any) -> list[str]:
         """The paths of uploaded files. Gradio has checked those of file objects, of nothing else."""
         files = payload.get("files") if isinstance(payload, dict) else None
-        return [file["path"] for file in files or () if is_file_obj_with_meta(file)]
+        return [file["path"] for file in files or () if _is_file(file)]
+
+
+def _is_file(value: Any) -> bool:
+    """Whether a value carries the mark of Gradio's file objects, and so a path that Gradio has checked."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("path"), str)
+        and isinstance(value.get("meta"), dict)
+        and value["meta"].get("_type") == FILE_MARK
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-ASSETS = Path(__file__).parents[2] / "assets"
+ASSETS = Path(__file__).parents[3] / "assets"
 
 
 def theme() -> gr.themes.Base:
@@ -41,13 +41,6 @@ def css() -> str:
 
 
 def script(name: str) -> str:
-    """The script of one picture."""
-    return (ASSETS / "js" / f"{name}.js").read_text("utf-8")
-
-
-def head() -> str:
-    """Style sheets, and what every picture's script relies on.
-
-    Styles go here because Gradio rewrites what it is given as `css`, and breaks rules for the dark mode.
-    """
-    return f"<style>{css()}</style><script>{script('shared')}</script>"
+    """The script of one part, after what all parts rely on."""
+    shared, own = ((ASSETS / "js" / f"{file}.js").read_text("utf-8") for file in ("shared", name))
+    return shared.replace("window.cliptta =", "window.cliptta ??=") + "\n" + own

@@ -16,9 +16,9 @@ import numpy as np
 from clip_tta_core.records import Pictures
 from clip_tta_core.sources import uploads
 from clip_tta_core.sources.uploads import Upload
-from clip_tta_core.ui import views
-
-View = dict[str, Any]
+from clip_tta_core.ui.session import views
+from clip_tta_core.ui.wire import parts as wire
+from clip_tta_core.ui.wire.parts import Purpose
 
 KEPT_BYTES = 2**30  # of decoded pictures, those of all visitors together; 2,000 of 224 px are 0.3 of it
 THUMBNAILS, COLUMNS, THUMBNAIL = 24, 8, 48  # of an upload, in a row, pixels a side
@@ -150,29 +150,28 @@ def own_classes(upload: Upload) -> tuple[str, ...]:
     return tuple(name.replace(",", " ") for name in upload.class_names)
 
 
-def reading_view(share: float, name: str) -> View:
+def reading_view(share: float, name: str) -> wire.Upload:
     """What the page shows while files are read."""
-    return {"said": f"Reading {name}" if name else "Reading", "share": round(share, 3)}
+    return wire.Upload(f"Reading {name}" if name else "Reading", share=round(share, 3))
 
 
-def view(upload: Upload, purpose: str, class_names: Sequence[str] = ()) -> View:
+def view(upload: Upload, purpose: Purpose, class_names: Sequence[str] = ()) -> wire.Upload:
     """What was read and how it fits the class list."""
-    skipped = [list(pair) for pair in upload.skipped]
     if upload.pictures is None:
-        return {"said": "None of these could be read.", "skipped": skipped}
+        return wire.Upload("None of these could be read.", skipped=upload.skipped)
     images = upload.pictures.images
     shown = np.linspace(0, len(images) - 1, min(THUMBNAILS, len(images))).astype(int)
-    seen = {
-        "said": f"{_count(len(images), 'picture')}.",
-        "kept": True,
-        "skipped": skipped,
-        "thumbnails": views.sheet(images[shown], min(COLUMNS, len(shown)), THUMBNAIL),
-        "shown": len(shown),
-    }
-    return seen if purpose == "unknowns" else seen | _classes_view(upload, class_names)
+    seen = wire.Upload(
+        f"{_count(len(images), 'picture')}.",
+        kept=True,
+        skipped=upload.skipped,
+        thumbnails=views.sheet(images[shown], min(COLUMNS, len(shown)), THUMBNAIL),
+        shown=len(shown),
+    )
+    return seen if purpose == "unknowns" else dataclasses.replace(seen, **_fit(upload, class_names))
 
 
-def _classes_view(upload: Upload, class_names: Sequence[str]) -> View:
+def _fit(upload: Upload, class_names: Sequence[str]) -> dict[str, Any]:
     """Which classes have how many pictures, and the names of folders that could be classes and are not."""
     pictures = labelled(upload, class_names)
     counts = np.bincount(pictures.labels[pictures.labels >= 0], minlength=len(pictures.class_names))
@@ -184,9 +183,9 @@ def _classes_view(upload: Upload, class_names: Sequence[str]) -> View:
     folders = own_classes(upload)
     return {
         "said": said,
-        "counts": [[name, int(n)] for name, n in zip(pictures.class_names, counts, strict=True) if n],
+        "counts": tuple((name, int(n)) for name, n in zip(pictures.class_names, counts, strict=True) if n),
         "empty": int((counts == 0).sum()) if known else 0,
-        "folders": [] if set(folders) == set(class_names) else list(folders),
+        "folders": () if set(folders) == set(class_names) else folders,
     }
 
 

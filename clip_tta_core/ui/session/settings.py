@@ -9,6 +9,7 @@ from typing import Any
 
 from clip_tta_core.records import Catalog, RunConfig
 from clip_tta_core.sources.datasets import DATASETS
+from clip_tta_core.ui.wire.class_list import CLASS_LIST
 
 Settings = dict[str, Any]
 
@@ -18,9 +19,8 @@ WORDS = (
     *("unknown_source", "unknown_arrival", "device"),
 )
 USUAL = "usual"  # sentences: a data set's own, for other pictures those of a RunConfig
-LONGEST = 200  # characters of a menu value or class name
+LONGEST = 200  # characters of a menu value
 LONGEST_SENTENCES = 4000  # characters of one's own sentences together
-MOST_CLASSES = 1000
 
 
 def defaults() -> Settings:
@@ -61,13 +61,12 @@ def split_names(text: Any) -> tuple[str, ...]:
         text = "\n".join(str(part) for part in text)
     if not isinstance(text, str):
         raise ValueError(f"Classes: names must be text, got {type(text).__name__}.")
-    names = tuple(part.strip() for part in re.split(r"[\n,]", text) if part.strip())
-    if len(names) > MOST_CLASSES:
-        raise ValueError(f"Classes: at most {MOST_CLASSES} can be compared, got {len(names)}.")
-    if any(len(name) > LONGEST for name in names):
-        raise ValueError(
-            f"Classes: a name may have {LONGEST} characters at most; separate names by commas or lines."
-        )
+    rules, words = CLASS_LIST, CLASS_LIST.words
+    names = tuple(part.strip() for part in re.split(f"[{rules.separators}]", text) if part.strip())
+    if len(names) > rules.most:
+        raise ValueError(f"Classes: {words.many.format(most=rules.most, count=len(names))}.")
+    if any(len(name) > rules.longest for name in names):
+        raise ValueError(f"Classes: {words.long.format(longest=rules.longest)}.")
     return names
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from clip_tta_core.control import Progress
 from clip_tta_core.records import RunLog
-
-View = dict[str, Any]
+from clip_tta_core.ui.wire.parts import Status
+from clip_tta_core.ui.wire.states import STATES, RunState
 
 
 class Clock:
@@ -27,11 +26,11 @@ class Clock:
         return self.active
 
 
-def status(state: str, log: RunLog, progress: Progress | None = None, active: float = 0.0) -> View:
+def status(state: RunState, log: RunLog, progress: Progress | None = None, active: float = 0.0) -> Status:
     """The status line and the progress bar.
 
     Args:
-        state: idle, recorded, loading, running, paused, done, stopped or failed.
+        state: what the run is doing.
         log: the run so far.
         progress: where the run is inside the batch.
         active: seconds of work so far.
@@ -39,24 +38,24 @@ def status(state: str, log: RunLog, progress: Progress | None = None, active: fl
     progress = progress or Progress(len(log), log.total)
     share = _share(log, progress)
     images = sum(log.sizes)
-    going = state in ("running", "paused")
-    return {
-        "state": state,
-        "done": len(log),
-        "batch": progress.batch,
-        "batches": progress.batches or log.total,
-        "method": progress.method if going else "",
-        "step": progress.step,
-        "steps": progress.steps,
-        "doing": progress.doing if state == "loading" else "",
-        "share": round(share, 4),
-        "rate": round(images / active, 1) if images and active > 0 else None,
-        "left": round(active * (1 - share) / share, 1) if going and len(log) and share > 0 else None,
-        "device": log.device,
-    }
+    going = STATES[state].under_way
+    return Status(
+        state=state,
+        done=len(log),
+        batch=progress.batch,
+        batches=progress.batches or log.total,
+        method=progress.method if going else "",
+        step=progress.step,
+        steps=progress.steps,
+        doing=progress.doing if state == "loading" else "",
+        share=round(share, 4),
+        rate=round(images / active, 1) if images and active > 0 else None,
+        left=round(active * (1 - share) / share, 1) if going and len(log) and share > 0 else None,
+        device=log.device,
+    )
 
 
-def recorded(log: RunLog) -> View:
+def recorded(log: RunLog) -> Status:
     """The status of a run that was made before the page was opened."""
     active = log.elapsed[-1] if log.elapsed else 0.0
     return status("recorded" if len(log) else "idle", log, active=active)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from clip_tta_core import engine
-from clip_tta_core.ui.session.handlers import Handlers
+from clip_tta_core.ui.session.site import Site
 from tests.ui.conftest import make_log, serious_violations, serve
 from tests.ui.fakes import fake_engine
 
@@ -207,7 +207,7 @@ def test_the_link_restores_what_was_set(visit, url):
 
 
 def test_what_visitors_type_is_shown_as_text(visit, chromium):
-    hostile = Handlers(engine.catalog(), make_log(class_names=HOSTILE), run=fake_engine())
+    hostile = Site(engine.catalog(), make_log(class_names=HOSTILE), run=fake_engine())
     hostile.recorded.notes.append(HOSTILE[1])
     hostile.recorded.titles["tent"] = HOSTILE[0]
     page_object, address = serve(hostile)
@@ -245,17 +245,17 @@ def test_two_visitors_see_their_own_runs(visit, url):
     wait_for(two, "Finished · 5 batches")
 
 
-def test_a_closed_tab_ends_its_run(visit, url, handlers):
+def test_a_closed_tab_ends_its_run(visit, url, site):
     page = visit(url)
     set_batches(page, 500)
     press(page, "Run")
     wait_for(page, "Running")
-    assert handlers.runs.running()
+    assert site.runs.running()
     page.close()
     deadline = time.monotonic() + 5
-    while handlers.runs.running() and time.monotonic() < deadline:
+    while site.runs.running() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not handlers.runs.running()
+    assert not site.runs.running()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -274,6 +274,6 @@ def open_url():
     from clip_tta_core.records import RunConfig
 
     log = make_log(RunConfig(batches=6, batch_size=32, unknown_source="objects"))
-    page, address = serve(Handlers(engine.catalog(), log, run=fake_engine()))
+    page, address = serve(Site(engine.catalog(), log, run=fake_engine()))
     yield address
     page.close(verbose=False)

@@ -9,8 +9,11 @@ from playwright.sync_api import expect
 from clip_tta_core import engine, export
 from clip_tta_core.control import Progress
 from clip_tta_core.records import RunConfig, Standing
-from clip_tta_core.ui import compare_tab, words
-from clip_tta_core.ui.page.compare_tab import Table, view
+from clip_tta_core.ui.page.layout import RECORDED_COMPARISON
+from clip_tta_core.ui.session.compare import Table, read_recorded, view
+from clip_tta_core.ui.wire.encode import plain
+from clip_tta_core.ui.words.comparison import ranking as said_of
+from clip_tta_core.ui.words.stream import stream
 from tests.ui.conftest import serious_violations
 
 CATALOG = engine.catalog()
@@ -29,16 +32,16 @@ def table(*standings, methods=("zero_shot", "tent", "cliptta")) -> Table:
 
 
 def test_a_view_is_plain_json_with_the_best_first():
-    value = view(table(standing("tent", math.nan), standing("zero_shot", 0.3)), CATALOG, "done")
+    value = plain(view(table(standing("tent", math.nan), standing("zero_shot", 0.3)), CATALOG, "done"))
     assert json.loads(json.dumps(value, allow_nan=False)) == value
     assert [row["name"] for row in value["rows"]] == ["zero_shot", "tent"]
-    assert value["rows"][1]["accuracy"] is None
+    assert value["rows"][1]["numbers"]["accuracy"] is None
 
 
 def test_progress_counts_every_method_the_same():
     one_and_a_quarter = table(standing("zero_shot"), standing("tent", done=1))
     progress = Progress(batch=2, batches=4, method="TENT", step=3, steps=10)
-    value = view(one_and_a_quarter, CATALOG, "running", progress)
+    value = plain(view(one_and_a_quarter, CATALOG, "running", progress))
     assert value["finished"] == 1 and value["share"] == pytest.approx(1.25 / 3, abs=1e-4)
     assert value["doing"] == "TENT, batch 2 of 4, step 3 of 10"
 
@@ -49,34 +52,34 @@ def test_a_method_that_failed_has_had_its_turn():
 
 def test_the_sentence_names_the_leader_the_fallen_and_the_collapsed():
     ranking = [standing("cliptta", 0.47), standing("zero_shot", 0.3), standing("tent", 0.1, used=2.0)]
-    assert words.ranking(ranking, TITLES, 20, 3) == (
-        "CLIPTTA leads: right on 47% of the pictures, 17 points above CLIP left alone. "
-        "1 of 2 do worse than CLIP left alone. 1 has collapsed to less than half of the 20 classes."
+    assert said_of(ranking, TITLES, 20, 3) == (
+        "CLIPTTA leads: right on 47% of the pictures, 17 points above zero-shot CLIP. "
+        "1 of 2 do worse than zero-shot CLIP. 1 has collapsed to less than half of the 20 classes."
     )
 
 
 def test_the_sentence_waits_for_whole_turns_and_praises_nobody_without_labels():
-    assert words.ranking([standing("tent", done=2)], TITLES, 20, 3) == ""
+    assert said_of([standing("tent", done=2)], TITLES, 20, 3) == ""
     unlabelled = [standing("zero_shot", math.nan), standing("tent", math.nan, used=3.0)]
-    assert words.ranking(unlabelled, TITLES, 20, 2) == "1 has collapsed to less than half of the 20 classes."
+    assert said_of(unlabelled, TITLES, 20, 2) == "1 has collapsed to less than half of the 20 classes."
 
 
 def test_few_classes_are_no_collapse_where_clip_itself_uses_as_few():
     ranking = [standing("zero_shot", 0.27, used=8.9), standing("tent", 0.27, used=8.6)]
-    assert "collapsed" not in words.ranking(ranking, TITLES, 20, 2)
+    assert "collapsed" not in said_of(ranking, TITLES, 20, 2)
 
 
 def test_the_stream_is_told_with_all_that_changes_its_numbers():
     config = RunConfig(corruption="fog", severity=3, unknown_source="textures", unknown_share=0.25, seed=7)
-    told = words.stream(config, CATALOG)
+    told = stream(config, CATALOG)
     for part in ("fog 3", "25% unknown (textures)", "shuffled", "16 × 64", "mini-CLIP", "seed 7", "after"):
         assert part in told
-    assert "forgotten" in words.stream(RunConfig(episodic=True), CATALOG)
-    assert "all in turn" in words.stream(RunConfig(corruption="fog", schedule="in_turn"), CATALOG)
+    assert "weights reset" in stream(RunConfig(episodic=True), CATALOG)
+    assert "all in turn" in stream(RunConfig(corruption="fog", schedule="in_turn"), CATALOG)
 
 
 def test_the_recorded_comparison_has_every_method_and_survives_its_file():
-    recorded = compare_tab.read_recorded(CATALOG)
+    recorded = read_recorded(RECORDED_COMPARISON, CATALOG)
     assert set(recorded.methods) == set(TITLES)
     standings = list(recorded.standings.values())
     again = export.standings_from_json(export.standings_to_json(standings))

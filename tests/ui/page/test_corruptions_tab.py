@@ -11,16 +11,17 @@ from PIL import Image
 
 from clip_tta_core import plots
 from clip_tta_core.corruptions import CORRUPTIONS, corrupt
-from clip_tta_core.ui import corruptions_tab
-from clip_tta_core.ui.page.corruptions_tab import KEPT_UPLOADS, SIDE, Darkroom, families
+from clip_tta_core.ui.session import corruptions as corruptions_tab
+from clip_tta_core.ui.session.corruptions import KEPT_UPLOADS, SIDE, Corruptions, families
+from clip_tta_core.ui.wire.encode import plain
 from tests.ui.conftest import serious_violations
 
 CAT = {"object": "cat", "seed": 4}
 
 
 @pytest.fixture
-def room() -> Darkroom:
-    return Darkroom()
+def room() -> Corruptions:
+    return Corruptions()
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def pixels(address: str) -> np.ndarray:
 
 
 def test_every_corruption_stands_in_one_family_with_its_sentence():
-    listed = [one for family in families() for one in family["corruptions"]]
+    listed = [one for family in plain(families()) for one in family["corruptions"]]
     assert sorted(one["name"] for one in listed) == sorted(CORRUPTIONS)
     assert sum(one["extra"] for one in listed) == 4
     assert all(one["meaning"] == CORRUPTIONS[one["name"]].meaning for one in listed)
@@ -102,7 +103,7 @@ def test_an_unknown_corruption_gets_the_nearest_name(room):
 
 
 def test_a_visitors_picture_is_shown_by_its_key(room, photograph):
-    mine = room.read(photograph())
+    mine = plain(room.read(photograph()))
     assert mine["title"] == "<b>0.png"
     assert room.subject(mine).image.shape == (SIDE, SIDE, 3)
     assert len(room.sheet(mine | {"severity": 1})["tiles"]) == 19
@@ -111,12 +112,12 @@ def test_a_visitors_picture_is_shown_by_its_key(room, photograph):
 def test_what_is_no_picture_gets_a_sentence(room, tmp_path):
     path = tmp_path / "notes.png"
     path.write_text("not a picture")
-    assert "notes.png" in room.read(str(path))["problem"]
-    assert room.read(None) == {}
+    assert "notes.png" in plain(room.read(str(path)))["problem"]
+    assert plain(room.read(None)) == {}
 
 
 def test_only_the_last_uploads_are_kept(room, photograph):
-    first, *_, last = [room.read(photograph(number)) for number in range(KEPT_UPLOADS + 1)]
+    first, *_, last = [plain(room.read(photograph(number))) for number in range(KEPT_UPLOADS + 1)]
     assert "add it again" in room.sheet(first | {"severity": 1})["problem"]
     assert room.subject(last).key == last["key"]
 

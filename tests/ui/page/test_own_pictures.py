@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 
 from clip_tta_core import engine, hosting
 from clip_tta_core.clip import loading
-from clip_tta_core.ui.session.handlers import Handlers
 from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.session.site import Site
 from tests.sources.test_uploads import ARCHIVES, READ, REFUSED, photograph_tree
 from tests.ui.conftest import make_log, serve, zipped
 
@@ -37,13 +37,13 @@ def photograph(name: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory):
-    """The page with the real engine: (handlers, address, folder for uploads)."""
+    """The page with the real engine: (site, address, folder for uploads)."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("uploads")
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
-        handlers = Handlers(engine.catalog(), make_log(), run=hosting.run)
-        page, address = serve(handlers)
-        yield handlers, address, folder
+        site = Site(engine.catalog(), make_log(), run=hosting.run)
+        page, address = serve(site)
+        yield site, address, folder
         page.close(verbose=False)
 
 
@@ -145,7 +145,7 @@ def test_a_run_over_photographs_stops(room, client, tmp_path, checkpoint):
 @pytest.mark.slow
 @pytest.mark.browser
 def test_all_odd_files_at_once_leave_the_good_ones_and_no_trace(visit, room, tmp_path, caplog, capfd):
-    handlers, address, folder = room
+    site, address, folder = room
     odd = READ | {name: content for name, (content, _) in REFUSED.items()}
     odd |= {name: content for name, (content, *_) in ARCHIVES.items()}
     odd |= {name: photograph(name) for name in PHOTOGRAPHS}
@@ -159,7 +159,7 @@ def test_all_odd_files_at_once_leave_the_good_ones_and_no_trace(visit, room, tmp
             "/pictures, /.test(document.querySelector('#ct-upload-pictures .read').textContent)",
             timeout=60_000,
         )
-    upload = list(handlers.albums._kept.values())[-1]  # earlier visitors may not have been missed yet
+    upload = list(site.albums._kept.values())[-1]  # earlier visitors may not have been missed yet
     kept = set(upload.pictures.names)
     assert set(PHOTOGRAPHS) <= kept, "the good neighbours"
     reasons = dict(upload.skipped)

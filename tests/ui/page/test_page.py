@@ -11,8 +11,10 @@ from gradio_client import Client
 
 from clip_tta_core import engine
 from clip_tta_core.records import RunLog
-from clip_tta_core.ui.session.handlers import Handlers
+from clip_tta_core.ui.session import keep
 from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.session.play import Play
+from clip_tta_core.ui.session.site import Site
 from tests.ui.fakes import fake_engine
 
 
@@ -43,13 +45,10 @@ def test_a_run_streams_and_ends(connect):
     assert len(last["sentence"]["steps"].splitlines()) == 4 and all(last["sentence"]["steps"].splitlines())
 
 
-def test_every_answer_repeats_what_the_run_has_told(handlers):
+def test_every_answer_repeats_what_the_run_has_told(site):
     """The browser may skip an answer: the next one must hold all that the skipped one did."""
 
-    class Visitor:
-        session_hash = "reader"
-
-    answers = list(handlers.run(settings(), Visitor))
+    answers = list(Play(site).run(settings(), "reader"))
     for earlier, later in itertools.pairwise(answers):
         assert earlier["serials"].keys() <= later["serials"].keys() == later.keys() - {"serials"}
         for part, serial in earlier["serials"].items():
@@ -59,11 +58,8 @@ def test_every_answer_repeats_what_the_run_has_told(handlers):
 def test_a_new_batch_travels_as_what_it_adds():
     """Gradio sends the difference between two answers; after sixty batches it is no larger than after ten."""
 
-    class Visitor:
-        session_hash = "listener"
-
-    page = Handlers(engine.catalog(), RunLog(), run=fake_engine(delay=0.004))
-    answers = [one for one in page.run(settings(batches=60), Visitor) if "curves" in one]
+    page = Site(engine.catalog(), RunLog(), run=fake_engine(delay=0.004))
+    answers = [one for one in Play(page).run(settings(batches=60), "listener") if "curves" in one]
     sent = {}  # {batches done: letters for each batch that has come}
     for earlier, later in itertools.pairwise(answers):
         edits = [edit for edit in diff(earlier, later) if edit[1][0] != "gallery"]
@@ -115,12 +111,9 @@ def test_two_visitors_have_two_runs(connect):
     assert {number: got[number]["status"]["done"] for number in got} == {0: 3, 1: 5}
 
 
-def test_downloads_are_the_run(handlers):
-    class Visitor:
-        session_hash = "nobody"
-
+def test_downloads_are_the_run(site):
     for kind in ("csv", "json", "png"):
-        file, told = handlers.keep(kind, Visitor)
-        assert (
-            told["message"] == {"text": ""} and file["name"].endswith(kind) and base64.b64decode(file["data"])
-        )
+        file = keep.keep(kind, site.log("nobody"))
+        assert file.name.endswith(kind) and base64.b64decode(file.data)
+    with pytest.raises(ValueError, match="press Run first"):
+        keep.keep("csv", RunLog())

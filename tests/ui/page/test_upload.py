@@ -14,8 +14,8 @@ from PIL import Image
 
 from clip_tta_core import engine, hosting
 from clip_tta_core.control import Progress, Stopped
-from clip_tta_core.ui.session.handlers import Handlers
 from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.session.site import Site
 from tests.ui.conftest import make_log, serious_violations, serve, zipped
 from tests.ui.fakes import fake_engine
 from tests.ui.test_browser import press, wait_for
@@ -51,10 +51,10 @@ def files(tmp_path, monkeypatch):
 
 @pytest.fixture
 def room(files):
-    """A page of its own: (handlers, address)."""
-    handlers = Handlers(engine.catalog(), make_log(), run=fake_engine(delay=0.01))
-    page, address = serve(handlers)
-    yield handlers, address
+    """A page of its own: (site, address)."""
+    site = Site(engine.catalog(), make_log(), run=fake_engine(delay=0.01))
+    page, address = serve(site)
+    yield site, address
     page.close(verbose=False)
 
 
@@ -108,7 +108,7 @@ def test_a_file_object_that_points_elsewhere_is_refused(room):
 
 @pytest.mark.browser
 def test_a_folder_keeps_its_folders_and_fills_the_class_list(visit, room, files, tmp_path):
-    handlers, address = room
+    site, address = room
     names = ["green frog/1.png", f"green frog/{LONG}.png", "猫/一.png", "猫/x.png"]
     for k, name in enumerate(names):
         (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ def test_a_folder_keeps_its_folders_and_fills_the_class_list(visit, room, files,
     for _ in ("light", "dark"):
         assert not serious_violations(page, "#ct-upload-pictures")
         page.evaluate("document.body.classList.toggle('dark')")
-    (upload,) = handlers.albums._kept.values()
+    (upload,) = site.albums._kept.values()
     assert len(upload) == 4 and upload.class_names == ("green frog", "猫")
     shades = {name.rsplit("/", 1)[-1][:8]: image[0, 0, 0] for name, image in
               zip(upload.pictures.names, upload.pictures.images, strict=True)}  # fmt: skip
@@ -144,12 +144,12 @@ def test_a_folder_keeps_its_folders_and_fills_the_class_list(visit, room, files,
     wait_for(page, "Finished")
     page.get_by_role("button", name="Remove these pictures").click()
     page.wait_for_function("document.querySelector('[data-field=source] select').value === 'rendered'")
-    assert said(page).text_content() == "" and not len(handlers.albums)
+    assert said(page).text_content() == "" and not len(site.albums)
 
 
 @pytest.mark.browser
 def test_a_second_upload_is_the_unknowns_and_all_go_with_the_visitor(visit, room, tmp_path):
-    handlers, address = room
+    site, address = room
     for k, name in enumerate(("dog.png", "umbrella.png")):
         (tmp_path / name).write_bytes(png(k))
     page = visit(address)
@@ -159,9 +159,9 @@ def test_a_second_upload_is_the_unknowns_and_all_go_with_the_visitor(visit, room
     wait_for_upload(page, "1 picture.", "unknowns")
     assert page.locator("[data-field=unknown_source] select").input_value() == "upload"
     assert page.locator("[data-field=source] select").input_value() == "upload"
-    assert len(handlers.albums) == 2
-    seen, real = [], handlers.engine
-    handlers.engine = lambda config, control: seen.append(config) or real(config, control)
+    assert len(site.albums) == 2
+    seen, real = [], site.engine
+    site.engine = lambda config, control: seen.append(config) or real(config, control)
     page.locator("[data-section=model] > summary").click()
     area = page.locator("[data-field=class_names] textarea")
     area.fill("cat, dog")
@@ -173,9 +173,9 @@ def test_a_second_upload_is_the_unknowns_and_all_go_with_the_visitor(visit, room
     assert known.class_names == ("cat", "dog") and np.array_equal(known.labels, [-1])
     page.close()
     deadline = time.monotonic() + 10
-    while len(handlers.albums) and time.monotonic() < deadline:
+    while len(site.albums) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not len(handlers.albums)
+    assert not len(site.albums)
 
 
 @pytest.mark.browser
@@ -213,7 +213,7 @@ def test_a_download_is_told_as_it_goes_and_can_be_stopped(visit, files):
                 time.sleep(0.05)
         yield from ()
 
-    page_object, address = serve(Handlers(engine.catalog(), make_log(), run=downloading))
+    page_object, address = serve(Site(engine.catalog(), make_log(), run=downloading))
     try:
         page = visit(address)
         press(page, "Run")
@@ -230,7 +230,7 @@ def test_a_download_is_told_as_it_goes_and_can_be_stopped(visit, files):
 @pytest.mark.browser
 def test_pause_and_step_are_shown_where_they_work(visit, monkeypatch, files):
     monkeypatch.setattr(hosting, "has_controls", lambda model: model == "mini-clip")
-    page_object, address = serve(Handlers(engine.catalog(), make_log(), run=fake_engine()))
+    page_object, address = serve(Site(engine.catalog(), make_log(), run=fake_engine()))
     try:
         page = visit(address)
         pause, step = (page.locator(f"[data-do={name}]") for name in ("pause", "step"))

@@ -14,10 +14,11 @@ from PIL import Image
 
 from clip_tta_core import engine
 from clip_tta_core.records import RunConfig, RunLog
-from clip_tta_core.ui import views
-from clip_tta_core.ui.session.handlers import Handlers
+from clip_tta_core.ui.session import views
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.settings import to_config
+from clip_tta_core.ui.session.site import Site
+from clip_tta_core.ui.wire.encode import plain
 from tests.ui.conftest import make_log, serve
 from tests.ui.fakes import fake_engine
 
@@ -52,12 +53,12 @@ def eventually(condition, seconds: float = 15) -> bool:
 
 @pytest.fixture
 def room(tmp_path, monkeypatch):
-    """A page that notices soon when somebody has gone: (handlers, address, folder for uploads)."""
+    """A page that notices soon when somebody has gone: (site, address, folder for uploads)."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
     monkeypatch.setenv("GRADIO_IS_E2E_TEST", "1")  # heartbeats by the quarter second, not every 15 seconds
-    handlers = Handlers(engine.catalog(), make_log(), run=Busy(delay=0.005))
-    page, address = serve(handlers)
-    yield handlers, address, tmp_path / "uploads"
+    site = Site(engine.catalog(), make_log(), run=Busy(delay=0.005))
+    page, address = serve(site)
+    yield site, address, tmp_path / "uploads"
     page.close(verbose=False)
 
 
@@ -81,7 +82,7 @@ def bring(client: Client, path: Path, settings: dict) -> None:
 
 @pytest.mark.slow
 def test_twenty_visitors_get_their_own_results_and_leave_nothing(room, tmp_path):
-    handlers, address, uploads = room
+    site, address, uploads = room
     results, clients = {}, [Client(address, verbose=False) for _ in range(VISITORS)]
 
     def visit(number: int) -> None:
@@ -100,12 +101,12 @@ def test_twenty_visitors_get_their_own_results_and_leave_nothing(room, tmp_path)
     for number, seen in results.items():
         log = expected(wanted(number))
         assert seen["status"]["state"] == "done" and seen["status"]["done"] == 3 + number % 4
-        assert seen["classes"] == views.classes(log), "the numbers of a run of one's own"
-    assert 1 < handlers.engine.most <= 3, "two at once; one that is left may still take its last step"
-    assert eventually(lambda: handlers.engine.now == 0) and handlers.engine.count == VISITORS
+        assert seen["classes"] == plain(views.classes(log)), "the numbers of a run of one's own"
+    assert 1 < site.engine.most <= 3, "two at once; one that is left may still take its last step"
+    assert eventually(lambda: site.engine.now == 0) and site.engine.count == VISITORS
     for client in clients:
         client.close()
-    assert eventually(lambda: not len(handlers.albums)) and not handlers.runs.running()
+    assert eventually(lambda: not len(site.albums)) and not site.runs.running()
     assert not [path for path in uploads.rglob("*") if path.is_file()]
 
 
@@ -120,7 +121,7 @@ def expected(settings: dict) -> RunLog:
 
 @pytest.mark.slow
 def test_a_hundred_visitors_leave_the_memory_as_it_was(room, tmp_path):
-    handlers, address, uploads = room
+    site, address, uploads = room
 
     def visit(number: int) -> None:
         path = tmp_path / f"{number}.png"  # its own: equal files would share a place on the server
@@ -134,14 +135,14 @@ def test_a_hundred_visitors_leave_the_memory_as_it_was(room, tmp_path):
     def come_and_go(count: int) -> None:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(visit, range(count)))
-        assert eventually(lambda: not len(handlers.albums))
+        assert eventually(lambda: not len(site.albums))
         gc.collect()
 
     come_and_go(20)
     before = resident()
     come_and_go(100)
     assert resident() < 1.1 * before
-    assert not handlers.runs._logs and not [file for file in uploads.rglob("*") if file.is_file()]
+    assert not site.runs._logs and not [file for file in uploads.rglob("*") if file.is_file()]
 
 
 def resident() -> int:

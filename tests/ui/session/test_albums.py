@@ -9,14 +9,20 @@ from PIL import Image
 from clip_tta_core.records import Pictures
 from clip_tta_core.sources import uploads
 from clip_tta_core.sources.uploads import Upload
-from clip_tta_core.ui import albums
+from clip_tta_core.ui.session import albums
 from clip_tta_core.ui.session.albums import Albums, Reading
+from clip_tta_core.ui.wire.encode import plain
 
 
 def upload(*names: str, side: int = 8) -> Upload:
     labels, classes = uploads.label(names)
     images = np.zeros((len(names), side, side, 3), dtype=np.uint8)
     return Upload(Pictures(images, labels, names, classes), classes, (), ())
+
+
+def shown(*args) -> dict:
+    """The view as it travels."""
+    return plain(albums.view(*args))
 
 
 def png(path, colour: int = 90):
@@ -81,14 +87,14 @@ def test_a_folder_with_a_comma_can_be_typed_as_a_class():
 
 def test_the_page_is_told_counts_and_what_the_folders_offer():
     tree = upload("cat/1.jpg", "dog/2.jpg", "dog/3.jpg")
-    seen = albums.view(tree, "pictures", ("dog", "horse"))
+    seen = shown(tree, "pictures", ("dog", "horse"))
     assert seen["counts"] == [["dog", 2]] and seen["empty"] == 1 and seen["folders"] == ["cat", "dog"]
     assert seen["said"] == "3 pictures, 2 with a label." and seen["shown"] == 3
-    agreed = albums.view(tree, "pictures", ("cat", "dog"))
+    agreed = shown(tree, "pictures", ("cat", "dog"))
     assert agreed["folders"] == [] and agreed["said"] == "3 pictures, all with a label."
-    loose = albums.view(upload("1.jpg"), "pictures")
+    loose = shown(upload("1.jpg"), "pictures")
     assert loose["said"].startswith("1 picture, none with a label. Type your classes")
-    assert "counts" not in albums.view(tree, "unknowns"), "nobody asks an unknown picture for its class"
+    assert not shown(tree, "unknowns")["counts"], "nobody asks an unknown picture for its class"
 
 
 def test_files_are_deleted_once_they_are_read(tmp_path):

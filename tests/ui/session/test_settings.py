@@ -6,12 +6,13 @@ from urllib.parse import parse_qsl
 import pytest
 
 from clip_tta_core import engine, hosting, record
-from clip_tta_core.clip import prompts, speed
+from clip_tta_core.clip import prompts
 from clip_tta_core.records import RunConfig
-from clip_tta_core.ui import controls, links
-from clip_tta_core.ui.session.handlers import start
+from clip_tta_core.ui.session import form, links
+from clip_tta_core.ui.session.keep import start
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
 from clip_tta_core.ui.session.settings import defaults, split_names, to_config
+from clip_tta_core.ui.wire.encode import plain
 
 
 def test_the_defaults_are_those_of_a_run_config():
@@ -104,22 +105,24 @@ def test_strange_words_in_a_link_are_ignored():
 
 def test_every_knob_of_every_method_has_a_control():
     catalog = engine.catalog()
-    for method, card in zip(catalog.methods, controls.cards(catalog), strict=True):
-        assert [knob["name"] for knob in card["knobs"]] == [knob.name for knob in method.knobs]
-        assert all(knob["help"] for knob in card["knobs"])
+    for method, card in zip(catalog.methods, form.cards(catalog), strict=True):
+        assert [knob.name for knob in card.knobs] == [knob.name for knob in method.knobs]
+        assert all(knob["help"] for knob in card.knobs)
 
 
 def test_every_setting_has_a_control(monkeypatch):
-    monkeypatch.setattr(controls, "devices", lambda: ("cuda", "cpu"))
-    fields = {field["name"] for section in controls.sections(engine.catalog()) for field in section["fields"]}
+    monkeypatch.setattr(form, "devices", lambda: ("cuda", "cpu"))
+    fields = {
+        field["name"] for section in plain(form.sections(engine.catalog())) for field in section["fields"]
+    }
     without = {"lesson", "methods"}  # set by lessons, by the list of methods
     assert fields == defaults().keys() - without
 
 
 def test_devices_are_a_choice_only_where_there_are_two(monkeypatch):
     def names(*found: str) -> list[str]:
-        monkeypatch.setattr(controls, "devices", lambda: found)
-        fields = controls.sections(engine.catalog())[-1]["fields"]
+        monkeypatch.setattr(form, "devices", lambda: found)
+        fields = plain(form.sections(engine.catalog()))[-1]["fields"]
         return [one["name"] for field in fields if field["name"] == "device" for one in field["options"]]
 
     assert names("cpu") == [] and names("mps", "cpu") == ["auto", "mps", "cpu"]
@@ -158,29 +161,15 @@ def test_every_set_of_sentences_has_a_title_and_shows_one():
     assert "a type of pet" in shown["pets"] and "79 more" in shown["eighty"]
 
 
-def test_models_say_how_fast_they_are_here_to_one_digit(monkeypatch):
-    monkeypatch.setattr(speed, "matmul_rate", lambda: 1e12)
-    assert speed.pictures_per_second("ViT-B-32/openai") == 90  # 0.8 of 1e12 by 8.8e9, rounded
-    assert speed.pictures_per_second("hf-hub:somebody/something") is None
-    model = controls.sections(engine.catalog())[-1]["fields"][0]
-    helps = {one["name"]: one["help"] for one in model["options"]}
-    assert "About 90 pictures a second here" in helps["ViT-B-32/openai"]
-    assert all("a second here" in help for help in helps.values()), "every model of the list has its number"
-
-
-def test_nobody_knows_the_speed_of_a_gpu_that_is_lent(monkeypatch):
+def test_a_gpu_that_is_lent_is_no_choice(monkeypatch):
     monkeypatch.setattr(hosting, "has_controls", lambda model: model == "mini-clip")
-    model, *others = controls.sections(engine.catalog())[-1]["fields"]
-    told = [one["name"] for one in model["options"] if "a second here" in one["help"]]
-    assert told == ["mini-clip"]
-    monkeypatch.setattr(controls, "devices", lambda: ("cuda", "cpu"))
-    names = [field["name"] for field in controls.sections(engine.catalog())[-1]["fields"]]
-    assert "device" not in names, "what is lent is no choice"
+    monkeypatch.setattr(form, "devices", lambda: ("cuda", "cpu"))
+    assert "device" not in [field.name for field in form.sections(engine.catalog())[-1].fields]
 
 
 def test_the_form_is_plain_json():
     catalog = engine.catalog()
-    json.dumps([controls.sections(catalog), controls.cards(catalog)], allow_nan=False)
+    json.dumps(plain([form.sections(catalog), form.cards(catalog)]), allow_nan=False)
 
 
 def test_what_is_too_long_for_a_link_is_not_cut():

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from clip_tta_core.records import RunLog
-from clip_tta_core.ui import words
+from clip_tta_core.ui.words import run as words
 
 
 def log_with(**curves: dict[str, float]) -> RunLog:
@@ -27,7 +27,7 @@ def test_a_collapse_and_the_winner_are_named_with_their_numbers():
     )
     assert words.sentence(log, 0) == (
         "TENT now uses 3 of 20 classes. "
-        "CLIPTTA is right on 32% of the recent pictures, 18 points above CLIP left alone."
+        "CLIPTTA is right on 32% of the recent pictures, 18 points above zero-shot CLIP."
     )
 
 
@@ -39,7 +39,7 @@ def test_a_method_that_loses_is_not_praised():
     )
     assert (
         words.sentence(log, 0)
-        == "CLIP left alone does best: right on 96% of the recent pictures, CLIPTTA on 95%."
+        == "Zero-shot CLIP does best: right on 96% of the recent pictures, CLIPTTA on 95%."
     )
 
 
@@ -47,7 +47,7 @@ def test_points_agree_with_the_percentages_shown():
     log = log_with(zero_shot={"accuracy_window": 0.144}, tent={"accuracy_window": 0.156})
     assert (
         words.sentence(log, 0)
-        == "TENT is right on 16% of the recent pictures, 2 points above CLIP left alone."
+        == "TENT is right on 16% of the recent pictures, 2 points above zero-shot CLIP."
     )
 
 
@@ -57,7 +57,10 @@ def test_without_labels_it_speaks_of_changes():
         tent={"effective_classes": 4.0, "changed": 0.25, "accuracy_window": math.nan},
     )
     # 4 of 20 is a collapse only beside what CLIP itself uses: 4 is not below 80 % of 5.
-    assert words.sentence(log, 0) == "TENT has changed 25% of CLIP's answers and uses 4 of 20 classes."
+    assert (
+        words.sentence(log, 0)
+        == "TENT has changed 25% of zero-shot CLIP's predictions and uses 4 of 20 classes."
+    )
 
 
 def with_scores(log: RunLog, pictures: int) -> RunLog:
