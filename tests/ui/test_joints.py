@@ -1,4 +1,4 @@
-"""The names of the page's parts agree wherever they stand: Python, the wire, the scripts, the style sheets."""
+"""The names of the page's parts agree wherever they stand: Python, the wire, scripts, style sheets."""
 
 import inspect
 import re
