@@ -33,7 +33,7 @@ def ranking(standings: Sequence[Standing], titles: Mapping[str, str], classes: i
     frozen = next((one for one in done if one.method == "zero_shot"), None)
     parts = [_leader(done, frozen, titles), _fallen(done, frozen), _collapsed(done, frozen, classes)]
     if len(done) < planned:
-        parts.insert(0, f"{len(done)} of {planned} methods have had their turn.")
+        parts.insert(0, f"{len(done)} of {planned} methods are done.")
     return " ".join(part for part in parts if part)
 
 
@@ -54,7 +54,7 @@ def _fallen(done: Sequence[Standing], frozen: Standing | None) -> str:
     if frozen is None or not others or not math.isfinite(frozen.metrics.get("accuracy", math.nan)):
         return ""
     worse = sum(one.metrics["accuracy"] < frozen.metrics["accuracy"] for one in others)
-    return f"{worse} of {len(others)} do worse than zero-shot CLIP." if worse else ""
+    return f"{worse} of {len(others)} are worse than zero-shot CLIP." if worse else ""
 
 
 def _collapsed(done: Sequence[Standing], frozen: Standing | None, classes: int) -> str:

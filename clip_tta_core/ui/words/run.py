@@ -74,11 +74,11 @@ def _unknowns(log: RunLog, adapted: list[str], step: int) -> str:
         return ""
     best = max(scores, key=scores.__getitem__)
     if best == "zero_shot":
-        return f"Zero-shot CLIP still tells known from unknown best (AUROC {percent(scores[best])})."
+        return (
+            f"Zero-shot CLIP still separates known from unknown images best (AUROC {percent(scores[best])})."
+        )
     frozen = percent(scores["zero_shot"])
-    return (
-        f"{log.titles[best]} tells known from unknown best: AUROC {percent(scores[best])}, before {frozen}."
-    )
+    return f"{log.titles[best]} separates known from unknown images best: AUROC {percent(scores[best])}, zero-shot CLIP {frozen}."
 
 
 def _count(scores: Mapping[str, Sequence[Sequence[float]]], step: int) -> int:

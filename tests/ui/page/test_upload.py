@@ -18,7 +18,7 @@ from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.site import Site
 from tests.ui.conftest import make_log, serious_violations, serve, zipped
 from tests.ui.fakes import fake_engine
-from tests.ui.test_browser import press, wait_for
+from tests.ui.page.test_browser import press, wait_for
 
 LONG = "a very long name " * 12  # 204 characters: more than a tar's header takes
 
