@@ -182,7 +182,7 @@ def test_what_is_being_typed_survives_an_answer_of_the_server(visit, url):
     page = visit(url)
     box = page.locator("[data-field=batches] .box")
     box.fill("12")
-    page.evaluate("cliptta.emit('choose', { seed: 3 })")  # as an answer that sets another field
+    page.evaluate("STORE.choice.put({ seed: 3 })")  # as an answer that sets another field
     assert box.input_value() == "12"
     box.press("Tab")
     assert page.locator("[data-field=seed] .box").input_value() == "3" and box.input_value() == "12"
