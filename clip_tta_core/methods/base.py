@@ -41,7 +41,7 @@ class Method(Generic[C]):
     episodic: bool = False  # its authors start over at every batch: the engine rebuilds it; a knob may say no
     presets: ClassVar[Mapping[str, Mapping[str, Value]]] = {}  # settings worth a name; {} is the default
     needs: ClassVar[Literal["", "tokens", "texts"]] = ""  # what the model must offer besides image features
-    Config: type[C]
+    Config: ClassVar[type[hparams.Config]]  # C itself, which a class variable cannot say
 
     def __init__(self, clip: ClipClassifier, config: C, rng: torch.Generator) -> None:
         self.clip = clip
