@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from clip_tta_core import engine, hosting, limits
+from clip_tta_core import engine, hosting, limits, validation
 from clip_tta_core.clip.loading import LoadedClip
 from clip_tta_core.control import Control
 from clip_tta_core.records import RunConfig
@@ -34,7 +34,7 @@ def tiny_model(monkeypatch):
     cpu = torch.device("cpu")
     loaded = LoadedClip("tiny", visual, text, 100.0, (0.5,) * 3, (0.25,) * 3, 16, cpu, None, None, 10**9)
     monkeypatch.setattr(engine, "load", lambda model, device, observe=None: loaded)
-    monkeypatch.setattr(engine, "check_name", lambda model: None)
+    monkeypatch.setattr(validation, "check_name", lambda model: None)
     threads = torch.get_num_threads()
     torch.set_num_threads(
         1
@@ -198,6 +198,7 @@ def cramped(tiny_model, monkeypatch):
     monkeypatch.setattr(Cramped, "failures", 0)
     loaded = dataclasses.replace(tiny_model, visual=visual)
     monkeypatch.setattr(engine, "load", lambda model, device, observe=None: loaded)
+    monkeypatch.setattr(engine, "runs_out", lambda device: True)
     return visual
 
 
@@ -235,6 +236,7 @@ def test_out_of_memory_in_the_middle_of_a_batch_starts_the_batch_again(tiny_mode
     visual.load_state_dict(tiny_model.visual.state_dict())
     loaded = dataclasses.replace(tiny_model, visual=visual)
     monkeypatch.setattr(engine, "load", lambda model, device, observe=None: loaded)
+    monkeypatch.setattr(engine, "runs_out", lambda device: True)
     np.testing.assert_allclose(outcomes(config, "cliptta"), expected, atol=1e-4)
     assert len(calls) > 9
 

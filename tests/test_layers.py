@@ -10,16 +10,17 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "clip_tta_core"
 
 ROOMS = [  # from the ground up; rooms on one line know nothing of each other
-    {"registry", "hparams", "control", "palette", "limits"},
+    {"registry", "hparams", "control", "palette", "limits", "metrics", "thumbnails", "versions"},
     {"records"},
-    {"losses", "optim", "augment", "assignment", "metrics"},
+    {"losses", "optim", "augment", "assignment", "notes"},
     {"scores", "memory"},
     {"clip"},
     {"methods"},
     {"corruptions"},
     {"sources"},
     {"stream"},
-    {"engine"},
+    {"catalog", "validation"},
+    {"engine", "logs"},
     {"hosting"},
     {"plots", "export", "comparison"},
     {"pretrain", "card", "bench", "record", "sweep"},
