@@ -17,7 +17,10 @@ from clip_tta_core.records import RunConfig
 
 PACKAGE = Path(__file__).parents[1]
 # What no number of a run depends on.
-ELSEWHERE = ("ui", "bench", "sweep", "card.py", "plots.py", "export.py", "pretrain.py", "record.py")
+ELSEWHERE = (
+    *("ui", "bench", "sweep", "card.py", "catalog.py", "export.py", "logs.py", "notes.py", "palette.py"),
+    *("plots.py", "pretrain.py", "record.py", "thumbnails.py", "versions.py"),
+)
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import platform
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-
 from clip_tta_core.sweep.cells import Cell, code_version, weights_version
+from clip_tta_core.versions import now
 
 FAILED = ".failed.json"
 
@@ -72,10 +70,8 @@ class Folder:
             "cell": asdict(cell),
             "code": code_version(),
             "weights": weights_version(cell.model),
-            "torch": torch.__version__,
             "machine": platform.machine(),
-            "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        }
+        } | now()
 
     def _write(self, file: Path, content: Mapping[str, object]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from clip_tta_core.clip.loading import MINI
+from clip_tta_core.comparison import protocol_knobs
 from clip_tta_core.corruptions import CORRUPTIONS
+from clip_tta_core.hparams import Value
 from clip_tta_core.methods import METHODS
 from clip_tta_core.records import Contender
 from clip_tta_core.registry import Registry
@@ -25,7 +27,7 @@ STANDARD = tuple(name for name, item in CORRUPTIONS.items() if item.standard)
 # propose the four for this).
 EXTRA = tuple(name for name, item in CORRUPTIONS.items() if not item.standard)
 GRID = {"lr": (1e-5, 1e-4, 3e-4, 1e-3), "steps": (1, 10)}
-PROTOCOL = {"lr": 1e-4, "steps": 10}  # CLIPTTA's (arXiv 2507.14312, section 5), for every gradient method
+PROTOCOL = {"lr": 1e-4, "steps": 10}  # CLIPTTA's (arXiv 2507.14312, section 5)
 CLEAN = Shift()
 ZERO_SHOT = Contender("zero_shot", "zero_shot")
 SEEDS = (0, 1, 2)
@@ -122,12 +124,18 @@ def as_published() -> tuple[Contender, ...]:
 
 
 def under_protocol() -> tuple[Contender, ...]:
-    """Every gradient method with CLIPTTA's step size and number of steps."""
+    """Every gradient method under CLIPTTA's protocol; see `protocol_settings`."""
     return tuple(
-        Contender(f"{one.label}, protocol", one.method, {**one.settings, **PROTOCOL})
+        Contender(f"{one.label}, protocol", one.method, protocol_settings(one.method) | dict(one.settings))
         for one in as_published()
         if one.method in gradient_methods()
     )
+
+
+def protocol_settings(method: str) -> dict[str, Value]:
+    """What CLIPTTA's tables run a method with: PROTOCOL where it learns, its preset where that departs."""
+    common = PROTOCOL if method in gradient_methods() else {}
+    return {**common, **protocol_knobs()[method]}
 
 
 def chosen(folder: Folder, model: str = MINI, source: str = "rendered") -> tuple[Contender, ...]:
@@ -239,11 +247,8 @@ B16 = ("ViT-B-16/openai", "ViT-B/16")
 
 
 def _paper_columns(methods: Mapping[str, str], model: tuple[str, str] = B16) -> tuple[Column, ...]:
-    def settings(name: str) -> dict:
-        return dict(PROTOCOL) if name in gradient_methods() else {}
-
     return tuple(
-        Column(Contender(theirs, ours, settings(ours)), model[0], (model[1], theirs))
+        Column(Contender(theirs, ours, protocol_settings(ours)), model[0], (model[1], theirs))
         for ours, theirs in methods.items()
         if ours in METHODS
     )
