@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import open_clip
 import pytest
@@ -10,9 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from clip_tta_core import engine
 from clip_tta_core.clip import loading, precision
 from clip_tta_core.clip.attention import make_contiguous
 from clip_tta_core.clip.classifier import ClipClassifier
+from clip_tta_core.records import RunConfig, RunLog
 from tests.clip import families
 
 CPU = torch.device("cpu")
@@ -106,3 +109,20 @@ def test_a_model_is_loaded_once_per_precision_and_says_which_it_has(tmp_path):
     assert loading.load(name, "cpu", wanted="bfloat16") is rounded is not exact
     with pytest.raises(ValueError, match="Precision must be"):
         loading.load(name, "cpu", wanted="half")
+
+
+def test_a_run_says_in_which_precision_it_was_made_and_takes_the_one_it_is_told(tmp_path):
+    name = f"tiny-vit@{families.save(families.build('tiny-vit'), tmp_path / 'tiny.safetensors')}"
+    config = RunConfig(methods={"tent": {}}, model=name, batch_size=4, batches=1, class_names=("cat", "cup"))
+    logs = {}
+    for precision in ("auto", "float32", "bfloat16"):
+        logs[precision] = RunLog()
+        for report in engine.run(dataclasses.replace(config, precision=precision, device="cpu")):
+            logs[precision].append(report, 0.0)
+    assert {name: log.made["precision"] for name, log in logs.items()} == {
+        "auto": "float32",  # too small to gain anything
+        "float32": "float32",
+        "bfloat16": "bfloat16",
+    }
+    with pytest.raises(ValueError, match="Precision must be one of"):
+        engine.run(dataclasses.replace(config, precision="int4"))
