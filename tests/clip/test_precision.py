@@ -115,10 +115,10 @@ def test_a_run_says_in_which_precision_it_was_made_and_takes_the_one_it_is_told(
     name = f"tiny-vit@{families.save(families.build('tiny-vit'), tmp_path / 'tiny.safetensors')}"
     config = RunConfig(methods={"tent": {}}, model=name, batch_size=4, batches=1, class_names=("cat", "cup"))
     logs = {}
-    for precision in ("auto", "float32", "bfloat16"):
-        logs[precision] = RunLog()
-        for report in engine.run(dataclasses.replace(config, precision=precision, device="cpu")):
-            logs[precision].append(report, 0.0)
+    for wanted in ("auto", "float32", "bfloat16"):
+        logs[wanted] = RunLog()
+        for report in engine.run(dataclasses.replace(config, precision=wanted, device="cpu")):
+            logs[wanted].append(report, 0.0)
     assert {name: log.made["precision"] for name, log in logs.items()} == {
         "auto": "float32",  # too small to gain anything
         "float32": "float32",
