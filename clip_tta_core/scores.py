@@ -94,3 +94,12 @@ def two_gaussians(values: Tensor, tolerance: float = 1e-3, iterations: int = 100
     if posterior.sum(dim=1).min() < 2:
         return None
     return posterior[mean.argmin()].to(values)
+
+
+def surest(logits: Tensor, share: float) -> Tensor:
+    """Which views of a picture are predicted with the lowest entropy, the surest first. (..., V, K) -> (..., n)
+
+    n = share x V rounded down, but at least one; of equals the earlier. TPT, arXiv 2209.07511, takes a tenth.
+    """
+    count = max(1, int(share * logits.shape[-2]))
+    return losses.entropy(logits).sort(dim=-1, stable=True).indices[..., :count]
