@@ -109,7 +109,7 @@ def mean_shift(
 
 
 def nearest_links(similarity: Tensor, neighbours: int) -> Tensor:
-    """Keep of every row its largest entries and make the rest 0; of equals the earlier stay. (B, N) -> (B, N)"""
+    """Of every row the largest entries, the rest 0; of equals the earlier stay. (B, N) -> (B, N)"""
     order = similarity.sort(dim=-1, descending=True, stable=True).indices
     nearest = order[:, : min(neighbours, similarity.shape[1])]
     return torch.zeros_like(similarity).scatter(1, nearest, similarity.gather(1, nearest))

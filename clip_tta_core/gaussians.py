@@ -106,7 +106,7 @@ class ClassGaussians:
 
 
 def log_density(features: Tensor, means: Tensor, variances: Tensor) -> Tensor:
-    """Log of a normal density with a diagonal covariance, without its constant. (B, D), 2 x (K, D) -> (B, K)"""
+    """Log of normal densities with diagonal covariances, but the constant. (B, D), 2 x (K, D) -> (B, K)"""
     parts = []
     for mean, variance in zip(_in_turns(features, means), _in_turns(features, variances), strict=True):
         distance = ((features[:, None] - mean) ** 2 / variance).sum(dim=-1)  # (B, k)
@@ -115,7 +115,7 @@ def log_density(features: Tensor, means: Tensor, variances: Tensor) -> Tensor:
 
 
 def squared_deviation(features: Tensor, means: Tensor, weights: Tensor) -> Tensor:
-    """Sum over pictures of weight (x - m)^2, for each class and direction. (B, D), (K, D), (B, K) -> (K, D)"""
+    """Sum over pictures of weight (x - m)^2, by class and direction. (B, D), (K, D), (B, K) -> (K, D)"""
     parts = []
     for mean, weight in zip(_in_turns(features, means), _in_turns(features, weights.T), strict=True):
         parts.append((weight.T[..., None] * (features[:, None] - mean) ** 2).sum(dim=0))

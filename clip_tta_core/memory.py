@@ -271,14 +271,6 @@ class LastResult:
             self._kept = (weakref.ref(images), compute(images))
         return self._kept[1]
 
-    def known(self, images: Tensor) -> object | None:
-        """What is kept of these very pictures, None if they are not the last."""
-        return self._kept[1] if self._kept is not None and self._kept[0]() is images else None
-
-    def keep(self, images: Tensor, result: object) -> None:
-        """Keep what was found of pictures while they were learned from."""
-        self._kept = (weakref.ref(images), result)
-
     def forget(self) -> None:
         """The weights changed."""
         self._kept = None

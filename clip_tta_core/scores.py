@@ -97,7 +97,7 @@ def two_gaussians(values: Tensor, tolerance: float = 1e-3, iterations: int = 100
 
 
 def surest(logits: Tensor, share: float) -> Tensor:
-    """Which views of a picture are predicted with the lowest entropy, the surest first. (..., V, K) -> (..., n)
+    """Which views of a picture have the lowest entropy, the surest first. (..., V, K) -> (..., n)
 
     n = share x V rounded down, but at least one; of equals the earlier. TPT, arXiv 2209.07511, takes a tenth.
     """

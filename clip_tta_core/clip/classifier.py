@@ -189,7 +189,7 @@ class ClipClassifier:
         return torch.stack([self.encode_prompts(fill(t, self.class_names)) for t in templates])
 
     def ensemble_features(self, templates: Sequence[str]) -> Tensor:
-        """Frozen unit text feature of every class, the mean over templates of `template_features`. -> (K, D)"""
+        """Frozen unit text feature of every class, averaged over the templates, remembered. -> (K, D)"""
         return F.normalize(self.template_features(templates).mean(dim=0), dim=-1)
 
     @torch.no_grad()
@@ -222,7 +222,8 @@ class ClipClassifier:
             train: "visual_norm", weight and bias of every normalization layer of the image encoder; batch
                 normalization also switches to the statistics of the batch, as Tent does (arXiv 2006.10726).
                 "visual_norm_lower" leaves out the last quarter of the blocks and the final normalization
-                (SAR, arXiv 2302.12400); "visual_norm_but_top" leaves out those blocks only. "norm" adds the text encoder's. "" trains nothing.
+                (SAR, arXiv 2302.12400), "visual_norm_but_top" the last quarter of the blocks only. "norm"
+                adds the text encoder's. "" trains nothing.
 
         Returns:
             a classifier whose `source` is the frozen one it came from. Costs milliseconds.

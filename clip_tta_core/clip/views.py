@@ -15,7 +15,7 @@ PIXELS = 2**26  # numbers of the views that are made at once: 256 MB
 def encode_views(
     clip: ClipClassifier, images: Tensor, count: int, rng: torch.Generator, augmix: bool = False
 ) -> Tensor:
-    """Unit features of `augment.views`, the picture itself first, without gradients. (B, 3, H, W) -> (B, V, D)
+    """Unit features of `augment.views`, the picture itself first, no gradients. (B, 3, H, W) -> (B, V, D)
 
     Views are made and encoded a few pictures at a time, which changes none of them.
     """

@@ -33,33 +33,35 @@ from clip_tta_core.methods.base import Method, register
 from clip_tta_core.records import Cost
 
 
+@dataclass(frozen=True)
+class BcaConfig(hparams.Config):
+    move_above: float = knob(0.05, 0.0, 1.01, help="Probability above which a picture moves its class.")
+    weigh_above: float = knob(
+        0.65, 0.0, 1.01, help="Probability above which a picture enters the prior of its class."
+    )
+    text_count: float = knob(
+        20_000.0, 1.0, 1e6, log=True, help="Pictures that a class's text is worth; few draw all to one."
+    )
+    prior_count: float = knob(1.0, 0.1, 1e4, log=True, help="Pictures the prior's start is worth.")
+    views: int = knob(1, 1, 128, help="Views of a picture, itself among them.")
+    share: float = knob(0.1, 0.01, 1.0, help="Share of the views that are sure enough to count.")
+
+
 @register
-class Bca(Method):
+class Bca(Method[BcaConfig]):
     """Learn from sure pictures where each class lies and how its predictions usually look, the latter being a
     prior that corrects the next ones. Nothing is trained."""
 
     name, title, family = "bca", "BCA", "training-free"
     citation = "Zhou et al., CVPR 2025, arXiv 2503.09248"
     presets = {"authors": {}, "authors, many views": {"views": 64}}
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        move_above: float = knob(0.05, 0.0, 1.01, help="Probability above which a picture moves its class.")
-        weigh_above: float = knob(
-            0.65, 0.0, 1.01, help="Probability above which a picture enters the prior of its class."
-        )
-        text_count: float = knob(
-            20_000.0, 1.0, 1e6, log=True, help="Pictures that a class's text is worth; few draw all to one."
-        )
-        prior_count: float = knob(1.0, 0.1, 1e4, log=True, help="Pictures the prior's start is worth.")
-        views: int = knob(1, 1, 128, help="Views of a picture, itself among them.")
-        share: float = knob(0.1, 0.01, 1.0, help="Share of the views that are sure enough to count.")
+    Config = BcaConfig
 
     @classmethod
-    def cost(cls, config: Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: BcaConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         return Cost(config.views)
 
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: BcaConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         classes = clip.num_classes
         self.means = clip.text_features.clone()  # (K, D) unit rows
@@ -98,14 +100,14 @@ class Bca(Method):
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:
-        if known := self._last.known(images):
-            return known
+        if self._last.knows(images):
+            return self._last.result
         source, features, logits = self._look(images)
         answers = [self._answer(x, zero_shot) for x, zero_shot in zip(features, logits, strict=True)]
         return Prediction(torch.stack(answers), source)
 
     def _look(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features of the pictures, what is classified of them, 2 x (B, D), and its zero-shot logits (B, K)."""
+        """Features of the pictures and of what is classified, 2 x (B, D), and the latter's logits (B, K)."""
         if self.config.views == 1:
             source = self.clip.zero_shot(images)
             return source.features, source.features, source.logits

@@ -13,8 +13,7 @@ own. The step grows with the batch, as lr B / 64.
 
 The authors leave out the last three of twelve blocks by name, which is the last quarter here; their rule for
 the final normalization does not match the name CLIP gives it, so that one is trained (`final_norm`).
-Below some hundred pictures a class that all others are mistaken for passes both filters: it can collapse
-where TENT does, only later.
+Nothing spreads the predictions over the classes: what is wrong, sure and rests on shape is learned too.
 """
 
 from __future__ import annotations
@@ -33,8 +32,25 @@ from clip_tta_core.methods.base import Method, register
 from clip_tta_core.records import Cost
 
 
+@dataclass(frozen=True)
+class DeyoConfig(hparams.Config):
+    lr: float = knob(
+        1e-3,
+        0.0,
+        1.0,
+        log=True,
+        help="Step size of momentum descent for a batch of 64; grows with the batch.",
+    )
+    steps: int = knob(1, 1, 50, help="Gradient steps per batch; each selects afresh.")
+    margin: float = knob(0.5, 0.0, 1.5, help="Entropy below which a picture is reliable, as a share of ln K.")
+    drop: float = knob(0.2, -1.0, 1.0, help="Loss of confidence without shape above which a picture is kept.")
+    anchor: float = knob(0.4, 0.0, 1.5, help="Entropy that weighs 1, as a share of ln K.")
+    patches: int = knob(4, 1, 16, help="Patches per side that are shuffled; 1 leaves the picture whole.")
+    final_norm: bool = knob(True, help="Train the last normalization too.")
+
+
 @register
-class Deyo(Method):
+class Deyo(Method[DeyoConfig]):
     """Lower the entropy of sure predictions that hold on to the shape of things: those that lose confidence
     when the picture's patches are shuffled."""
 
@@ -49,32 +65,13 @@ class Deyo(Method):
         "authors, ColoredMNIST": {"margin": 1.0, "anchor": 1.0, "drop": 0.5},
         "CLIPTTA protocol": {"steps": 10},
     }
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(
-            1e-3,
-            0.0,
-            1.0,
-            log=True,
-            help="Step size of momentum descent for a batch of 64; grows with the batch.",
-        )
-        steps: int = knob(1, 1, 50, help="Gradient steps per batch; each selects afresh.")
-        margin: float = knob(
-            0.5, 0.0, 1.5, help="Entropy below which a picture is reliable, as a share of ln K."
-        )
-        drop: float = knob(
-            0.2, -1.0, 1.0, help="Loss of confidence without shape above which a picture is kept."
-        )
-        anchor: float = knob(0.4, 0.0, 1.5, help="Entropy that weighs 1, as a share of ln K.")
-        patches: int = knob(4, 1, 16, help="Patches per side that are shuffled; 1 leaves the picture whole.")
-        final_norm: bool = knob(True, help="Train the last normalization too.")
+    Config = DeyoConfig
 
     @classmethod
-    def cost(cls, config: Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: DeyoConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         return Cost(2 * config.steps + 1, config.steps)
 
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: DeyoConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         weights = clip.trainable()
         self.optimizer = optim.make_optimizer(

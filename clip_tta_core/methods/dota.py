@@ -38,8 +38,24 @@ from clip_tta_core.methods.base import Method, register
 from clip_tta_core.records import Cost
 
 
+@dataclass(frozen=True)
+class DotaConfig(hparams.Config):
+    eta: float = knob(0.3, 0.0, 10.0, help="Weight of the Gaussians at most; 0 is zero-shot.")
+    rho: float = knob(0.02, 1e-4, 1.0, log=True, help="Weight they gain with each picture of a class.")
+    variance: float = knob(2e-3, 1e-5, 1.0, log=True, help="Of every class at first.")
+    ridge: float = knob(1e-4, 1e-7, 0.5, log=True, help="Share of the identity in what is inverted.")
+    start: Literal["constant", "texts"] = knob("constant", help="Where the means of the classes start.")
+    covariance: Covariance = knob(
+        "auto",
+        help="Mean of the classes' own, as the authors; or one for all, which takes less memory. Auto "
+        "keeps the classes' own up to 256 MB.",
+    )
+    views: int = knob(1, 1, 128, help="Views of a picture; crops with AugMix beside the picture itself.")
+    share: float = knob(0.1, 0.01, 1.0, help="Share of the views that are sure enough to count.")
+
+
 @register
-class Dota(Method):
+class Dota(Method[DotaConfig]):
     """Estimate where the pictures of every class lie, and let that speak the more, the more have been seen.
     Nothing is trained."""
 
@@ -51,27 +67,13 @@ class Dota(Method):
         "authors, EuroSAT": {"eta": 3.0, "rho": 0.05},
         "from the texts": {"start": "texts"},
     }
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        eta: float = knob(0.3, 0.0, 10.0, help="Weight of the Gaussians at most; 0 is zero-shot.")
-        rho: float = knob(0.02, 1e-4, 1.0, log=True, help="Weight they gain with each picture of a class.")
-        variance: float = knob(2e-3, 1e-5, 1.0, log=True, help="Of every class at first.")
-        ridge: float = knob(1e-4, 1e-7, 0.5, log=True, help="Share of the identity in what is inverted.")
-        start: Literal["constant", "texts"] = knob("constant", help="Where the means of the classes start.")
-        covariance: Covariance = knob(
-            "auto",
-            help="Mean of the classes' own, as the authors; or one for all, which takes less memory. Auto "
-            "keeps the classes' own up to 256 MB.",
-        )
-        views: int = knob(1, 1, 128, help="Views of a picture; crops with AugMix beside the picture itself.")
-        share: float = knob(0.1, 0.01, 1.0, help="Share of the views that are sure enough to count.")
+    Config = DotaConfig
 
     @classmethod
-    def cost(cls, config: Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: DotaConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         return Cost(config.views)
 
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: DotaConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         texts = clip.text_features
         means = texts if config.start == "texts" else torch.full_like(texts, 1e-3)
@@ -99,14 +101,14 @@ class Dota(Method):
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:
-        if known := self._last.known(images):
-            return known
+        if self._last.knows(images):
+            return self._last.result
         features, logits, kept = self._look(images)
         answers = [self._answer(x, base) for x, base in zip(kept, logits, strict=True)]
         return Prediction(torch.stack(answers), features)
 
     def _look(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features of the pictures (B, D), zero-shot logits (B, K), features of their views that count (B, n, D)"""
+        """Features (B, D) and zero-shot logits (B, K) of the pictures, features of what counts (B, n, D)."""
         if self.config.views == 1:
             source = self.clip.zero_shot(images)
             return source.features, source.logits, source.features[:, None]

@@ -36,27 +36,29 @@ from clip_tta_core.memory import LastResult
 from clip_tta_core.methods.base import Method, register
 
 
+@dataclass(frozen=True)
+class EcalpConfig(hparams.Config):
+    neighbours: int = knob(8, 1, 64, help="Nearest pictures each picture is linked to.")
+    text_neighbours: int = knob(3, 1, 64, help="Nearest class texts each picture is linked to.")
+    sharpness: int = knob(10, 1, 50, help="Power of a similarity that is its link's weight.")
+    rounds: int = knob(3, 1, 20, help="Steps labels spread.")
+    alpha: float = knob(1.0, 0.0, 1.0, help="Share of a label that comes from the neighbours.")
+    factor: float = knob(1e4, 1.0, 1e6, log=True, help="From labels to logits.")
+    bank: int = knob(1024, 1, 8192, log=True, help="Newest pictures that stay in the graph.")
+    blend: float = knob(0.0, 0.0, 1.0, help="Share of the logits that is zero-shot's; the authors: 0.")
+
+
 @register
-class Ecalp(Method):
-    """Let labels spread from the texts over a growing graph of all pictures so far, and read the newest one's.
+class Ecalp(Method[EcalpConfig]):
+    """Let labels spread from the texts over a growing graph of all pictures so far, and read the newest.
     Nothing is trained; its confidences mean nothing."""
 
     name, title, family = "ecalp", "ECALP", "training-free"
     citation = "Li et al., ICLR 2025, arXiv 2412.18303"
     presets = {"authors": {}}
+    Config = EcalpConfig
 
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        neighbours: int = knob(8, 1, 64, help="Nearest pictures each picture is linked to.")
-        text_neighbours: int = knob(3, 1, 64, help="Nearest class texts each picture is linked to.")
-        sharpness: int = knob(10, 1, 50, help="Power of a similarity that is its link's weight.")
-        rounds: int = knob(3, 1, 20, help="Steps labels spread.")
-        alpha: float = knob(1.0, 0.0, 1.0, help="Share of a label that comes from the neighbours.")
-        factor: float = knob(1e4, 1.0, 1e6, log=True, help="From labels to logits.")
-        bank: int = knob(1024, 1, 8192, log=True, help="Newest pictures that stay in the graph.")
-        blend: float = knob(0.0, 0.0, 1.0, help="Share of the logits that is zero-shot's; the authors: 0.")
-
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: EcalpConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         classes, dim = clip.text_features.shape
         self.telling = F.normalize(clip.text_features.var(dim=0), dim=0)  # (D,)
@@ -82,8 +84,8 @@ class Ecalp(Method):
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:
-        if known := self._last.known(images):
-            return known
+        if self._last.knows(images):
+            return self._last.result
         source = self.clip.zero_shot(images)
         answers = [
             self._answer(x, zero_shot, learn=False) for x, zero_shot in zip(*_rows(source), strict=True)
@@ -91,7 +93,7 @@ class Ecalp(Method):
         return Prediction(torch.stack(answers), source.features)
 
     def _answer(self, feature: Tensor, zero_shot: Tensor, learn: bool) -> Tensor:
-        """Answer one picture as the newest, and keep it in the graph if it is to be learned. (D,), (K,) -> (K,)"""
+        """Answer one picture as the newest; keep it in the graph if told to. (D,), (K,) -> (K,)"""
         if not feature.isfinite().all():
             return zero_shot
         config = self.config
@@ -113,7 +115,7 @@ class Ecalp(Method):
         return torch.lerp(config.factor * labels[-1], zero_shot, config.blend)
 
     def _graph(self, similarity: Tensor, cosines: Tensor) -> Tensor:
-        """Links of all pictures and the newest one's copy to texts and pictures. (N, N), (N, K) -> (N + 1, K + N + 1)"""
+        """Weights from pictures and copy to texts, pictures, copy. (N, N), (N, K) -> (N + 1, K + N + 1)"""
         config, classes = self.config, cosines.shape[1]
         twice = [*range(len(similarity)), len(similarity) - 1]  # the copy is as near to all as the original
         pictures = nearest_links(similarity[twice][:, twice], config.neighbours)

@@ -33,8 +33,20 @@ from clip_tta_core.memory import LastResult
 from clip_tta_core.methods.base import Method, register
 
 
+@dataclass(frozen=True)
+class MintConfig(hparams.Config):
+    lr: float = knob(0.007, 0.0, 0.1, help="How far every weight moves from the original, about.")
+    prior: float = knob(
+        10_000.0, 1.0, 1e6, log=True, help="Pictures after which class means and texts count alike."
+    )
+    prototypes: bool = knob(True, help="Mix the class means of the stream into the texts.")
+    ensemble: bool = knob(
+        False, help="Read seven sentences per class, as the authors; off: as every other method."
+    )
+
+
 @register
-class Mint(Method):
+class Mint(Method[MintConfig]):
     """Push the mean features of the predicted classes apart by one step from the original weights, along the
     average gradient of the whole stream; works from a single picture on."""
 
@@ -46,19 +58,9 @@ class Mint(Method):
         "authors, ViT-L": {"ensemble": True, "lr": 0.015},
         "short stream": {"prior": 1000.0},
     }
+    Config = MintConfig
 
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(0.007, 0.0, 0.1, help="How far every weight moves from the original, about.")
-        prior: float = knob(
-            10_000.0, 1.0, 1e6, log=True, help="Pictures after which class means and texts count alike."
-        )
-        prototypes: bool = knob(True, help="Mix the class means of the stream into the texts.")
-        ensemble: bool = knob(
-            False, help="Read seven sentences per class, as the authors; off: as every other method."
-        )
-
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: MintConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.texts = clip.ensemble_features(TEMPLATES["seven"]) if config.ensemble else clip.text_features
         self.start = optim.copies(clip.trainable())
@@ -92,10 +94,12 @@ class Mint(Method):
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:
-        return self._last.known(images) or self._answer(images, learn=False)
+        if self._last.knows(images):
+            return self._last.result
+        return self._answer(images, learn=False)
 
     def _variances(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Variance between the classes and within them, every class of the batch counting alike. (B, D), (B,)"""
+        """Variance between the classes and within them, each class of the batch alike. (B, D), (B,)"""
         counts = labels.bincount(minlength=len(self.texts))  # (K,)
         weight = 1 / ((counts > 0).sum() * counts[labels])  # (B,)
         within = (weight * (features - self.before.means()[labels]).square().sum(dim=-1)).sum()

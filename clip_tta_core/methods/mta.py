@@ -33,27 +33,29 @@ ROUNDS = 5
 LEAST = 1e-6  # squared bandwidth below which views are the same view
 
 
+@dataclass(frozen=True)
+class MtaConfig(hparams.Config):
+    views: int = knob(64, 1, 128, help="Views of a picture, itself among them; 1 is zero-shot.")
+    temperature: float = knob(0.2, 0.01, 10.0, log=True, help="Large: all views count alike.")
+    affinity: float = knob(4.0, 0.0, 100.0, help="Pull between views that are predicted alike.")
+    nearest: float = knob(0.3, 0.01, 1.0, help="Share of the other views that set a view's bandwidth.")
+
+
 @register
-class Mta(Method):
+class Mta(Method[MtaConfig]):
     """Find the point around which most views of a picture gather, outliers left aside, and classify that.
     Nothing is trained."""
 
     name, title, family = "mta", "MTA", "many views"
     citation = "Zanella & Ben Ayed, CVPR 2024, arXiv 2405.02266"
     presets = {"authors": {}, "quick": {"views": 16}}
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        views: int = knob(64, 1, 128, help="Views of a picture, itself among them; 1 is zero-shot.")
-        temperature: float = knob(0.2, 0.01, 10.0, log=True, help="Large: all views count alike.")
-        affinity: float = knob(4.0, 0.0, 100.0, help="Pull between views that are predicted alike.")
-        nearest: float = knob(0.3, 0.01, 1.0, help="Share of the other views that set a view's bandwidth.")
+    Config = MtaConfig
 
     @classmethod
-    def cost(cls, config: Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: MtaConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         return Cost(config.views)
 
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: MtaConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self._last = LastResult()
 
@@ -89,7 +91,7 @@ def robust_mode(
     Args:
         views: (B, V, D) unit rows, the picture itself first; V is 2 or more.
         probs: (B, V, K).
-        temperature, affinity, nearest: as in `Mta.Config`.
+        temperature, affinity, nearest: as in `MtaConfig`.
     """
     count = views.shape[1]
     width = _bandwidth(views, max(1, int(nearest * (count - 1))))  # (B, V)

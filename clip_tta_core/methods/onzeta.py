@@ -35,28 +35,30 @@ from clip_tta_core.memory import LastResult
 from clip_tta_core.methods.base import Method, register
 
 
+@dataclass(frozen=True)
+class OnZetaConfig(hparams.Config):
+    beta: float = knob(0.8, 0.0, 1.0, help="Share of the vision proxies in the last picture's answer.")
+    dual_rate: float = knob(20.0, 0.0, 100.0, help="How strongly classes are handed out evenly.")
+    proxy_rate: float = knob(0.5, 0.0, 10.0, help="How fast the vision proxies learn.")
+    temperature: float = knob(0.04, 1e-3, 1.0, log=True, help="Of the vision proxies; CLIP's is 0.01.")
+    balance: float = knob(1.0, 0.0, 1.0, help="Share of its even part that every class is to get.")
+    length: int = knob(1024, 1, 10**7, log=True, help="Pictures the stream will have.")
+    ensemble: bool = knob(
+        False, help="Read seven sentences per class, as the authors; off: as every other method."
+    )
+
+
 @register
-class OnZeta(Method):
+class OnZeta(Method[OnZetaConfig]):
     """Hand the classes out evenly over the stream, and learn from each picture where pictures of a class lie,
     away from the texts. Nothing in the model is trained; wrong where few classes come."""
 
     name, title, family = "onzeta", "OnZeta", "training-free"
     citation = "Qian & Hu, ECCV 2024, arXiv 2408.13320"
     presets = {"authors": {"ensemble": True}, "few classes": {"balance": 0.1}}
+    Config = OnZetaConfig
 
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        beta: float = knob(0.8, 0.0, 1.0, help="Share of the vision proxies in the last picture's answer.")
-        dual_rate: float = knob(20.0, 0.0, 100.0, help="How strongly classes are handed out evenly.")
-        proxy_rate: float = knob(0.5, 0.0, 10.0, help="How fast the vision proxies learn.")
-        temperature: float = knob(0.04, 1e-3, 1.0, log=True, help="Of the vision proxies; CLIP's is 0.01.")
-        balance: float = knob(1.0, 0.0, 1.0, help="Share of its even part that every class is to get.")
-        length: int = knob(1024, 1, 10**7, log=True, help="Pictures the stream will have.")
-        ensemble: bool = knob(
-            False, help="Read seven sentences per class, as the authors; off: as every other method."
-        )
-
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: OnZetaConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.texts = clip.ensemble_features(TEMPLATES["seven"]) if config.ensemble else clip.text_features
         self.proxies = self.texts.clone()  # (K, D) unit rows
@@ -87,8 +89,8 @@ class OnZeta(Method):
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:
-        if known := self._last.known(images):
-            return known
+        if self._last.knows(images):
+            return self._last.result
         features, logits = self._look(images)
         return Prediction(self._answer(features, logits), features)
 
@@ -104,7 +106,7 @@ class OnZeta(Method):
         return self.config.beta * math.sqrt(min(1.0, self.seen / self.config.length))
 
     def _answer(self, features: Tensor, logits: Tensor) -> Tensor:
-        """Logits whose softmax is the mixture; zero-shot's own where nothing was learned. (..., D), (..., K)"""
+        """Logits whose softmax is the mixture; zero-shot's if nothing was learned. (..., D), (..., K)"""
         share = torch.tensor(self._share(), device=logits.device)
         text = logits + self.duals
         proxy = (features @ self.proxies.T / self.config.temperature).log_softmax(dim=-1)

@@ -4,9 +4,9 @@ A batch may show few of the classes. Every class is a Gaussian with a mean m and
 where pictures speak for the class these are the pictures', else they stay the text's. With y the zero-shot
 probabilities, z the answers and n_c how many pictures z gives to class c,
 
-    rounds x   z_i  proportional to  y_i exp( weight log N(x_i; m, S) + laplacian / 2k ((W + W') z)_i ), 5 times
+    rounds x   z_i  proportional to  y_i exp(weight log N(x_i; m, S) + laplacian / 2k ((W + W') z)_i), 5 times
                b_c  = n_c / (anchor + n_c)
-               m_c  = unit( b_c unit(mean of the x by z_c) + (1 - b_c) t_c )
+               m_c  = unit(b_c unit(mean of the x by z_c) + (1 - b_c) t_c)
                S_c  = b_c (mean of (x - m_c)^2 by z_c) + (1 - b_c) (S_0 + (t_c - m_c)^2)
     and z once more
 
@@ -36,28 +36,26 @@ from clip_tta_core.methods.base import Method, register
 INNER = 5  # times the answers are refined between two looks at the classes
 
 
+@dataclass(frozen=True)
+class StatAConfig(hparams.Config):
+    anchor: float = knob(1.0, 0.0, 1e4, help="Pictures of a class at which they count as much as its text.")
+    weight: float = knob(0.02, 0.0, 1.0, help="Weight of the Gaussians; 0 leaves zero-shot and neighbours.")
+    laplacian: float = knob(1.0, 0.0, 20.0, help="Pull of the neighbours.")
+    neighbours: int = knob(3, 1, 50, help="Nearest pictures of the batch that pull.")
+    rounds: int = knob(10, 1, 100, help="Times the classes are fitted.")
+
+
 @register
-class StatA(Method):
+class StatA(Method[StatAConfig]):
     """Fit a Gaussian to every class that a batch shows and leave the others at their texts; neighbours agree.
     Nothing is trained, and it is at its best when few classes come at a time."""
 
     name, title, family = "stata", "StatA", "training-free"
     citation = "Zanella et al., CVPR 2025, arXiv 2501.03729"
     presets = {"authors": {}}
+    Config = StatAConfig
 
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        anchor: float = knob(
-            1.0, 0.0, 1e4, help="Pictures of a class at which they count as much as its text."
-        )
-        weight: float = knob(
-            0.02, 0.0, 1.0, help="Weight of the Gaussians; 0 leaves zero-shot and neighbours."
-        )
-        laplacian: float = knob(1.0, 0.0, 20.0, help="Pull of the neighbours.")
-        neighbours: int = knob(3, 1, 50, help="Nearest pictures of the batch that pull.")
-        rounds: int = knob(10, 1, 100, help="Times the classes are fitted.")
-
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: StatAConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self._last = LastResult()
 

@@ -32,8 +32,17 @@ from clip_tta_core.records import Cost
 AT_ONCE = 2**24  # numbers of the shifts that are learned together; more pictures take turns
 
 
+@dataclass(frozen=True)
+class TpsConfig(hparams.Config):
+    lr: float = knob(5e-3, 0.0, 1.0, log=True, help="Step size of AdamW.")
+    steps: int = knob(1, 1, 20, help="Steps per picture; each chooses its views anew.")
+    views: int = knob(64, 1, 128, help="Views of a picture, itself among them.")
+    share: float = knob(0.1, 0.01, 1.0, help="Share of the views that are sure enough to count.")
+    shift: Literal["per_class", "shared"] = knob("per_class", help="Whether each class has its own shift.")
+
+
 @register
-class Tps(Method):
+class Tps(Method[TpsConfig]):
     """Shift the class texts of every single picture until its sure views agree; only the texts' vectors move,
     so a step costs next to nothing beside the views."""
 
@@ -44,22 +53,13 @@ class Tps(Method):
         "one shift for all classes": {"shift": "shared"},
         "quick": {"views": 16},
     }
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(5e-3, 0.0, 1.0, log=True, help="Step size of AdamW.")
-        steps: int = knob(1, 1, 20, help="Steps per picture; each chooses its views anew.")
-        views: int = knob(64, 1, 128, help="Views of a picture, itself among them.")
-        share: float = knob(0.1, 0.01, 1.0, help="Share of the views that are sure enough to count.")
-        shift: Literal["per_class", "shared"] = knob(
-            "per_class", help="Whether each class has its own shift."
-        )
+    Config = TpsConfig
 
     @classmethod
-    def cost(cls, config: Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: TpsConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         return Cost(config.views)
 
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: TpsConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self._last = LastResult()
 
