@@ -30,7 +30,7 @@ from clip_tta_core.control import Control, Progress, Stopped
 from clip_tta_core.corruptions import CORRUPTIONS
 from clip_tta_core.corruptions.schedule import SCHEDULES
 from clip_tta_core.hparams import Value
-from clip_tta_core.methods import METHODS, Method
+from clip_tta_core.methods import METHODS, Method, looks_of
 from clip_tta_core.metrics import Tally
 from clip_tta_core.records import (
     Batch,
@@ -443,4 +443,5 @@ def _card(cls: type[Method]) -> MethodCard:
         cls.presets,
         cls.needs,
         cls.cost(cls.Config()),
+        looks_of({cls.name: cls.name})[cls.name],
     )

@@ -14,8 +14,8 @@ from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from clip_tta_core.corruptions import CORRUPTIONS
+from clip_tta_core.methods import looks_of
 from clip_tta_core.metrics import WINDOW
-from clip_tta_core.palette import look, ordered
 from clip_tta_core.records import RunLog
 
 MARKERS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "cross": "X", "line": "_"}
@@ -82,9 +82,8 @@ def sheet(log: RunLog) -> Figure:
 
 def draw_curves(axes: Axes, log: RunLog, curve: str) -> None:
     """One curve per method over the stream."""
-    for name in ordered(log.series):
+    for name, sign in looks_of({name: name for name in log.series}).items():
         values = log.series[name].get(curve, [])
-        sign = look(name)
         axes.plot(
             range(1, len(values) + 1),
             values,
@@ -107,11 +106,11 @@ def draw_curves(axes: Axes, log: RunLog, curve: str) -> None:
 def draw_classes(axes: Axes, log: RunLog) -> None:
     """How often each class was predicted in the last batches, beside how often it was there."""
     classes = len(log.class_names)
-    place, names = np.arange(classes), ordered(log.predicted)
-    width = 0.8 / max(1, len(names))
-    for k, name in enumerate(names):
+    place, signs = np.arange(classes), looks_of({name: name for name in log.predicted})
+    width = 0.8 / max(1, len(signs))
+    for k, (name, sign) in enumerate(signs.items()):
         counts = recent(log.predicted[name], classes)
-        sign, used = look(name), log.series[name].get("effective_classes", [math.nan])[-1]
+        used = log.series[name].get("effective_classes", [math.nan])[-1]
         label = f"{log.titles.get(name, name)}: {used:.1f} of {classes} in use"
         axes.bar(place + (k + 0.5) * width - 0.4, counts, width, color=sign.colour, label=_plain(label))
     if log.labelled:
@@ -131,9 +130,8 @@ def draw_classes(axes: Axes, log: RunLog) -> None:
 
 def draw_scores(axes: Axes, log: RunLog) -> None:
     """Scores of known pictures (solid) and unknown ones (dotted) lately, above their batch's threshold."""
-    for name in ordered(log.known):
+    for name, sign in looks_of({name: name for name in log.known}).items():
         thresholds = log.series[name]["threshold"][-WINDOW:]
-        sign = look(name)
         for steps, style in ((log.known[name], "solid"), (log.unknown[name], "dotted")):
             lately = zip(steps[-WINDOW:], thresholds, strict=True)
             scores = np.concatenate([np.array(step) - threshold for step, threshold in lately])

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from clip_tta_core import comparison, engine, export
 from clip_tta_core.methods import METHODS
-from clip_tta_core.palette import ordered
 from clip_tta_core.records import RunConfig, RunLog, Standing
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -23,7 +22,7 @@ def record(config: RunConfig) -> RunLog:
     titles = {card.name: card.title for card in engine.catalog().methods}
     log = RunLog(
         class_names=config.class_names or engine.catalog().task,
-        titles={name: titles[name] for name in ordered({"zero_shot", *config.methods})},
+        titles={name: titles[name] for name in ("zero_shot", *config.methods)},
         settings={"corruption": config.corruption, "severity": config.severity, "style": config.style},
     )
     start = time.perf_counter()
@@ -37,7 +36,7 @@ def record(config: RunConfig) -> RunLog:
 def compare(config: RunConfig) -> list[Standing]:
     """Every method at its defaults on the stream of `config`, the best first."""
     last = {}
-    for standing in comparison.in_turns(config, {name: {} for name in ordered(METHODS)}):
+    for standing in comparison.in_turns(config, {name: {} for name in METHODS}):
         last[standing.method] = standing
         if standing.done == standing.total or standing.problem:
             print(standing.method, standing.metrics.get("accuracy"), standing.problem, flush=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from clip_tta_core.hparams import Knob, Value
+from clip_tta_core.palette import Look
 
 
 @dataclass(frozen=True)
@@ -234,6 +235,7 @@ class MethodCard:
     presets: Mapping[str, Mapping[str, Value]]
     needs: str  # "", "texts" or "tokens": what a model must offer besides image features
     cost: Cost  # at the default knobs
+    look: Look
 
 
 @dataclass(frozen=True)

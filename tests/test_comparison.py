@@ -8,8 +8,7 @@ import pytest
 
 from clip_tta_core import comparison, engine
 from clip_tta_core.control import Control
-from clip_tta_core.methods import METHODS
-from clip_tta_core.palette import look
+from clip_tta_core.methods import METHODS, looks_of
 from clip_tta_core.records import RunConfig, Standing
 
 SHORT = RunConfig(corruption="fog", batch_size=8, batches=2)
@@ -97,5 +96,5 @@ def test_part_of_the_stream_ranks_below_the_whole_of_it():
 
 
 def test_no_two_methods_look_alike_where_only_a_mark_is_drawn():
-    marks = [(look(name).colour, look(name).marker) for name in METHODS]
+    marks = [(look.colour, look.marker) for look in looks_of({name: name for name in METHODS}).values()]
     assert len(set(marks)) == len(marks)

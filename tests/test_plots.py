@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from clip_tta_core import plots
-from clip_tta_core.palette import look, ordered
+from clip_tta_core.methods import looks_of
 from clip_tta_core.records import RunConfig
 from tests.ui.conftest import make_log
 
@@ -30,7 +30,7 @@ def test_curves_are_those_of_the_log():
 def test_bars_count_what_the_log_counted_lately():
     log = make_log(RunConfig(batches=6, batch_size=8))
     axes = plots.sheet(log).axes[1]
-    for bars, name in zip(axes.containers, ordered(log.predicted), strict=True):
+    for bars, name in zip(axes.containers, looks_of({name: name for name in log.predicted}), strict=True):
         lately = np.array(log.predicted[name][-plots.WINDOW :])
         np.testing.assert_array_equal([bar.get_height() for bar in bars], lately.sum(axis=0))
 
@@ -57,19 +57,3 @@ def test_any_class_name_can_be_drawn(name):
 
 def test_an_unlabelled_run_can_be_drawn():
     plots.to_png(make_log(RunConfig(batches=2, batch_size=8, source="upload")))
-
-
-def test_every_method_looks_the_same_twice_and_unlike_its_rivals():
-    assert look("tent") == look("tent") != look("cliptta")
-    assert look("a method of tomorrow") == look("a method of tomorrow")
-
-
-def test_no_two_known_methods_look_alike():
-    from clip_tta_core.engine import catalog
-
-    looks = [look(card.name) for card in catalog().methods]
-    assert len(set(looks)) == len(looks)
-
-
-def test_zero_shot_comes_first_and_cliptta_on_top():
-    assert ordered(["cliptta", "tent", "zero_shot"]) == ["zero_shot", "tent", "cliptta"]

@@ -15,7 +15,7 @@ import gradio as gr
 from clip_tta_core import comparison, export
 from clip_tta_core.control import Control, Progress
 from clip_tta_core.engine import LIMITS
-from clip_tta_core.palette import ordered
+from clip_tta_core.methods import looks_of
 from clip_tta_core.records import Catalog, RunConfig, Standing
 from clip_tta_core.ui import words
 from clip_tta_core.ui.handlers import BETWEEN, POLL, Handlers
@@ -155,7 +155,7 @@ class Comparer:
             "play": lambda name: config.methods.get(name, {}),
         }
         knobs = settings.get(str(wanted.get("knobs")), settings["defaults"])
-        return {name: knobs(name) for name in ordered(ticked)}
+        return {name: knobs(name) for name in looks_of({name: name for name in ticked})}
 
     def _engine(
         self, methods: Mapping[str, comparison.Knobs], config: RunConfig, control: Control

@@ -11,7 +11,6 @@ from clip_tta_core.clip import mini, speed
 from clip_tta_core.clip.loading import MINI, devices
 from clip_tta_core.engine import LIMITS
 from clip_tta_core.hparams import Knob
-from clip_tta_core.palette import look
 from clip_tta_core.records import Catalog, Choice, MethodCard
 from clip_tta_core.ui.settings import LONGEST, MOST_CLASSES, USUAL, methods, whole
 
@@ -183,7 +182,6 @@ def _number(
 
 
 def _card(method: MethodCard) -> dict[str, Any]:
-    sign = look(method.name)
     presets = [{"title": title, "values": dict(values)} for title, values in method.presets.items()]
     return {
         "name": method.name,
@@ -191,8 +189,8 @@ def _card(method: MethodCard) -> dict[str, Any]:
         "family": method.family,
         "summary": method.summary,
         "citation": method.citation,
-        "colour": sign.colour,
-        "marker": sign.marker,
+        "colour": method.look.colour,
+        "marker": method.look.marker,
         "presets": presets,
         "cost": round(method.cost.relative, 2),
         "texts": method.cost.texts,

@@ -15,7 +15,7 @@ from PIL import Image
 
 from clip_tta_core import engine, export, hosting, plots
 from clip_tta_core.clip.loading import MINI
-from clip_tta_core.palette import ordered
+from clip_tta_core.methods import looks_of
 from clip_tta_core.records import Catalog, RunConfig, RunLog
 from clip_tta_core.ui import albums, links, status, views, words
 from clip_tta_core.ui.albums import Albums, Reading
@@ -137,7 +137,7 @@ class Handlers:
         kept["stream"] = words.stream(config, self.catalog)
         return RunLog(
             class_names=class_names(config, self.catalog),
-            titles={name: titles[name] for name in ordered(names)},
+            titles={name: titles[name] for name in looks_of({name: name for name in names})},
             settings=kept,
             total=config.batches,
         )

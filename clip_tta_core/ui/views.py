@@ -17,8 +17,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from PIL import Image
 
+from clip_tta_core.methods import looks_of
 from clip_tta_core.metrics import WINDOW
-from clip_tta_core.palette import look, ordered
 from clip_tta_core.records import Report, RunLog
 from clip_tta_core.ui import words
 from clip_tta_core.ui.words import CURVES, TABLE
@@ -29,7 +29,7 @@ TILE = 72  # pixels a side of a picture in the gallery's sprite sheet, at most
 
 def methods(log: RunLog) -> list[View]:
     """Name, title and look of every method of the run, in the order pictures list them."""
-    looks = ((name, look(name)) for name in ordered(log.series))
+    looks = looks_of({name: name for name in log.series})
     return [
         {
             "name": name,
@@ -38,7 +38,7 @@ def methods(log: RunLog) -> list[View]:
             "dash": sign.dash,
             "marker": sign.marker,
         }
-        for name, sign in looks
+        for name, sign in looks.items()
     ]
 
 
