@@ -72,10 +72,13 @@ def laplacian_smoothing(
 def sinkhorn(logits: Tensor, iterations: int = 3) -> Tensor:
     """Codes that share a batch out evenly over the classes, by optimal transport. (B, K) -> rows of sum 1
 
-    Alternately gives every class a mass of B / K and every picture a mass of 1, pictures last, in the log
-    domain: at CLIP's scale the exponentials themselves come near the end of float32. Source: Cuturi,
-    NeurIPS 2013; as used by Mishra et al., arXiv 2411.17002.
+    Starts from softmax(logits), then alternately gives every class a mass of B / K and every picture a mass
+    of 1, pictures last, in the log domain: at CLIP's scale the exponentials themselves come near the end of
+    float32. The softmax matters: a few rounds from the raw exponentials stay far from the plan, for a picture
+    whose cosines are all a little larger takes a class to itself. Source: Cuturi, NeurIPS 2013; as in the
+    code of Mishra et al., arXiv 2411.17002.
     """
+    logits = logits.log_softmax(dim=-1)
     share = math.log(len(logits) / logits.shape[1])
     for _ in range(iterations):
         logits = logits - logits.logsumexp(dim=0, keepdim=True) + share

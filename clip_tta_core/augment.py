@@ -14,6 +14,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
 GRAY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601
+CROP_PAD = 4  # pixels
 
 
 def _uniform(images: Tensor, low: float, high: float, rng: torch.Generator) -> Tensor:
@@ -111,11 +112,13 @@ def strong(images: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def crop_flip(images: Tensor, rng: torch.Generator) -> Tensor:
-    """STAMP's light view: pad by an eighth with black, cut the size out anywhere, mirror half of them."""
+    """STAMP's light view: pad by four pixels of black, cut the size out anywhere, mirror half of them.
+
+    Four pixels at any size, as in the authors' code: an eighth of CIFAR's side, a 56th of ImageNet's.
+    """
     batch, _, height, width = images.shape
-    pad = max(1, height // 8)
-    padded = F.pad(images, (pad, pad, pad, pad))
-    top, left = torch.randint(2 * pad + 1, (2, batch, 1), generator=rng).to(images.device)  # (B, 1) each
+    padded = F.pad(images, (CROP_PAD, CROP_PAD, CROP_PAD, CROP_PAD))
+    top, left = torch.randint(2 * CROP_PAD + 1, (2, batch, 1), generator=rng).to(images.device)  # (B, 1) each
     mirrored = torch.rand(batch, 1, generator=rng).to(images.device) < 0.5
     across = torch.arange(width, device=images.device).expand(batch, width)
     columns = left + torch.where(mirrored, across.flip(1), across)  # (B, W)

@@ -267,8 +267,21 @@ class LastResult:
 
     def of(self, images: Tensor, compute: Callable[[Tensor], T]) -> T:
         """compute(images), or what it gave last time if these are the same tensor."""
-        if self._kept is None or self._kept[0]() is not images:
-            self._kept = (weakref.ref(images), compute(images))
+        if not self.knows(images):
+            self.keep(images, compute(images))
+        return self.result
+
+    def keep(self, images: Tensor, result: T) -> None:
+        """Remember a result under its pictures, whatever was remembered before."""
+        self._kept = (weakref.ref(images), result)
+
+    def knows(self, images: Tensor) -> bool:
+        """Whether the last result is of these very pictures."""
+        return self._kept is not None and self._kept[0]() is images
+
+    @property
+    def result(self) -> T:
+        """What was kept last."""
         return self._kept[1]
 
     def forget(self) -> None:

@@ -92,13 +92,20 @@ def test_codes_share_the_batch_evenly():
     torch.testing.assert_close(codes.sum(dim=0), torch.full((4,), 3.0), atol=1e-3, rtol=0)
 
 
-def test_three_rounds_equal_plain_scaling_of_the_exponentials():
+def test_three_rounds_equal_plain_scaling_from_the_softmax():
     logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(5))
-    plan = logits.double().exp()
+    plan = logits.double().softmax(dim=1)
     for _ in range(3):
         plan = plan / plan.sum(dim=0, keepdim=True) / 3
         plan = plan / plan.sum(dim=1, keepdim=True) / 6
     torch.testing.assert_close(sinkhorn(logits, 3).double(), 6 * plan, atol=1e-6, rtol=1e-5)
+
+
+def test_a_constant_added_to_one_picture_moves_no_code():
+    logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    louder = logits.clone()
+    louder[2] += 5
+    torch.testing.assert_close(sinkhorn(louder), sinkhorn(logits))
 
 
 def test_codes_stay_finite_where_exponentials_would_not_and_equal_rows_get_equal_codes():
