@@ -14,6 +14,7 @@ TTA-VLM benchmark finds a calibration error of 21 % where CLIP has 6.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,7 +94,7 @@ class Tps(Method[TpsConfig]):
         report = {name: values.mean().item() if len(values) else 0.0 for name, values in report.items()}
         return Prediction(logits, views[:, 0]), report
 
-    def _learn(self, views: Tensor, ticks) -> tuple[Tensor, Tensor]:
+    def _learn(self, views: Tensor, ticks: Iterator[int]) -> tuple[Tensor, Tensor]:
         """Shifts of the class texts for each picture (b, K or 1, D), and the last step's losses (b,)."""
         config, texts = self.config, self.clip.text_features
         classes = 1 if config.shift == "shared" else len(texts)
