@@ -43,7 +43,9 @@ def test_shared_covariances_are_the_mean_and_the_weighted_mean_of_the_classes_ow
         pooled.add(x, p)
         for k in range(4):
             apart = x - means[k]
-            single[k] = (counts[k] * single[k] + (p[:, k, None] * apart).T @ apart) / (counts[k] + p[:, k].sum())
+            single[k] = (counts[k] * single[k] + (p[:, k, None] * apart).T @ apart) / (
+                counts[k] + p[:, k].sum()
+            )
             means[k] = (counts[k] * means[k] + (p[:, k, None] * x).sum(dim=0)) / (counts[k] + p[:, k].sum())
             counts[k] += p[:, k].sum()
     for classes in (own, pooled):

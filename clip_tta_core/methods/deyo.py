@@ -103,8 +103,7 @@ class Deyo(Method[DeyoConfig]):
         if not report["selected"]:
             return report
         doubt = entropy[reliable][kept]
-        weight = (self.config.anchor * unit - doubt.detach()).exp() + lost[kept].exp()
-        loss = (weight * doubt).mean()
+        loss = (weight(doubt.detach(), lost[kept], self.config.anchor * unit) * doubt).mean()
         if optim.guarded_step(self.optimizer, loss):
             report["loss"] = loss.item()
         return report
@@ -115,6 +114,11 @@ class Deyo(Method[DeyoConfig]):
         confidence, labels = logits.softmax(dim=-1).max(dim=-1)
         shuffled = self.clip.predict(shuffle_patches(images, self.config.patches, self.rng)).logits
         return confidence - shuffled.softmax(dim=-1).gather(1, labels[:, None])[:, 0]
+
+
+def weight(entropy: Tensor, lost: Tensor, anchor: float) -> Tensor:
+    """How much pictures count, by their doubt and by what they lose without shape. 2 x (N,) -> (N,)"""
+    return (anchor - entropy).exp() + lost.exp()
 
 
 def shuffle_patches(images: Tensor, count: int, rng: torch.Generator) -> Tensor:
