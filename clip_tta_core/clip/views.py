@@ -22,6 +22,6 @@ def encode_views(
     together = max(1, PIXELS // (count * images[0].numel()))
     features = []
     for part in images.split(together):
-        views = augment.views(part, count, rng, augmix) if augmix else augment.views(part, count, rng)
+        views = augment.views(part, count, rng, augmix=True) if augmix else augment.views(part, count, rng)
         features.append(clip.encode_image(views.flatten(0, 1)).unflatten(0, (len(part), count)))
     return torch.cat(features)

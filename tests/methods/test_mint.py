@@ -116,9 +116,9 @@ def test_the_same_batch_again_leaves_the_mean_gradient(clip, images):
 def test_a_first_batch_of_one_class_has_no_gradient_and_counts(clip, make_images):
     method = build(clip)
     report = method.adapt(make_images(batch=1))
-    assert report["between"] == pytest.approx(0, abs=1e-7) and report["skipped"] == 0
+    assert report["between"] == 0 and report["skipped"] == 0
     assert method.batches == 1 and method.before.total == method.after.total == 1
-    assert max(g.abs().max().item() for g in method.gradient) < 1e-6
+    assert not any(g.any() for g in method.gradient)  # of what is not exactly 0 the step takes the sign
 
 
 def test_it_reads_seven_sentences_on_request_and_is_their_zero_shot_without_a_step(clip, images):
