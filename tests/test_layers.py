@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "clip_tta_core"
 ROOMS = [  # from the ground up; rooms on one line know nothing of each other
     {"registry", "hparams", "control", "palette", "limits", "metrics", "thumbnails", "versions"},
     {"records"},
-    {"losses", "optim", "augment", "assignment", "notes"},
+    {"losses", "optim", "augment", "assignment", "gaussians", "notes"},
     {"scores", "memory"},
     {"clip"},
     {"methods"},
