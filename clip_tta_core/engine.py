@@ -54,13 +54,18 @@ def run(config: RunConfig | Checked, control: Control | None = None) -> Generato
 def prepare(config: RunConfig | Checked, control: Control | None = None) -> None:
     """Do ahead what `run` would wait for longest: fetch and load the model. Raises Stopped if told to."""
     checked = config if isinstance(config, Checked) else check(config)
-    load(checked.config.model, checked.config.device, _announcer(control or Control()))
+    config = checked.config
+    load(config.model, config.device, _announcer(control or Control()), wanted=config.precision)
 
 
 def preview(config: RunConfig) -> np.ndarray:
     """One picture as the stream would show it. -> uint8 (S, S, 3)"""
     check(config)
-    return Stream(config, load(config.model, config.device).image_size).pictures(0, 1).images[0]
+    return (
+        Stream(config, load(config.model, config.device, wanted=config.precision).image_size)
+        .pictures(0, 1)
+        .images[0]
+    )
 
 
 def _announcer(control: Control) -> Callable[[Loading], None]:
@@ -98,7 +103,7 @@ def _run(checked: Checked, control: Control) -> Generator[Report]:
 
 def _reports(checked: Checked, control: Control) -> Generator[Report]:
     config = checked.config
-    loaded = load(config.model, config.device, _announcer(control))
+    loaded = load(config.model, config.device, _announcer(control), wanted=config.precision)
     stream = Stream(config, loaded.image_size)
     frozen = classifier(loaded, stream.class_names, config.templates, _announcer(control))
     runners = {entry.contender.label: Runner(entry, config, frozen) for entry in checked.entries}
@@ -119,7 +124,8 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
                 outcomes[label] = outcome
             if config.model == MINI and config.source != "rendered":
                 said.append(notes.DRAWINGS_ONLY)
-            yield Report(number, total, batch, outcomes, str(loaded.device), tuple(said), weights)
+            place, form = str(loaded.device), loaded.precision
+            yield Report(number, total, batch, outcomes, place, tuple(said), weights, form)
 
 
 _fingerprints: WeakKeyDictionary[nn.Module, str] = WeakKeyDictionary()

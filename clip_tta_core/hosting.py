@@ -35,7 +35,11 @@ def seconds(config: RunConfig) -> int:
     """How long a run will hold a GPU, generously; what is declared when one is asked for."""
     images = config.batch_size * config.batches
     costs = engine.costs(config.contenders, config.batch_size, config.batches).values()
-    work = sum(cost.relative for cost in costs) * images * load(config.model, "cpu").flops
+    work = (
+        sum(cost.relative for cost in costs)
+        * images
+        * load(config.model, "cpu", wanted=config.precision).flops
+    )
     # A method that needs `relative` forwards for a picture takes about a third as many steps for a batch.
     steps = sum(1 + cost.relative / 3 for cost in costs) * config.batches
     expected = START_SECONDS + work / FLOPS_PER_SECOND + steps * STEP_SECONDS

@@ -78,7 +78,8 @@ class Report:
     outcomes: Mapping[str, Outcome]  # by label; "zero_shot" is always there
     device: str
     notes: tuple[str, ...] = ()  # sentences the visitor should read: a skipped step, a smaller micro-batch
-    weights: str = ""  # SHA-256 of the frozen model's weights
+    weights: str = ""  # SHA-256 of the frozen model's weights, as stored in this precision
+    precision: str = "float32"  # of the image encoder: or "bfloat16", "float16"
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ class RunConfig:
     unknown_share: float = 0.5  # of every batch's pictures, on average
     unknown_arrival: str = "mixed"
     device: str = "auto"
+    precision: str = "auto"  # of large image encoders: or "float32", "bfloat16"; see clip.precision
     seed: int = 0
 
     def __post_init__(self, methods: Mapping[str, Mapping[str, Value]] | None) -> None:
@@ -269,7 +271,7 @@ class RunLog:
         self.applied.append(batch.applied)
         self._keep_pictures(batch)
         self.total, self.device, self.last = report.total, report.device, report
-        self.made = self.made or versions.now() | {"weights": report.weights}
+        self.made = self.made or versions.now() | {"weights": report.weights, "precision": report.precision}
         self.sizes.append(len(batch))
         self.elapsed.append(elapsed)
         self.notes += [note for note in report.notes if note not in self.notes]

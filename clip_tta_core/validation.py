@@ -10,7 +10,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from clip_tta_core import limits
-from clip_tta_core.clip import prompts
+from clip_tta_core.clip import precision, prompts
 from clip_tta_core.clip.loading import check_name, choose_device
 from clip_tta_core.corruptions import CORRUPTIONS
 from clip_tta_core.corruptions.schedule import SCHEDULES
@@ -123,6 +123,7 @@ def check_stream(config: RunConfig) -> None:
             "choose fewer classes or fewer templates."
         )
     choose_device(config.device)
+    precision.check(config.precision)
     check_name(config.model)
 
 

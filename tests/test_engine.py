@@ -30,7 +30,7 @@ def tiny_model(monkeypatch):
     visual, text = TinyVisual().requires_grad_(False).eval(), TinyText().requires_grad_(False).eval()
     cpu = torch.device("cpu")
     loaded = LoadedClip("tiny", visual, text, 100.0, (0.5,) * 3, (0.25,) * 3, 16, cpu, None, None)
-    monkeypatch.setattr(engine, "load", lambda model, device, observe: loaded)
+    monkeypatch.setattr(engine, "load", lambda *what, **how: loaded)
     return loaded
 
 

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "clip_tta_core"
 ROOMS = [  # from the ground up; rooms on one line know nothing of each other
     {"registry", "hparams", "control", "palette", "limits", "metrics", "thumbnails", "versions"},
     {"records"},
-    {"losses", "optim", "augment", "assignment", "notes"},
+    {"losses", "optim", "augment", "assignment", "gaussians", "notes"},
     {"scores", "memory"},
     {"clip"},
     {"methods"},
@@ -23,7 +23,7 @@ ROOMS = [  # from the ground up; rooms on one line know nothing of each other
     {"engine", "logs"},
     {"hosting"},
     {"plots", "export", "comparison"},
-    {"pretrain", "card", "bench", "record"},
+    {"pretrain", "card", "bench", "record", "sweep"},
     {"ui"},
 ]
 UI_ROOMS = [  # the same inside the page's own house

@@ -27,7 +27,10 @@ from clip_tta_core.records import Cost
 class BatclipConfig(hparams.Config):
     lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam; large for small batches.")
     steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
-    weight_decay: float = knob(0.01, 0.0, 1.0, help="Shrinks the weights a little each step (AdamW).")
+    weight_decay: float = knob(0.01, 0.0, 1.0, help="Shrinks the weights a little each step.")
+    decoupled: bool = knob(
+        True, help="Shrink beside the gradient step (AdamW), or within the gradient (Adam with L2)."
+    )
     match: float = knob(1.0, 0.0, 10.0, help="Weight of the means' match with their class texts.")
     separate: float = knob(1.0, 0.0, 10.0, help="Weight of the distance between the classes' means.")
     unit_means: bool = knob(
@@ -50,7 +53,7 @@ class Batclip(Method[BatclipConfig]):
     needs = "texts"
     presets = {
         "authors": {},
-        "authors, CIFAR-100": {"lr": 5e-4, "weight_decay": 0.0},
+        "authors, CIFAR-100": {"lr": 5e-4, "decoupled": False},
         "authors, ImageNet": {"lr": 5e-4},
         "balanced": {"lr": 1e-4, "average_pairs": True, "unit_means": True},
     }
@@ -62,9 +65,8 @@ class Batclip(Method[BatclipConfig]):
 
     def __init__(self, clip: ClipClassifier, config: BatclipConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
-        self.optimizer = torch.optim.AdamW(
-            clip.trainable(), lr=config.lr, eps=1e-6, weight_decay=config.weight_decay
-        )
+        adam = torch.optim.AdamW if config.decoupled else torch.optim.Adam
+        self.optimizer = adam(clip.trainable(), lr=config.lr, eps=1e-6, weight_decay=config.weight_decay)
         self.texts = clip.text_features  # (K, D), as the text tower encodes them by now
 
     def adapt(self, images: Tensor) -> dict[str, float]:

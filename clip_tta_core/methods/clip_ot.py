@@ -3,7 +3,8 @@
 For each template in turn: logits against its own class texts, codes from these by Sinkhorn's algorithm, a
 step of the cross-entropy between the two. The released code computes the logits of the loss with other
 texts (the first template's in the first batch, the average in all later ones) and averages prompts before
-making them unit; the paper's reading is implemented here.
+making them unit; our reading of the paper is implemented here. The templates are those of WATT; the authors
+have them in another order and wording.
 """
 
 from __future__ import annotations

@@ -16,6 +16,10 @@ The released code runs the encoder on the batch and on the memory separately. Bo
 and a drawn picture that is also in the batch goes through once: layer normalization treats every image by
 itself, so nothing changes; batch normalization, of ResNets, sees the statistics of both together. Otsu's
 threshold is exact instead of the low edge of a histogram's gap, and of one image alone no diversity is asked.
+
+The paper scores a picture by its largest probability at CLIP's own scale and weighs it by sigmoid(score -
+threshold); the released code by its largest log-probability of bare cosines, in a sigmoid 200 times steeper.
+The defaults are the code's; a preset has the paper's.
 """
 
 from __future__ import annotations
@@ -43,8 +47,10 @@ class ClipttaConfig(hparams.Config):
         "soft",
         help="Contrast with the model's own soft assignment, or with the picture's own caption only.",
     )
-    direction: Literal["image_to_text", "symmetric"] = knob(
-        "image_to_text", help="Rows of the similarity matrix only, as released, or rows and columns."
+    direction: losses.Direction = knob(
+        "image_to_text",
+        help="Contrast each picture over the captions, as released; each caption over the pictures; or "
+        "the sum of both, Eq. 3 of the paper, beside which the other weights count half.",
     )
     composition: Literal["batch_and_memory", "memory_only", "batch_only"] = knob(
         "batch_and_memory", help="What enters the loss; memory only is what the ImageNet runs used."
@@ -61,9 +67,19 @@ class ClipttaConfig(hparams.Config):
         "contrastive", help="How that loss measures the distance; every published run is contrastive."
     )
     score: scores.ScoreName = knob("max_log_prob", help="What counts as looking known.")
-    kappa: float = knob(1.0, 0.1, 200.0, log=True, help="Scale of the cosines inside scores and confidences.")
+    kappa: float | Literal["model"] = knob(
+        1.0,
+        0.1,
+        200.0,
+        log=True,
+        help="Scale of the cosines inside scores and confidences; model is CLIP's own, about 100.",
+    )
     gamma: float | Literal["auto"] = knob(
-        0.005, 1e-5, 10.0, log=True, help="Softness of the threshold; auto is 0.2 of the scores' spread."
+        0.005,
+        1e-5,
+        10.0,
+        log=True,
+        help="Softness of the threshold; auto is 0.2 of the scores' spread, 1 the paper's sigmoid.",
     )
     filter_unknown: bool = knob(True, help="Learn only from pictures above the threshold.")
 
@@ -96,6 +112,15 @@ class Cliptta(Method[ClipttaConfig]):
             "sample_size": 64,
             "beta_reg": 0.5,
         },
+        "paper, open set": {
+            "open_set": True,
+            "shots": 16,
+            "sample_size": 128,
+            "score": "max_prob",
+            "kappa": "model",
+            "gamma": 1.0,
+        },
+        "paper, both directions (Eq. 3)": {"direction": "symmetric"},
     }
     Config = ClipttaConfig
 
@@ -157,7 +182,11 @@ class Cliptta(Method[ClipttaConfig]):
 
     def _score(self, features: Tensor) -> Tensor:
         """In-distribution scores. (N, D) -> (N,)"""
-        return scores.score(features @ self.clip.text_features.T, self.config.score, self.config.kappa)
+        return scores.score(features @ self.clip.text_features.T, self.config.score, self._kappa())
+
+    def _kappa(self) -> float:
+        """Scale of the cosines inside scores and confidences."""
+        return self.clip.scale if self.config.kappa == "model" else self.config.kappa
 
     def _labels(self, features: Tensor) -> Tensor:
         """Pseudo-classes; where all are the same one, the contrast pulls nowhere. (N, D) -> (N,)"""
@@ -192,7 +221,7 @@ class Cliptta(Method[ClipttaConfig]):
         sound = features.isfinite().all(dim=-1)
         kept = (self._accepted(features) & sound).nonzero().flatten()  # (N,)
         cosines = features[kept] @ self.clip.text_features.T  # (N, K)
-        confidence = scores.score(cosines, "max_prob", self.config.kappa)
+        confidence = scores.score(cosines, "max_prob", self._kappa())
         keys = self.memory.insert(images[kept], cosines.argmax(dim=-1), confidence)
         return dict(zip(keys, kept.tolist(), strict=True))
 

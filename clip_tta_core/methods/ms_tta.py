@@ -6,7 +6,6 @@ before it is predicted, as `predict` then gives it what `adapt` found.
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +16,7 @@ from clip_tta_core import hparams, losses
 from clip_tta_core.assignment import mean_shift
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
-from clip_tta_core.memory import FeatureQueues
+from clip_tta_core.memory import FeatureQueues, LastResult
 from clip_tta_core.methods.base import Method, register
 from clip_tta_core.palette import DOTTED, SKY, Look
 
@@ -51,7 +50,7 @@ class MsTta(Method[MsTtaConfig]):
         classes, dim = clip.text_features.shape
         self.past = torch.zeros(0, dim, device=clip.device)  # (S, D), oldest first
         self.cache = FeatureQueues(classes, config.shots, dim, clip.device)
-        self._adapted: tuple[weakref.ref, Prediction] | None = None
+        self._adapted = LastResult()  # the batch adapted to, with what it got then
 
     @torch.no_grad()
     def adapt(self, images: Tensor) -> dict[str, float]:
@@ -62,7 +61,7 @@ class MsTta(Method[MsTtaConfig]):
         for feature, label, entropy in offers:
             self.cache.offer(feature, label, entropy)
         self.past = torch.cat([self.past, _sound(source.features)])[-self.config.bank :]
-        self._adapted = (weakref.ref(images), self._classify(source, moved))
+        self._adapted.keep(images, self._classify(source, moved))
         shift = _sound((source.features * moved).sum(dim=-1, keepdim=True))
         return {
             "moved": (1 - shift).mean().item() if len(shift) else 0.0,
@@ -72,8 +71,8 @@ class MsTta(Method[MsTtaConfig]):
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:
-        if self._adapted is not None and self._adapted[0]() is images:
-            return self._adapted[1]
+        if self._adapted.knows(images):
+            return self._adapted.result
         source = self.clip.zero_shot(images)
         return self._classify(source, self._move(source.features))
 

@@ -5,10 +5,13 @@
     step from w with the gradient at w' of the mean of H' over I2
     e <- 0.9 e + 0.1 that mean;  where e falls below e0: back to the weights of the start, e forgotten
 
-e0 is 0.2 nats for the 1000 classes of the paper, hence the share of ln K. The authors' code keeps the old e
-after a recovery, so that it recovers again and again; this is what the paper says. The step size grows with
-the batch, also below 32 pictures, where the authors double it. CLIPTTA's re-implementation adapts the last
-blocks too; its protocol here means the number of steps.
+e0 is 0.2 nats for the 1000 classes of the paper, hence the share of ln K. After a recovery the authors' code
+keeps the old e, so that it recovers again and again, and the momentum, so that the next step goes on from the
+weights just left; here both start afresh, as the paper says. The step size is in proportion to the batch at
+hand. The authors' follows the nominal batch size, so that a short last batch is not slowed, and is doubled
+for batches of one (below 32 pictures only for their ResNets). Where nothing is reliable, nothing moves; their
+momentum would. CLIPTTA's re-implementation adapts the last blocks too; its protocol here means the number of
+steps.
 """
 
 from __future__ import annotations

@@ -6,6 +6,9 @@
 The authors' confidence is 0.99 for 10 classes, 0.66 for 100, 0.33 for 1000: "auto" is the line through
 these over the logarithm of K. Probabilities are those of the scaled logits; of unscaled cosines, which
 CLIPTTA's re-implementation reads, none would ever be stored. Its protocol here means the number of steps.
+As in the released code, the last blocks and the final norm stay as they are. The authors classify every
+picture when it arrives, with weights that may change within a batch; here a batch is classified at once,
+which is the same where `every` is a multiple of the batch.
 """
 
 from __future__ import annotations
@@ -46,7 +49,7 @@ class Sotta(Method[SottaConfig]):
     name, title, family = "sotta", "SoTTA", "memory replay"
     citation = "Gong et al., NeurIPS 2023, arXiv 2310.10074"
     look = Look(ORANGE, DOTTED, "square")
-    train = "visual_norm"
+    train = "visual_norm_lower"
     presets = {
         "authors": {},
         "CLIPTTA protocol": {"steps": 10},

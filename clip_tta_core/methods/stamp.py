@@ -2,7 +2,12 @@
 
     p_i      mean of the probabilities over views of picture i; the prediction, and -H(p_i) the score
     stored   H(p_i) < margin ln K, and (below 1000 classes) the source model gives picture i the same class
-    update   once a batch, sharpness-aware: sum over the whole memory of w H, with w = softmax(-H) over it
+    label    the class of picture i itself, without its other views; so is the one compared with the source's
+    update   once a batch, sharpness-aware: mean over the whole memory of w H, with w proportional to exp(-H)
+             and adding up to the memory's capacity, also while it holds fewer
+
+While the memory holds M of N pictures, the gradient is thus N / M times that of a weighted mean: the steps of
+plain descent are longer at the start.
 
 One view is the default, since each costs a forward. The authors take 16, and plain descent with rates and
 margins made for batch normalization, which the presets have; Adam with this margin is ours, for LayerNorm.
@@ -107,7 +112,8 @@ class Stamp(Method[StampConfig]):
     def adapt(self, images: Tensor) -> dict[str, float]:
         self._batches += 1
         prediction = self.predict(images)
-        confidence, labels = prediction.logits.softmax(dim=-1).max(dim=-1)  # (B,), (B,)
+        own = self.clip.classify(prediction.features)  # (B, K) of the pictures themselves, not their views
+        confidence, labels = own.softmax(dim=-1).max(dim=-1)  # (B,), (B,)
         sound = prediction.scores > prediction.threshold
         if self.config.check_source and self.clip.num_classes < MANY_CLASSES:
             sound &= labels == self.clip.zero_shot(images).logits.argmax(dim=-1)
@@ -131,7 +137,8 @@ class Stamp(Method[StampConfig]):
         stored = to_images([entry.image for entry in self.memory.read()], like)  # (S, 3, H, W)
 
         def loss() -> Tensor:
-            return losses.self_weighted_entropy(self.clip.predict(stored).logits, self.config.through_weights)
+            logits = self.clip.predict(stored).logits  # (S, K)
+            return losses.self_weighted_entropy(logits, self.config.capacity, self.config.through_weights)
 
         report, skipped = {}, 0
         for _ in self.steps(self.config.steps):

@@ -10,7 +10,6 @@ Their mask counts probabilities above 0.03, which for 10 classes is below chance
 from __future__ import annotations
 
 import math
-import weakref
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +19,7 @@ from torch import Tensor
 from clip_tta_core import hparams, losses
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
-from clip_tta_core.memory import FeatureQueues
+from clip_tta_core.memory import FeatureQueues, LastResult
 from clip_tta_core.methods.base import Method, register
 from clip_tta_core.palette import DASHED, GREEN, Look
 
@@ -68,7 +67,7 @@ class Tda(Method[TdaConfig]):
         self.negative = FeatureQueues(classes, config.shots_negative, dim, clip.device)
         # What each doubtful feature speaks against.
         self.masks = torch.zeros(classes, config.shots_negative, classes, device=clip.device)
-        self._adapted: tuple[weakref.ref, Tensor] | None = None
+        self._adapted = LastResult()  # the batch adapted to, with what its pictures got when they came
 
     @torch.no_grad()
     def adapt(self, images: Tensor) -> dict[str, float]:
@@ -81,7 +80,7 @@ class Tda(Method[TdaConfig]):
             self._remember(source.features[i], probs[i], label, doubt)
             logits.append(self._vote(source.logits[i : i + 1], source.features[i : i + 1]))
         logits = torch.cat(logits)  # (B, K)
-        self._adapted = (weakref.ref(images), logits)
+        self._adapted.keep(images, Prediction(logits, source.features))
         changed = (logits.argmax(dim=-1) != source.logits.argmax(dim=-1)).float().mean()
         return {
             "positive": float(len(self.positive)),
@@ -91,9 +90,9 @@ class Tda(Method[TdaConfig]):
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:
+        if self._adapted.knows(images):
+            return self._adapted.result
         source = self.clip.zero_shot(images)
-        if self._adapted is not None and self._adapted[0]() is images:
-            return Prediction(self._adapted[1], source.features)
         return Prediction(self._vote(source.logits, source.features), source.features)
 
     def _remember(self, feature: Tensor, probs: Tensor, label: int, entropy: float) -> None:

@@ -5,7 +5,9 @@
     UniEnt    mean of H over known - beta_ood * mean of H over unknown - beta_reg R
     UniEnt+   mean of pi H - beta_ood * mean of (1 - pi) H - beta_reg R
 
-R is the entropy of the batch's mean prediction. CLIPTTA's re-implementation splits by the adapted model's
+R is the entropy of the batch's mean prediction. Where one of the two Gaussians holds fewer than two pictures
+there is nothing to split, and all count as known. The score shown here is pi; the authors' AUROC is that of
+the adapted logits' energy. CLIPTTA's re-implementation splits by the adapted model's
 largest probability, and its scripts leave the unknown out: the preset keeps the published split, with
 `beta_ood` 0.
 """

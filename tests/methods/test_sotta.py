@@ -60,7 +60,7 @@ def test_it_learns_after_so_many_pictures_however_they_are_batched(unsure_clip, 
 
 def test_the_update_is_a_sharpness_aware_step_on_the_memory(unsure_clip, images):
     method = build(unsure_clip, confidence=0.0, every=8, rho=0.2)
-    reference = unsure_clip.fork("visual_norm")
+    reference = unsure_clip.fork("visual_norm_lower")
     weights = reference.trainable()
     optimizer = torch.optim.Adam(weights, lr=1e-3, eps=1e-6)
     start = [w.detach().clone() for w in weights]
