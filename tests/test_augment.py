@@ -90,3 +90,13 @@ def test_a_crop_shows_a_part_of_the_padded_picture(pictures):
     for whole, crop in zip(padded, crops, strict=True):
         windows = [whole[:, r : r + 24, c : c + 32] for r in range(9) for c in range(9)]
         assert any(torch.equal(crop, w) or torch.equal(crop, w.flip(-1)) for w in windows)
+
+
+@pytest.mark.parametrize("side", [16, 40])
+def test_a_crop_is_off_by_up_to_four_pixels_at_any_size(side):
+    """A lone white pixel in the middle shows where each picture was cut; mirrored ones count from the right."""
+    pictures = torch.zeros(400, 3, side, side)
+    pictures[:, :, side // 2, side // 2] = 1
+    rows, columns = augment.crop_flip(pictures, seeded())[:, 0].nonzero()[:, 1:].T - side // 2
+    assert set(rows.tolist()) == set(range(-4, 5))
+    assert set(columns.tolist()) == set(range(-5, 5))  # straight: -4 to 4; mirrored: -5 to 3
