@@ -94,7 +94,7 @@ def test_a_crop_shows_a_part_of_the_padded_picture(pictures):
 
 @pytest.mark.parametrize("side", [16, 40])
 def test_a_crop_is_off_by_up_to_four_pixels_at_any_size(side):
-    """A lone white pixel in the middle shows where each picture was cut; mirrored ones count from the right."""
+    """A lone white pixel in the middle shows where each was cut; mirrored, it counts from the right."""
     pictures = torch.zeros(400, 3, side, side)
     pictures[:, :, side // 2, side // 2] = 1
     rows, columns = augment.crop_flip(pictures, seeded())[:, 0].nonzero()[:, 1:].T - side // 2
