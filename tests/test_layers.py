@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "clip_tta_core"
 ROOMS = [  # from the ground up; rooms on one line know nothing of each other
     {"registry", "hparams", "control", "palette", "limits"},
     {"records"},
-    {"losses", "optim", "augment", "assignment", "metrics"},
+    {"losses", "optim", "augment", "assignment", "gaussians", "metrics"},
     {"scores", "memory"},
     {"clip"},
     {"methods"},

@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from clip_tta_core.clip.prompts import SINGLE, fill
 from clip_tta_core.clip.tokens import has_tokens, token_reader
 
-Train = Literal["", "visual_norm", "visual_norm_lower", "norm"]
+Train = Literal["", "visual_norm", "visual_norm_lower", "visual_norm_but_top", "norm"]
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 NORMS = (nn.LayerNorm, *BATCH_NORMS)
 EncodeText = Callable[[Sequence[str]], Tensor]
@@ -188,6 +188,10 @@ class ClipClassifier:
         """Frozen unit text features of every class in each of T templates, remembered. -> (T, K, D)"""
         return torch.stack([self.encode_prompts(fill(t, self.class_names)) for t in templates])
 
+    def ensemble_features(self, templates: Sequence[str]) -> Tensor:
+        """Frozen unit text feature of every class, averaged over the templates, remembered. -> (K, D)"""
+        return F.normalize(self.template_features(templates).mean(dim=0), dim=-1)
+
     @torch.no_grad()
     def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
         """Frozen unit text features of any prompts; each is encoded once and remembered. -> (N, D)"""
@@ -218,7 +222,8 @@ class ClipClassifier:
             train: "visual_norm", weight and bias of every normalization layer of the image encoder; batch
                 normalization also switches to the statistics of the batch, as Tent does (arXiv 2006.10726).
                 "visual_norm_lower" leaves out the last quarter of the blocks and the final normalization
-                (SAR, arXiv 2302.12400). "norm" adds the text encoder's. "" trains nothing.
+                (SAR, arXiv 2302.12400), "visual_norm_but_top" the last quarter of the blocks only. "norm"
+                adds the text encoder's. "" trains nothing.
 
         Returns:
             a classifier whose `source` is the frozen one it came from. Costs milliseconds.
@@ -231,6 +236,8 @@ class ClipClassifier:
         chosen = _norms(forked.visual)
         if train == "visual_norm_lower":
             chosen = _lower(chosen)
+        elif train == "visual_norm_but_top":
+            chosen = [*_lower(chosen), *chosen[-1:]]
         elif train == "norm":
             if not isinstance(self.encode_text, nn.Module):
                 raise ValueError(
