@@ -228,7 +228,8 @@ class Runner:
         self.frozen = frozen
         self.predict_first = config.predict == "pre"
         # By name, not by position: a method draws the same numbers alone and beside others.
-        self.rng = torch.Generator().manual_seed(zlib.crc32(name.encode()) ^ config.seed)
+        drawn = (self.cls.draws or name).encode()
+        self.rng = torch.Generator().manual_seed(zlib.crc32(drawn) ^ config.seed)
         self.tally = Tally()
         self.notes: list[str] = []
         self.method = self._build()
