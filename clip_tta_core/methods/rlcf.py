@@ -11,7 +11,7 @@ For every picture, of which V views are made:
 "Sampling" is the K likeliest, nothing is drawn. With one sample there is nothing to compare, and only weight
 decay moves anything; the released code then takes the bare reward instead. Several judges are averaged with
 weights that are normalized and, as by the authors, rounded to two digits. A judge of another resolution is
-shown the views resized (bicubic, corners aligned). With CLIP as its own judge the signal is weak but not zero.
+shown the views resized (bicubic, corners aligned). With CLIP as its own judge the signal is weak, not zero.
 
 The authors' prompt runs start from prompts learned on ImageNet; here every run starts from its template. They
 also blend tuned weights into the start after every 64 pictures, if asked to; that is left out.

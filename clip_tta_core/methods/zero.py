@@ -9,8 +9,8 @@ vote. Where none names one of them, it is that for which the surest of these vie
 released code means to do so too, but strikes out other classes than it should there, and usually takes the
 lowest number.
 
-The answer is log(votes / kept), with classes nobody voted for far below, in the order of the zero-shot logits.
-Scores of known and unknown are the zero-shot ones.
+The answer is log(votes / kept), with classes nobody voted for far below, in the zero-shot order. The scores
+of known and unknown are the zero-shot ones.
 """
 
 from __future__ import annotations
