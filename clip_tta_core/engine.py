@@ -152,7 +152,8 @@ class Runner:
         self.frozen = frozen
         self.predict_first = config.predict == "pre"
         # By method, not by label or place: the same settings draw the same numbers alone and beside others.
-        self.rng = torch.Generator().manual_seed(zlib.crc32(entry.method.name.encode()) ^ config.seed)
+        drawn = (entry.method.draws or entry.method.name).encode()
+        self.rng = torch.Generator().manual_seed(zlib.crc32(drawn) ^ config.seed)
         self.tally = Tally()
         self.notes: list[str] = []
         self.method = self._build()

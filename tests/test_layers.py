@@ -15,6 +15,7 @@ ROOMS = [  # from the ground up; rooms on one line know nothing of each other
     {"losses", "optim", "augment", "assignment", "gaussians", "notes"},
     {"scores", "memory"},
     {"clip"},
+    {"attacks"},
     {"methods"},
     {"corruptions"},
     {"sources"},
