@@ -184,8 +184,10 @@ def _run(config: RunConfig, control: Control) -> Iterator[Report]:
                 batch = upcoming.result()
                 if step < len(stream):
                     upcoming = ahead.submit(stream.batch, step)  # made while this one adapts
+                if not len(batch):  # all of its files were broken
+                    continue
                 images = to_tensor(batch.images, loaded.image_size, loaded.device)
-                outcomes, notes = {}, _batch_notes(batch)
+                outcomes, notes = {}, [*stream.notes, *_batch_notes(batch)]
                 for name, runner in runners.items():
                     progress = Progress(step, len(stream), METHODS[name].title)
                     outcomes[name] = runner.process(images, batch, control, progress)
