@@ -1,4 +1,4 @@
-"""Checkpoint files as people have them: what they are, by their content, and the weights in whatever wrapping.
+"""Checkpoint files as people have them: what they are, by their content, and the weights in any wrapping.
 
 Nothing in a file is executed. A file is loaded as a whole or not at all.
 """
@@ -183,7 +183,7 @@ def unwrapped(found: object) -> dict[str, Tensor]:
             return state
     if any(name.startswith(("vision_model.", "text_model.")) for state in bare for name in state):
         raise Unreadable(
-            "its weights are in the layout of the package transformers; take the same model from a repository "
+            "its weights are in the layout of the package transformers; take the model from a repository "
             "for open_clip, or under a name such as ViT-B-32/openai"
         )
     return max(states, key=len)  # other layouts are for open_clip to convert, and else for it to refuse

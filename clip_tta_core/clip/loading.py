@@ -7,8 +7,9 @@
                                      holds an open_clip_config.json, that says what the model is
 "local-dir:/path"                    a hub repository as it was downloaded, or a file in one
 
-Names are read as people have them (see `model_names`). A model that cannot be used here is refused with one sentence, and a failed attempt leaves nothing behind: the
-next one starts afresh. Loading a model holds up only those who wait for the same one.
+Names are read as people have them (see `model_names`). A model that cannot be used here is refused with one
+sentence, and a failed attempt leaves nothing behind: the next one starts afresh. Loading a model holds up
+only those who wait for the same one.
 """
 
 from __future__ import annotations
@@ -219,7 +220,7 @@ def _local(name: str) -> Path:
     checkpoints.check(files[0])
     if not described and not files[0].with_name(checkpoints.CONFIG).is_file():
         raise ValueError(
-            f"Model: '{path}' has no {checkpoints.CONFIG} beside its weights, so its architecture must be named: "
+            f"Model: '{path}' has no {checkpoints.CONFIG} beside its weights, so it needs its architecture: "
             f"ViT-B-32@{files[0]}."
         )
     return files[0]

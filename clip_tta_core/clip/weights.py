@@ -106,7 +106,7 @@ def _download(repo: str, name: str, advance: Advance) -> Path:
 
 
 def _by_transport(error: BaseException) -> bool:
-    """Whether an error comes from the library that carries the hub's client, which changes with its version."""
+    """Whether an error comes from the library below the hub's client, another one in each of its versions."""
     return any(base.__name__ in ("HTTPError", "RequestException") for base in type(error).__mro__)
 
 

@@ -27,7 +27,7 @@ def parse(text: str) -> tuple[str, ...]:
 
     Read are: one name a line; names with commas, semicolons or the separators of other scripts between; lists
     and mappings of numbers to names in JSON and Python; CSV with or without a header; TensorFlow's label
-    maps; numbered and bulleted lines; lines that begin with a WordNet identifier. Of synonyms the first counts.
+    maps; numbered and bulleted lines; lines that begin with a WordNet identifier. The first synonym counts.
 
     Raises:
         ValueError: one sentence, for what begins as JSON or Python and is none.

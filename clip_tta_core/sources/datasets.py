@@ -7,7 +7,6 @@ one size keep it, so that corruptions apply where they apply in the papers; othe
 
 from __future__ import annotations
 
-import os
 import pickle
 import threading
 from collections import defaultdict
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clip_tta_core import limits
 from clip_tta_core.corruptions import CORRUPTIONS
 from clip_tta_core.records import Choice
 from clip_tta_core.registry import Registry
@@ -28,7 +28,7 @@ from clip_tta_core.sources.decoding import DECODER_ERRORS, SIZE, square
 from clip_tta_core.sources.folders import Labels
 from clip_tta_core.sources.readers import Items
 
-DATA_VARIABLE = "CLIPTTA_DATA"
+DATA_VARIABLE = limits.DATA
 BROKEN = 0.01  # share of a set's pictures that may be unreadable; one always may
 DOWNLOAD_MB = 1_000  # larger sets are for the operator to fetch, not for a visitor's click
 # What damaged files raise in the libraries that read them.
@@ -191,14 +191,11 @@ def _labels(items: Items, class_names: tuple[str, ...], depth: int | None) -> La
 
 def data_folder() -> Path:
     """Where data sets live on this machine."""
-    named = os.environ.get(DATA_VARIABLE, "")
-    if not named:
+    folder = limits.data_folder()
+    if folder is None:
         raise ValueError(
             f"Data sets: the environment variable {DATA_VARIABLE} must name a folder; it is not set."
         )
-    folder = Path(named.strip().strip("\"'")).expanduser()
-    if not folder.is_dir():
-        raise ValueError(f"Data sets: {DATA_VARIABLE} must name a folder, got '{named}'.")
     return folder
 
 

@@ -102,8 +102,8 @@ def decode(data: bytes, size: int = SIZE, limits: Limits = LIMITS, patient: bool
 def _shrinks(image: Image.Image, data: bytes) -> bool:
     """Whether a picture is a JPEG that is decoded at a fraction of its size, row by row.
 
-    One in several scans (progressive, or a scan for each colour) is kept whole in the decoder. ITU-T T.81, B.2:
-    segments with their lengths up to the start of the scan, which counts its colours.
+    One in several scans (progressive, or a scan for each colour) is kept whole in the decoder. After ITU-T
+    T.81, B.2: segments with their lengths up to the start of the scan, which counts its colours.
     """
     if image.format not in ("JPEG", "MPO"):
         return False
