@@ -115,8 +115,10 @@ def _reports(checked: Checked, control: Control) -> Iterator[Report]:
             batch = upcoming.result()
             if number < total:
                 upcoming = ahead.submit(stream.batch, number)  # made while this one adapts
+            if not len(batch):  # all of its files were broken
+                continue
             images = to_tensor(batch.images, loaded.image_size, loaded.device)
-            outcomes, said = {}, notes.of_batch(batch)
+            outcomes, said = {}, [*stream.notes, *notes.of_batch(batch)]
             for label, runner in runners.items():
                 outcome = runner.process(images, batch, control, Progress(number, total, runner.title))
                 said += notes.of_outcome(runner.title, outcome, stream.unknowns is not None)

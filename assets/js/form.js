@@ -146,14 +146,21 @@ const namesControl = (spec, read, write) => {
     if (long.length) said.push(`A name may have ${spec.longest} characters: ${listed(long.map((name) => name.slice(0, 20) + "…"))}.`);
     note.textContent = [...said, ...(said.length > 1 ? [] : [spec.help])].join(" ");
   };
-  const file = h("input", { type: "file", accept: ".txt,.csv,text/plain", hidden: true });
+  const file = h("input", { type: "file", accept: ".txt,.csv,.tsv,.json,.names,.py,text/plain", hidden: true });
   const load = h("button", { type: "button", text: "From a text file …", onclick: () => file.click() });
   file.addEventListener("change", async () => {
     const [chosen] = file.files;
     file.value = "";
     if (!chosen) return;
     if (chosen.size > spec.most * spec.longest) { note.textContent = `A list of classes is a small text file; “${chosen.name}” is too large.`; return; }
-    area.value = (await chosen.text()).replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n").trim();   // in the place of a draft, too
+    const bytes = new Uint8Array(await chosen.arrayBuffer());
+    const encoding = bytes[0] === 0xFF && bytes[1] === 0xFE ? "utf-16le" : bytes[0] === 0xFE && bytes[1] === 0xFF ? "utf-16be" : "utf-8";
+    let text;
+    try { text = new TextDecoder(encoding, { fatal: true }).decode(bytes); } catch {
+      note.textContent = `“${chosen.name}” is no text in UTF-8; save it as UTF-8 and choose it again.`;
+      return;
+    }
+    area.value = text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n").trim();   // in the place of a draft, too
     write(area.value);
   });
   area.addEventListener("input", count);

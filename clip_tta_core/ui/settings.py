@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from clip_tta_core.logs import classes_of
 from clip_tta_core.records import Catalog, Contender, RunConfig
+from clip_tta_core.sources import class_lists
 from clip_tta_core.sources.datasets import DATASETS
 
 Settings = dict[str, Any]
@@ -55,12 +55,12 @@ def class_names(config: RunConfig, catalog: Catalog) -> tuple[str, ...]:
 
 
 def split_names(text: Any) -> tuple[str, ...]:
-    """Class names typed one a line or with commas between."""
+    """Class names in any of the forms of `class_lists`."""
     if isinstance(text, list | tuple):
         text = "\n".join(str(part) for part in text)
     if not isinstance(text, str):
         raise ValueError(f"Classes: names must be text, got {type(text).__name__}.")
-    names = tuple(part.strip() for part in re.split(r"[\n,]", text) if part.strip())
+    names = class_lists.parse(text)
     if len(names) > MOST_CLASSES:
         raise ValueError(f"Classes: at most {MOST_CLASSES} can be compared, got {len(names)}.")
     if any(len(name) > LONGEST for name in names):
