@@ -11,7 +11,7 @@ import gc
 import hashlib
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -37,7 +37,7 @@ __all__ = ["LIMITS", "ZERO_SHOT", "catalog", "check", "costs", "prepare", "previ
 Result = TypeVar("Result")
 
 
-def run(config: RunConfig | Checked, control: Control | None = None) -> Iterator[Report]:
+def run(config: RunConfig | Checked, control: Control | None = None) -> Generator[Report]:
     """Adapt every contender of `config` to the same stream and report batch by batch.
 
     Args:
@@ -83,7 +83,7 @@ def _announcer(control: Control) -> Callable[[Loading], None]:
     return announce
 
 
-def _run(checked: Checked, control: Control) -> Iterator[Report]:
+def _run(checked: Checked, control: Control) -> Generator[Report]:
     """Reports until the stream ends, somebody says Stop, or the time that the operator allows is up."""
     control.limit(limits.MAX_SECONDS.value)
     done = 0
@@ -101,7 +101,7 @@ def _run(checked: Checked, control: Control) -> Iterator[Report]:
         ) from None
 
 
-def _reports(checked: Checked, control: Control) -> Iterator[Report]:
+def _reports(checked: Checked, control: Control) -> Generator[Report]:
     config = checked.config
     loaded = load(config.model, config.device, _announcer(control), wanted=config.precision)
     stream = Stream(config, loaded.image_size)

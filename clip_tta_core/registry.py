@@ -10,7 +10,8 @@ from typing import Protocol, TypeVar
 class Named(Protocol):
     """Anything with a name."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
 
 T = TypeVar("T", bound=Named)

@@ -42,7 +42,7 @@ class Method(Generic[C]):
     presets: ClassVar[Mapping[str, Mapping[str, Value]]] = {}  # settings worth a name; {} is the default
     draws: ClassVar[str] = ""  # methods with the same word draw the same numbers in a run, and share views
     needs: ClassVar[Literal["", "tokens", "texts"]] = ""  # what the model must offer besides image features
-    Config: type[C]
+    Config: ClassVar[type[hparams.Config]]  # C itself, which a class variable cannot say
 
     def __init__(self, clip: ClipClassifier, config: C, rng: torch.Generator) -> None:
         self.clip = clip
