@@ -1,4 +1,4 @@
-"""The form, Compare, Corruptions and downloads as the browser draws them, and what a press of each control sets."""
+"""Form, Compare, Corruptions and downloads as the browser draws them, and what each control sets."""
 
 import csv
 import io
@@ -10,6 +10,7 @@ from clip_tta_core import engine, export, plots
 from clip_tta_core.records import Standing
 from clip_tta_core.ui.session.compare import Table
 from clip_tta_core.ui.session.compare import view as compare_view
+from clip_tta_core.ui.session.corruptions import START, draw
 from clip_tta_core.ui.session.corruptions import tile as corrupted
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.wire import measures
@@ -56,6 +57,7 @@ def test_a_logarithmic_slider_sets_powers(page):
         for one in card.knobs
         if one.name == "lr"
     )
+    low = low or high * 1e-5  # where a slider begins whose lowest value is 0
     slide(lr.locator("[type=range]"), 150)
     assert settings(page)["methods"]["tent"]["lr"] == pytest.approx((low * high) ** 0.5, rel=0.05)
     lr.locator(".box").fill("0.001")
@@ -129,7 +131,7 @@ def compared(open_drawn, monkeypatch_module):
     made = Table(tuple(NUMBERS), 20, "a stream")
     for name, values in NUMBERS.items():
         made.take(Standing(name, 4, 4, {**values, "changed": 0.1}, 0.5))
-    monkeypatch_module.setattr("clip_tta_core.ui.page.layout.read_recorded", lambda *_: made)
+    monkeypatch_module.setattr("clip_tta_core.ui.page.layout.read_comparison", lambda *_: made)
     page = open_drawn(Site(CATALOG, known_log(), run=fake_engine()))
     page.get_by_role("tab", name="Compare").click()
     page.wait_for_selector("#ct-ranking svg .chance", state="attached")
@@ -227,11 +229,7 @@ def test_a_ladder_climbs_from_severity_one_to_five(open_drawn):
     page.get_by_role("tab", name="Corruptions").click()
     page.locator("[data-name=brightness] > button").click()
     page.wait_for_selector("#ct-ladder.ready", timeout=120_000)
-    from clip_tta_core.ui.session.corruptions import START, draw
-
-    subject = (
-        draw(START["object"], START["seed"]) if isinstance(START, dict) else draw(START.object, START.seed)
-    )
+    subject = draw(START.object, START.seed)
     shown = page.locator("#ct-ladder .step img").evaluate_all("all => all.map((one) => one.src)")
     assert shown == [
         corrupted(subject, "", 0),

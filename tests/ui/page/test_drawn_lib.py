@@ -162,7 +162,8 @@ def test_a_slider_ends_at_its_bounds_and_finds_its_values_again(page, name):
     back = call(
         page,
         "lib/slider.js",
-        "((s) => [0, 0.25, 0.5, 0.75, 1].map((p) => s.toPlace(s.toValue(Math.round(p * s.last))) / s.last))(m.slider(a))",
+        """((s) => [0, 0.25, 0.5, 0.75, 1].map((p) => s.toPlace(s.toValue(Math.round(p * s.last))) / s.last))(
+            m.slider(a))""",
         bounds,
     )
     assert back == pytest.approx([0, 0.25, 0.5, 0.75, 1], abs=0.03)
@@ -190,7 +191,8 @@ def test_what_is_packed_reads_back_with_folders_names_and_bytes(page):
         page,
         "lib/pack.js",
         """await (async () => {
-            const files = m.pack(a.map((path, k) => ({ path, file: new Blob(["x".repeat(700 * k + 1)]) })), [".zip"]);
+            const entries = a.map((path, k) => ({ path, file: new Blob(["x".repeat(700 * k + 1)]) }));
+            const files = m.pack(entries, [".zip"]);
             return Promise.all(files.map(async ({ name, blob }) =>
               [name, [...new Uint8Array(await blob.arrayBuffer())]]));
         })()""",
@@ -260,7 +262,8 @@ def test_the_store_tells_late_comers_and_forgets_those_who_left(page):
         "lib/store.js",
         """(() => { const cell = m.view("somebody"), told = [], [here, gone] = ["i", "i"].map((t) =>
             document.body.appendChild(document.createElement(t)));
-          cell.put(1); cell.follow(here, (x) => told.push(["here", x])); cell.follow(gone, (x) => told.push(["gone", x]));
+          cell.put(1); cell.follow(here, (x) => told.push(["here", x]));
+          cell.follow(gone, (x) => told.push(["gone", x]));
           gone.remove(); cell.put(2); here.remove(); cell.put(3); return told; })()""",
     )
     assert told == [["here", 1], ["gone", 1], ["here", 2]]
