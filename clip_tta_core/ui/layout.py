@@ -15,6 +15,7 @@ from clip_tta_core.ui.corruptions_tab import corruptions_tab
 from clip_tta_core.ui.handlers import Handlers
 from clip_tta_core.ui.lessons import FIRST, LESSONS
 from clip_tta_core.ui.theme import ASSETS
+from clip_tta_core.ui.why_tab import why_tab
 
 TITLE = "CLIPTTA Playground"
 LEAD = "Watch CLIP adapt itself, live, to pictures it was not trained for."
@@ -25,6 +26,7 @@ READ_AT_ONCE = 4  # uploads
 
 def build(handlers: Handlers | None = None) -> gr.Blocks:
     """The whole page."""
+    gr.set_static_paths([ASSETS / "js"])
     handlers = handlers or Handlers(engine.catalog(), read_recorded(RECORDED))
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         gr.HTML(
@@ -38,6 +40,8 @@ def build(handlers: Handlers | None = None) -> gr.Blocks:
                 compare_tab(tabs, comparer, form, controls.cards(handlers.catalog))
             with gr.Tab("Corruptions", id="corruptions"):
                 corruptions_tab(tabs)
+            with gr.Tab("Why", id="why"):
+                why_tab()
     return page
 
 

@@ -1,0 +1,126 @@
+// @ts-check
+/** Three small charts: answers by class, the way so far, and where a contender ends at each shift. */
+
+import { h, repeat, s } from "./elements.js";
+import { CLASS_COLOURS, LOSS_LOOKS } from "./looks.js";
+import { CAPTIONS } from "../../lib/plane_presets.js";
+
+/** @param {number} share */
+const percent = (share) => (Number.isNaN(share) ? "–" : `${Math.round(100 * share)} %`);
+
+/** How many pictures answer each caption, with a mark at how many there are. */
+export const answersView = (/** @type {number} */ side) => {
+  const rows = h("div", { class: "bars" });
+  const right = h("b", { class: "number" }), used = h("b", { class: "number" }); // prettier-ignore
+  const gauge = h("i", { class: "gauge" }, h("i"));
+  const element = h(
+    "div",
+    { class: "answers" },
+    h("p", { class: "figure", "data-figure": "right" }, right, " right"),
+    h("p", { class: "figure", "data-figure": "classes" }, used, " classes in use"),
+    gauge,
+    rows,
+  );
+  /** @param {import("./scene.js").Scene} now */
+  const draw = (now) => {
+    const one = now.sides[side];
+    right.textContent = percent(one.accuracy);
+    used.textContent = one.classes.toFixed(1);
+    gauge.firstElementChild.style.width = `${(100 * (one.classes - 1)) / (CAPTIONS.length - 1)}%`;
+    repeat(rows, CAPTIONS.length, (c) =>
+      h("div", { style: `--c:${CLASS_COLOURS[c]}` }, h("span", { text: CAPTIONS[c] }), h("i", {}, h("i"), h("u")), h("b")),
+    );
+    CAPTIONS.forEach((_, c) => {
+      const [, bar, count] = rows.children[c].children;
+      const real = now.labels.slice(0, now.batch).filter((label) => label === c).length;
+      const share = (/** @type {number} */ n) => `${(100 * n) / Math.max(1, now.batch)}%`;
+      bar.children[0].style.width = share(one.counts[c]);
+      bar.children[1].style.left = share(real);
+      count.textContent = String(one.counts[c]);
+      rows.children[c].classList.toggle("lit", now.caption === c || now.part === "frequency_penalty" || now.part === "prior_entropy");
+    });
+  };
+  return { element, draw };
+};
+
+const WIDE = 560, TALL = 64; // of the history, in pixels of the drawing // prettier-ignore
+
+/** Share right, and classes in use, at every step so far. */
+export const historyView = (/** @type {number} */ side) => {
+  const right = s("polyline", { class: "right" }), used = s("polyline", { class: "used" }); // prettier-ignore
+  const marks = [s("text", { class: "name" }), s("text", { class: "name soft" })];
+  const svg = s(
+    "svg",
+    { viewBox: `0 0 ${WIDE} ${TALL + 18}`, role: "img" },
+    s("path", { class: "axis", d: `M0 4H${WIDE - 120}M0 ${TALL}H${WIDE - 120}` }),
+    used,
+    right,
+    ...marks,
+    s("text", { class: "step", x: 0, y: TALL + 15 }),
+  );
+  const element = h("div", { class: "history" }, svg);
+  /** @param {import("./scene.js").Scene} now @param {{accuracy: number, classes: number}[]} past @param {number} steps */
+  const draw = (now, past, steps) => {
+    const x = (/** @type {number} */ k) => (k * (WIDE - 126)) / Math.max(steps, past.length - 1);
+    const y = (/** @type {number} */ share) => 4 + (TALL - 4) * (1 - share);
+    const line = (/** @type {(at: {accuracy: number, classes: number}) => number} */ of) =>
+      past.map((at, k) => `${x(k).toFixed(1)},${y(of(at)).toFixed(1)}`).join(" ");
+    const classes = (/** @type {{classes: number}} */ at) => (at.classes - 1) / (CAPTIONS.length - 1);
+    right.setAttribute("points", line((at) => at.accuracy || 0));
+    used.setAttribute("points", line(classes));
+    const last = past[past.length - 1];
+    const heights = [y(last.accuracy || 0), y(classes(last))];
+    if (Math.abs(heights[0] - heights[1]) < 15) heights[heights[0] <= heights[1] ? 1 : 0] = heights[0] <= heights[1] ? heights[0] + 15 : heights[1] + 15;
+    const low = Math.max(0, Math.max(...heights) - TALL);
+    const words = [`${percent(last.accuracy)} right`, `${last.classes.toFixed(1)} classes in use`];
+    marks.forEach((mark, k) => {
+      mark.setAttribute("x", (x(past.length - 1) + 8).toFixed(1));
+      mark.setAttribute("y", (heights[k] - low + 4).toFixed(1));
+      mark.textContent = words[k];
+    });
+    const many = past.length - 1;
+    svg.lastElementChild.textContent = `step ${many}`;
+    svg.setAttribute("aria-label", `After ${many} steps: ${words.join(", ")}.`);
+    element.style.setProperty("--c", LOSS_LOOKS[now.sides[side].contender.loss].colour);
+  };
+  return { element, draw };
+};
+
+const LONG = 1000, HIGH = 74; // of the chart under the slider // prettier-ignore
+
+/** Accuracy at the end of 60 steps, for every shift, of both sides. */
+export const endsView = () => {
+  const lines = [s("polyline"), s("polyline", { "stroke-dasharray": "7 5" })];
+  const start = s("polyline", { class: "start" });
+  const mark = s("line", { class: "now", y1: 0, y2: HIGH });
+  const svg = s("svg", { viewBox: `0 0 ${LONG} ${HIGH}`, preserveAspectRatio: "none", role: "img" }, start, mark, ...lines);
+  const key = h("p", { class: "key" });
+  const element = h("div", { class: "ends" }, svg, key);
+  /**
+   * @param {{shift: number, start: number, ends: number[]}[]} found @param {number} most Largest shift. @param {number} shift
+   * @param {import("../../lib/plane.js").Contender[]} contenders
+   */
+  const draw = (found, most, shift, contenders) => {
+    const point = (/** @type {number} */ at, /** @type {number} */ share) =>
+      `${((LONG * at) / most).toFixed(1)},${(2 + (HIGH - 4) * (1 - (share || 0))).toFixed(1)}`;
+    start.setAttribute("points", found.map((one) => point(one.shift, one.start)).join(" "));
+    lines.forEach((line, side) => {
+      line.setAttribute("points", found.map((one) => point(one.shift, one.ends[side])).join(" "));
+      line.setAttribute("style", `--c:${LOSS_LOOKS[contenders[side].loss].colour}`);
+    });
+    mark.setAttribute("x1", String((LONG * shift) / most));
+    mark.setAttribute("x2", String((LONG * shift) / most));
+    const swatch = (/** @type {string} */ colour, /** @type {string} */ dash, /** @type {string} */ text) =>
+      h("span", {}, s("svg", { viewBox: "0 0 22 6", "aria-hidden": "true" }, s("path", { d: "M0 3H22", style: `--c:${colour}`, "stroke-dasharray": dash })), text);
+    key.replaceChildren(
+      "Right after 60 steps, at every shift of these pictures: ",
+      swatch(LOSS_LOOKS[contenders[0].loss].colour, "", "left"),
+      swatch(LOSS_LOOKS[contenders[1].loss].colour, "7 4", "right"),
+      swatch("#8a919c", "2 3", "before"),
+    );
+    const nearest = found.reduce((a, b) => (Math.abs(b.shift - shift) < Math.abs(a.shift - shift) ? b : a), found[0]);
+    const said = nearest ? ` At ${nearest.shift.toFixed(1)}: before ${percent(nearest.start)}, left ${percent(nearest.ends[0])}, right ${percent(nearest.ends[1])}.` : "";
+    svg.setAttribute("aria-label", `Share right after 60 steps for each shift.${said}`);
+  };
+  return { element, draw };
+};

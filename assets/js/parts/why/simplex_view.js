@@ -1,0 +1,97 @@
+// @ts-check
+/** The triangle of probabilities: a corner for each caption, and where every picture is pulled and carried. */
+
+import { h, repeat, s } from "./elements.js";
+import { arrow } from "./plane_view.js";
+import { CLASS_COLOURS, colourOf, shapeOf } from "./looks.js";
+import { CAPTIONS } from "../../lib/plane_presets.js";
+
+const SIDE = 220; // of the triangle, in pixels of the drawing
+const TALL = (SIDE * Math.sqrt(3)) / 2;
+const CORNERS = [
+  [0, -TALL * (2 / 3)],
+  [-SIDE / 2, TALL / 3],
+  [SIDE / 2, TALL / 3],
+];
+const LONGEST = 70;
+
+/** A distribution, or a change of one, on the triangle. @param {number[]} probs */
+const onTriangle = (probs) => [0, 1].map((k) => probs.reduce((sum, p, c) => sum + p * CORNERS[c][k], 0));
+
+/** @param {number[]} change @param {number} factor */
+const reach = (change, factor) => {
+  const [x, y] = onTriangle(change.map((value) => value * factor));
+  const length = Math.hypot(x, y);
+  const short = length > LONGEST ? LONGEST / length : 1;
+  return [x * short, y * short];
+};
+
+/**
+ * @param {{touch: (touched: {picture?: number} | null) => void, clickPicture: (place: number) => void}} hand
+ * @param {number} side
+ */
+export const simplexView = (hand, side) => {
+  const points = s("g"), pulls = s("g", { class: "pulls" }), steps = s("g", { class: "steps" }); // prettier-ignore
+  const svg = s(
+    "svg",
+    { viewBox: `${-SIDE / 2 - 34} ${-TALL * (2 / 3) - 30} ${SIDE + 68} ${TALL + 62}`, role: "img" },
+    s("path", { class: "triangle", d: `M${CORNERS.map((corner) => corner.join(" ")).join("L")}Z` }),
+    s("path", {
+      class: "border",
+      d: CORNERS.map((corner) => `M0 0L${(-corner[0] / 2).toFixed(1)} ${(-corner[1] / 2).toFixed(1)}`).join(""),
+    }),
+    ...CORNERS.map(([x, y], c) =>
+      s("text", {
+        x,
+        y: y + (c ? 22 : -10),
+        "text-anchor": "middle",
+        class: "corner",
+        style: `--c:${CLASS_COLOURS[c]}`,
+        text: CAPTIONS[c],
+      }),
+    ),
+    points,
+    steps,
+    pulls,
+  );
+  const element = h("div", { class: "simplex" }, svg);
+
+  /** @param {number} place */
+  const makePoint = (place) => {
+    const node = s("path", { class: "mark", "data-place": place });
+    node.addEventListener("pointerenter", () => hand.touch({ picture: place }));
+    node.addEventListener("pointerleave", () => hand.touch(null));
+    node.addEventListener("click", () => hand.clickPicture(place));
+    return node;
+  };
+
+  /** @param {import("./scene.js").Scene} now */
+  const draw = (now) => {
+    const one = now.sides[side];
+    repeat(points, now.batch, makePoint);
+    repeat(pulls, now.show.pull ? now.batch : 0, () => s("path"));
+    repeat(steps, now.show.step ? now.batch : 0, () => s("path"));
+    for (let i = 0; i < now.batch; i++) {
+      const [x, y] = onTriangle(one.seen.probs[i]);
+      const mark = points.children[i];
+      mark.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(0.8)`);
+      mark.setAttribute("d", shapeOf(now.labels[i]));
+      mark.setAttribute("style", `--c:${colourOf(now.labels[i])}`);
+      mark.setAttribute("class", now.touched === i ? "mark touched" : "mark");
+      const dim = now.touched !== null && now.touched !== i ? "dim" : "";
+      if (now.show.pull) {
+        const [dx, dy] = reach(one.pulls[i], now.lengths.pull);
+        pulls.children[i].setAttribute("d", arrow(x, y, dx, dy));
+        pulls.children[i].setAttribute("class", dim);
+      }
+      if (now.show.step) {
+        const [dx, dy] = reach(one.carried[i], now.lengths.step);
+        steps.children[i].setAttribute("d", arrow(x, y, dx, dy));
+        steps.children[i].setAttribute("class", dim);
+      }
+    }
+    const said = now.captions.map((_, c) => `${one.counts[c]} answer ${CAPTIONS[c]}`).join(", ");
+    svg.setAttribute("aria-label", `Probabilities of ${now.batch} pictures on a triangle: ${said}.`);
+  };
+  return { element, draw };
+};
