@@ -37,6 +37,7 @@ export const PRESETS = [
     shift: 0.6,
     seed: 6,
     counts: [10, 10, 10],
+    touch: 12,
     sides: [contender("tent"), contender("image_to_text")],
   },
   {
@@ -48,6 +49,7 @@ export const PRESETS = [
     shift: 1.4,
     seed: 6,
     counts: [10, 10, 10],
+    touch: 12,
     sides: [contender("tent"), contender("image_to_text")],
   },
   {
@@ -59,17 +61,19 @@ export const PRESETS = [
     shift: 1.4,
     seed: 6,
     counts: [10, 10, 10],
+    touch: 12,
     sides: [contender("tent", "diversity"), contender("image_to_text", "diversity")],
   },
   {
     name: "frequent",
-    title: "One class is frequent",
+    title: "A frequent class",
     look:
       "Two thirds of these pictures really are cats. Whatever spreads answers evenly now takes right ones away: here TENT " +
       "does better, because its prejudice happens to be true. Neither loss can know.",
     shift: 0.7,
     seed: 6,
     counts: [20, 5, 5],
+    touch: 24,
     sides: [contender("tent"), contender("image_to_text", "diversity")],
   },
   {
@@ -100,6 +104,7 @@ export const PRESETS = [
     shift: 2.7,
     seed: 3,
     counts: [10, 10, 10],
+    touch: 12,
     sides: [contender("image_to_text"), contender("image_to_text", "diversity")],
   },
   {
@@ -134,11 +139,12 @@ export const PRESETS = [
       [335, 0.18, -1],
       [100, 0.05, -1],
     ],
+    touch: 25,
     sides: [contender("tent"), contender("image_to_text", "diversity")],
   },
   {
     name: "absent",
-    title: "A class nobody answers",
+    title: "An absent class",
     look:
       "There are no birds here, and nobody answers “a bird”. For image to text that caption does not exist: it pulls " +
       "nothing. The diversity bonus wants answers there all the same, and moves dogs and cats to get them.",
@@ -158,6 +164,7 @@ export const PRESETS = [
       [198, 0.6, 1],
       [228, 0.9, 1],
     ],
+    touch: 11,
     sides: [contender("image_to_text"), contender("image_to_text", "diversity")],
   },
 ];

@@ -7,12 +7,11 @@
 import * as plane from "../lib/plane.js";
 import { ANGLES, CAPTIONS, PRESETS, presetNamed } from "../lib/plane_presets.js";
 import { answersView, endsView, historyView } from "./why/charts.js";
-import { h } from "./why/elements.js";
+import { h, s } from "./why/elements.js";
 import { formulaView, rowView } from "./why/formula.js";
 import { LOSS_LOOKS, colourOf, shapeOf } from "./why/looks.js";
-import { s } from "./why/elements.js";
 import { planeView } from "./why/plane_view.js";
-import { LENGTHS, between, lookAt, placed } from "./why/scene.js";
+import { between, lookAt, placed } from "./why/scene.js";
 import { simplexView } from "./why/simplex_view.js";
 
 /** @typedef {import("../lib/plane.js").Contender} Contender */
@@ -323,7 +322,7 @@ export default function mount({ element }) {
   const arrowSwitch = (/** @type {"pull" | "step"} */ name, /** @type {string} */ text) =>
     h(
       "label",
-      { class: `switch ${name}` },
+      { class: `tick switch ${name}` },
       h("input", { type: "checkbox", checked: show[name], "data-show": name, onchange: (/** @type {any} */ event) => {
         show[name] = event.target.checked;
         redraw();
@@ -340,7 +339,7 @@ export default function mount({ element }) {
     );
     const tick = (/** @type {"diversity" | "memory"} */ name, /** @type {string} */ text) => {
       const box = h("input", { type: "checkbox", "data-extra": name, onchange: () => choose(side, { [name]: box.checked }) });
-      return { box, label: h("label", { class: "switch" }, box, text) };
+      return { box, label: h("label", { class: "tick switch" }, box, text) };
     };
     const diversity = tick("diversity", "diversity bonus");
     const memory = tick("memory", "memory");
@@ -442,7 +441,7 @@ export default function mount({ element }) {
       angles: world.angles,
       sides: seen,
       show,
-      lengths: LENGTHS,
+      hovered: inBatch(hand.touched),
       touched: inBatch(hand.touched ?? hand.pinned),
       pinned: inBatch(hand.pinned),
       caption: hand.caption,
@@ -454,8 +453,10 @@ export default function mount({ element }) {
       views.answers.draw(scene);
       views.history.draw(scene, runs[side].past, STEPS);
       views.formula.draw(scene);
-      const { against: many } = seen[side];
-      against.textContent = `The next step carries ${many} of ${world.batch} pictures against their own pull.`;
+      const { past } = runs[side];
+      const [from, to] = [past[0].accuracy, past[past.length - 1].accuracy].map((share) => Math.round(100 * share));
+      const moved = Number.isNaN(from) ? "" : past.length > 1 ? `From ${from} to ${to} % correct. ` : `${from} % correct so far. `;
+      against.textContent = `${moved}The next step carries ${seen[side].against} of ${world.batch} pictures against their own pull.`;
     });
     drawRow(scene);
     endsChart.draw(ends, MOST_SHIFT, world.shift, contenders);
@@ -475,8 +476,8 @@ export default function mount({ element }) {
     }
     rowTitle.textContent = `Picture ${i + 1}: ${CAPTIONS[scene.labels[i]] ?? "none of the three"}`;
     rowHelp.textContent =
-      "Pull on score: minus this picture’s own gradient. Own pull: how its answer would change if it could follow that alone; next " +
-      "step: how it does change, as all pictures pull on the same weights. Both in points.";
+      "Pull on score: minus the gradient of its loss. Own pull: which way its answer would go if it could follow that alone. Next " +
+      "step: which way it does go, as all pictures pull on the same weights; in percentage points.";
     scene.sides.forEach((one, side) => {
       const target = targetOf(one, i, scene);
       sides[side].views.row.draw(scene, CAPTIONS, target, plane.SCALE);

@@ -16,7 +16,7 @@ export const answersView = (/** @type {number} */ side) => {
   const element = h(
     "div",
     { class: "answers" },
-    h("p", { class: "figure", "data-figure": "right" }, right, " right"),
+    h("p", { class: "figure", "data-figure": "right" }, right, " correct"),
     h("p", { class: "figure", "data-figure": "classes" }, used, " classes in use"),
     gauge,
     rows,
@@ -72,7 +72,7 @@ export const historyView = (/** @type {number} */ side) => {
     const heights = [y(last.accuracy || 0), y(classes(last))];
     if (Math.abs(heights[0] - heights[1]) < 15) heights[heights[0] <= heights[1] ? 1 : 0] = heights[0] <= heights[1] ? heights[0] + 15 : heights[1] + 15;
     const low = Math.max(0, Math.max(...heights) - TALL);
-    const words = [`${percent(last.accuracy)} right`, `${last.classes.toFixed(1)} classes in use`];
+    const words = [`${percent(last.accuracy)} correct`, `${last.classes.toFixed(1)} classes in use`];
     marks.forEach((mark, k) => {
       mark.setAttribute("x", (x(past.length - 1) + 8).toFixed(1));
       mark.setAttribute("y", (heights[k] - low + 4).toFixed(1));
@@ -113,14 +113,14 @@ export const endsView = () => {
     const swatch = (/** @type {string} */ colour, /** @type {string} */ dash, /** @type {string} */ text) =>
       h("span", {}, s("svg", { viewBox: "0 0 22 6", "aria-hidden": "true" }, s("path", { d: "M0 3H22", style: `--c:${colour}`, "stroke-dasharray": dash })), text);
     key.replaceChildren(
-      "Right after 60 steps, at every shift of these pictures: ",
-      swatch(LOSS_LOOKS[contenders[0].loss].colour, "", "left"),
-      swatch(LOSS_LOOKS[contenders[1].loss].colour, "7 4", "right"),
-      swatch("#8a919c", "2 3", "before"),
+      "Accuracy after 60 steps, whatever the shift of these pictures:",
+      swatch(LOSS_LOOKS[contenders[0].loss].colour, "", "left side"),
+      swatch(LOSS_LOOKS[contenders[1].loss].colour, "7 4", "right side"),
+      swatch("#8a919c", "2 3", "before any step"),
     );
     const nearest = found.reduce((a, b) => (Math.abs(b.shift - shift) < Math.abs(a.shift - shift) ? b : a), found[0]);
-    const said = nearest ? ` At ${nearest.shift.toFixed(1)}: before ${percent(nearest.start)}, left ${percent(nearest.ends[0])}, right ${percent(nearest.ends[1])}.` : "";
-    svg.setAttribute("aria-label", `Share right after 60 steps for each shift.${said}`);
+    const said = nearest ? ` At ${nearest.shift.toFixed(1)}: before ${percent(nearest.start)}, left side ${percent(nearest.ends[0])}, right side ${percent(nearest.ends[1])}.` : "";
+    svg.setAttribute("aria-label", `Accuracy after 60 steps for each shift.${said}`);
   };
   return { element, draw };
 };

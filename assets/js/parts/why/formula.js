@@ -30,7 +30,7 @@ export const formulaView = (hand, side) => {
     const button = h(
       "button",
       { type: "button", class: "part", "data-part": name, "aria-pressed": "false" },
-      h("span", { class: "line" }, place ? h("b", { class: "plus", text: "+" }) : null, half ? "½ " : null, written(name)),
+      h("span", { class: "line" }, h("b", { class: "plus", text: place ? "+" : "loss =" }), half ? "½ " : null, written(name)),
       h("b", { class: "value" }),
       h("small", { text: PART_LOOKS[name].says }),
       h("i", { class: "strength" }),
@@ -54,7 +54,7 @@ export const formulaView = (hand, side) => {
         ),
       );
     }
-    const touched = now.touched;
+    const touched = now.hovered;
     const strengths = one.batch.map((part) => (touched === null ? 0 : Math.hypot(...part.gradient[touched]) * now.batch));
     const most = Math.max(...strengths);
     one.batch.forEach((part, k) => {

@@ -7,9 +7,11 @@ import { SCALE, argmax, captionsAt, softmax } from "../../lib/plane.js";
 import { CAPTIONS } from "../../lib/plane_presets.js";
 
 const UNIT = 100; // pixels of the drawing for a length of 1
-const REACH = 2; // the plane shows -REACH to REACH
+const REACH = 1.9; // the plane shows at least -REACH to REACH
+const MARGIN = 1.12; // and this much more than the pictures need
 const SLICE = 6; // degrees of one slice of the background
 const TINT = 0.26;
+const STEPS = 3; // an arrow is as long as so many steps like the next
 const STEP = 0.05; // how far an arrow key moves a picture
 const TURN = 3; // degrees an arrow key turns a caption
 
@@ -46,17 +48,19 @@ const named = (label) => CAPTIONS[label] ?? "none of the three";
  * @param {number} side 0 or 1. @param {string} help Identifier of the help on keys.
  */
 export const planeView = (hand, side, help) => {
-  const captions = s("g"), rings = s("g"), arrows = s("g", { class: "steps" }), points = s("g"); // prettier-ignore
+  const captions = s("g"), rings = s("g"), rim = s("g", { class: "rim" }); // prettier-ignore
+  const arrows = s("g", { class: "steps" }), points = s("g"); // prettier-ignore
+  let reach = REACH; // farther when training carries pictures away
   const svg = s(
     "svg",
     {
-      viewBox: `${-REACH * UNIT} ${-REACH * UNIT} ${2 * REACH * UNIT} ${2 * REACH * UNIT}`,
       role: "application",
       "aria-label": "The plane",
       "aria-describedby": help,
     },
-    s("path", { class: "axis", d: `M${-REACH * UNIT} 0H${REACH * UNIT}M0 ${-REACH * UNIT}V${REACH * UNIT}` }),
+    s("path", { class: "axis", d: "M-1000 0H1000M0-1000V1000" }),
     s("circle", { class: "circle", r: UNIT }),
+    rim,
     arrows,
     rings,
     captions,
@@ -72,8 +76,8 @@ export const planeView = (hand, side, help) => {
   const placeOf = (event) => {
     const box = svg.getBoundingClientRect();
     return [
-      (((event.clientX - box.left) / box.width) * 2 - 1) * REACH,
-      (1 - ((event.clientY - box.top) / box.height) * 2) * REACH,
+      (((event.clientX - box.left) / box.width) * 2 - 1) * reach,
+      (1 - ((event.clientY - box.top) / box.height) * 2) * reach,
     ];
   };
 
@@ -197,6 +201,9 @@ export const planeView = (hand, side, help) => {
       shown = key;
       element.style.setProperty("--directions", directions(now.captions));
     }
+    reach = Math.max(REACH, ...seen.moved.map((u) => MARGIN * Math.max(Math.abs(u[0]), Math.abs(u[1]))));
+    svg.setAttribute("viewBox", [-reach, -reach, 2 * reach, 2 * reach].map((value) => (value * UNIT).toFixed(1)).join(" "));
+    repeat(rim, now.batch, () => s("circle", { r: 2.6 }));
     repeat(captions, now.captions.length, makeCaption);
     now.captions.forEach((t, c) => {
       const [stem, grip, tip, text] = captions.children[c].children;
@@ -211,7 +218,7 @@ export const planeView = (hand, side, help) => {
     repeat(arrows, now.show.step ? now.batch : 0, () => s("path"));
     repeat(rings, seen.moved.length - now.batch, () => s("g", {}, s("circle", { r: 7.5 }), s("path")));
     seen.moved.forEach((u, i) => {
-      const [x, y] = u.map((value) => Math.max(-REACH + 0.06, Math.min(REACH - 0.06, value)));
+      const [x, y] = u;
       const where = `translate(${at(x, y)})`;
       if (i >= now.batch) {
         const ring = rings.children[i - now.batch];
@@ -229,10 +236,13 @@ export const planeView = (hand, side, help) => {
       const state = [now.touched === i && "touched", now.sides[side].remembered.has(i) && "kept", !right && "wrong"];
       node.setAttribute("class", ["picture", ...state.filter(Boolean)].join(" "));
       node.lastElementChild.setAttribute("d", shapeOf(now.labels[i]));
+      const tick = rim.children[i];
+      tick.setAttribute("transform", `translate(${at(seen.features[i][0], seen.features[i][1])})`);
+      tick.setAttribute("style", `--c:${colourOf(now.labels[i])}`);
       node.setAttribute("aria-label", `Picture ${i + 1}, ${named(now.labels[i])}, answered ${CAPTIONS[answer]}`);
       node.setAttribute("aria-pressed", String(now.pinned === i));
       if (now.show.step) {
-        const ways = ahead.moved[i].map((value, k) => (value - u[k]) * now.lengths.step);
+        const ways = ahead.moved[i].map((value, k) => (value - u[k]) * STEPS);
         arrows.children[i].setAttribute("d", arrow(x * UNIT, -y * UNIT, ways[0] * UNIT, -ways[1] * UNIT));
       }
     });

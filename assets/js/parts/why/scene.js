@@ -40,13 +40,12 @@ import * as plane from "../../lib/plane.js";
  * @property {number[][]} captions @property {number[]} angles
  * @property {Side[]} sides
  * @property {{pull: boolean, step: boolean}} show Which arrows.
- * @property {{pull: number, step: number}} lengths Of the arrows, in what they stand for.
- * @property {number | null} touched @property {number | null} pinned A picture.
+ * @property {number | null} hovered @property {number | null} pinned A picture.
+ * @property {number | null} touched The one that is hovered, else the one kept in view.
  * @property {number | null} caption One that is touched.
  * @property {string | null} part A part of the loss whose pull alone is shown.
  */
 
-export const LENGTHS = { pull: 0.55, step: 3 };
 const SLIGHT = 1e-6; // a change of probability below this has no direction
 
 /** @param {World} world */

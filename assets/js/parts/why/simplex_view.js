@@ -13,17 +13,22 @@ const CORNERS = [
   [-SIDE / 2, TALL / 3],
   [SIDE / 2, TALL / 3],
 ];
-const LONGEST = 70;
+const LONGEST = 64;
+const SHARP = 0.35; // a change of probabilities, as a length, that gets the longest arrow
 
 /** A distribution, or a change of one, on the triangle. @param {number[]} probs */
 const onTriangle = (probs) => [0, 1].map((k) => probs.reduce((sum, p, c) => sum + p * CORNERS[c][k], 0));
 
-/** @param {number[]} change @param {number} factor */
-const reach = (change, factor) => {
-  const [x, y] = onTriangle(change.map((value) => value * factor));
+/**
+ * The arrow of a change. Its length grows with the square root, so that weak pulls are seen beside strong ones.
+ * @param {number[]} change
+ */
+const reach = (change) => {
+  const [x, y] = onTriangle(change);
   const length = Math.hypot(x, y);
-  const short = length > LONGEST ? LONGEST / length : 1;
-  return [x * short, y * short];
+  if (!length) return [0, 0];
+  const drawn = LONGEST * Math.min(1, Math.sqrt(length / (SHARP * SIDE)));
+  return [(x / length) * drawn, (y / length) * drawn];
 };
 
 /**
@@ -78,14 +83,14 @@ export const simplexView = (hand, side) => {
       mark.setAttribute("d", shapeOf(now.labels[i]));
       mark.setAttribute("style", `--c:${colourOf(now.labels[i])}`);
       mark.setAttribute("class", now.touched === i ? "mark touched" : "mark");
-      const dim = now.touched !== null && now.touched !== i ? "dim" : "";
+      const dim = now.hovered !== null && now.hovered !== i ? "dim" : "";
       if (now.show.pull) {
-        const [dx, dy] = reach(one.pulls[i], now.lengths.pull);
+        const [dx, dy] = reach(one.pulls[i]);
         pulls.children[i].setAttribute("d", arrow(x, y, dx, dy));
         pulls.children[i].setAttribute("class", dim);
       }
       if (now.show.step) {
-        const [dx, dy] = reach(one.carried[i], now.lengths.step);
+        const [dx, dy] = reach(one.carried[i]);
         steps.children[i].setAttribute("d", arrow(x, y, dx, dy));
         steps.children[i].setAttribute("class", dim);
       }
