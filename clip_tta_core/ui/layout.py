@@ -8,14 +8,14 @@ import gradio as gr
 
 from clip_tta_core import engine, export, hosting
 from clip_tta_core.records import RunLog
-from clip_tta_core.ui import controls, pictures
+from clip_tta_core.ui import controls, glossary, pictures
 from clip_tta_core.ui.compare_tab import Comparer, compare_tab
 from clip_tta_core.ui.compare_tab import read_recorded as read_comparison
 from clip_tta_core.ui.corruptions_tab import corruptions_tab
 from clip_tta_core.ui.handlers import Handlers
 from clip_tta_core.ui.lessons import FIRST, LESSONS
 from clip_tta_core.ui.theme import ASSETS
-from clip_tta_core.ui.why_tab import why_tab
+from clip_tta_core.ui.why_tab import primer, why_tab
 
 TITLE = "CLIPTTA Playground"
 LEAD = "Watch CLIP adapt itself, live, to pictures it was not trained for."
@@ -26,7 +26,7 @@ READ_AT_ONCE = 4  # uploads
 
 def build(handlers: Handlers | None = None) -> gr.Blocks:
     """The whole page."""
-    gr.set_static_paths([ASSETS / "js"])
+    gr.set_static_paths([ASSETS / "js", *glossary.code_files()])
     handlers = handlers or Handlers(engine.catalog(), read_recorded(RECORDED))
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         gr.HTML(
@@ -42,6 +42,7 @@ def build(handlers: Handlers | None = None) -> gr.Blocks:
                 corruptions_tab(tabs)
             with gr.Tab("Why", id="why"):
                 why_tab()
+        primer()
     return page
 
 

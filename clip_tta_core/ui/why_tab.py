@@ -1,28 +1,56 @@
-"""The Why tab: a CLIP in two dimensions, computed in the browser, and what there is to learn from it."""
+"""The Why tab, computed in the browser, and the primer under the playground."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
+from clip_tta_core.ui import glossary
 from clip_tta_core.ui.theme import ASSETS
 
 _LOAD = """import((window.gradio_config?.root ?? "") + "/gradio_api/file=%s").then((module) =>
   module.default({ element, props, watch, trigger, server }));"""
 
 
-class Why(gr.HTML):
-    """The plane; its value is nothing, as the server has no part in it."""
+class Scripted(gr.HTML):
+    """A part whose script is the module assets/js/parts/<name>.js and whose words do not change."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, template: str, **props: Any) -> None:
         super().__init__(
-            html_template='<div class="why"></div>',
-            js_on_load=_LOAD % (ASSETS / "js" / "parts" / "why.js"),
+            html_template=template,
+            js_on_load=_LOAD % (ASSETS / "js" / "parts" / f"{name}.js"),
             apply_default_css=False,
-            elem_id="ct-why",
-            elem_classes=["ct", "ct-why"],
+            elem_id=f"ct-{name}",
+            elem_classes=["ct", f"ct-{name}"],
+            **props,
         )
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object", "description": "Nothing: the browser draws it alone."}
+
+
+LESSON = """<section class="moral"><h3>Why TENT collapses</h3>
+<p>TENT asks every picture to be surer of what it answers, so each is pulled to the caption it already leans
+to. The weights are shared: what the many ask for, all must follow. Once most lean to one caption, moving
+the whole cloud there makes every answer surer, and no term of the loss speaks against it.</p></section>
+<section class="moral"><h3>What keeps CLIPTTA from it</h3>
+<p>Its contrast counts. A caption that many pictures answer is there many times, and no picture can be surely
+paired with one of many equal copies: the pull to frequent classes fades, and pictures of rare classes get
+to steer the shared weights. The diversity bonus asks for spread answers outright, and does so for TENT
+just as well. The memory brings surer pictures of every class it has seen.</p></section>
+<section class="moral"><h3>What does not</h3>
+<p>Image to text alone never lowers a picture’s score for the caption it leans to: no picture is told that it
+is wrong. What puts it right is the pull of others on the shared weights, the bonus or the memory. Where
+all answers are the same, or the batch is one picture, the contrast has no gradient at all. And where one
+class really is frequent, whatever evens answers out takes right ones away.</p></section>"""
 
 
 def why_tab() -> None:
-    """The plane."""
-    Why()
+    """The plane, and what to take home from it."""
+    Scripted("why", f'<div class="why"></div><div class="morals">{LESSON}</div>')
+
+
+def primer() -> None:
+    """What the page is about, in five minutes, and its words."""
+    Scripted("primer", glossary.primer(), terms=glossary.terms())

@@ -6,6 +6,7 @@
 
 import * as plane from "../lib/plane.js";
 import { ANGLES, CAPTIONS, PRESETS, presetNamed } from "../lib/plane_presets.js";
+import { explain } from "../lib/terms.js";
 import { answersView, endsView, historyView } from "./why/charts.js";
 import { h, s } from "./why/elements.js";
 import { formulaView, rowView } from "./why/formula.js";
@@ -347,7 +348,7 @@ export default function mount({ element }) {
       plane: planeView(hands, side, "why-keys"),
       simplex: simplexView(hands, side),
       answers: answersView(side),
-      history: historyView(side),
+      history: historyView(side, redraw),
       formula: formulaView(hands, side),
       row: rowView(side),
     };
@@ -382,6 +383,7 @@ export default function mount({ element }) {
   const writeControls = () => {
     chips.forEach((chip, k) => chip.setAttribute("aria-pressed", String(PRESETS[k] === preset)));
     look.textContent = preset.look;
+    explain(look);
     sides.forEach((one, side) => {
       one.selectBox.value = contenders[side].loss;
       one.diversity.checked = contenders[side].diversity;
@@ -540,6 +542,7 @@ export default function mount({ element }) {
     });
   };
 
+  for (const moral of element.querySelectorAll(".moral")) explain(moral);
   open.add(apply);
   apply(new URL(location.href).searchParams.get("preset") ?? PRESETS[0].name);
   begin();

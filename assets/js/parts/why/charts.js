@@ -43,25 +43,32 @@ export const answersView = (/** @type {number} */ side) => {
   return { element, draw };
 };
 
-const WIDE = 560, TALL = 64; // of the history, in pixels of the drawing // prettier-ignore
+const TALL = 64; // of the history, in pixels
+const ROOM = 126; // for its words
 
 /** Share right, and classes in use, at every step so far. */
-export const historyView = (/** @type {number} */ side) => {
+export const historyView = (/** @type {number} */ side, /** @type {() => void} */ resized) => {
   const right = s("polyline", { class: "right" }), used = s("polyline", { class: "used" }); // prettier-ignore
   const marks = [s("text", { class: "name" }), s("text", { class: "name soft" })];
   const svg = s(
     "svg",
-    { viewBox: `0 0 ${WIDE} ${TALL + 18}`, role: "img" },
-    s("path", { class: "axis", d: `M0 4H${WIDE - 120}M0 ${TALL}H${WIDE - 120}` }),
+    { height: TALL + 18, role: "img" },
+    s("path", { class: "axis" }),
     used,
     right,
     ...marks,
     s("text", { class: "step", x: 0, y: TALL + 15 }),
   );
   const element = h("div", { class: "history" }, svg);
+  let wide = 0;
+  new ResizeObserver(() => {
+    wide = element.clientWidth - ROOM;
+    svg.firstElementChild.setAttribute("d", `M0 4H${wide}M0 ${TALL}H${wide}`);
+    resized();
+  }).observe(element);
   /** @param {import("./scene.js").Scene} now @param {{accuracy: number, classes: number}[]} past @param {number} steps */
   const draw = (now, past, steps) => {
-    const x = (/** @type {number} */ k) => (k * (WIDE - 126)) / Math.max(steps, past.length - 1);
+    const x = (/** @type {number} */ k) => (k * Math.max(0, wide)) / Math.max(steps, past.length - 1);
     const y = (/** @type {number} */ share) => 4 + (TALL - 4) * (1 - share);
     const line = (/** @type {(at: {accuracy: number, classes: number}) => number} */ of) =>
       past.map((at, k) => `${x(k).toFixed(1)},${y(of(at)).toFixed(1)}`).join(" ");

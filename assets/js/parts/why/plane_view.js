@@ -203,14 +203,16 @@ export const planeView = (hand, side, help) => {
     }
     reach = Math.max(REACH, ...seen.moved.map((u) => MARGIN * Math.max(Math.abs(u[0]), Math.abs(u[1]))));
     svg.setAttribute("viewBox", [-reach, -reach, 2 * reach, 2 * reach].map((value) => (value * UNIT).toFixed(1)).join(" "));
+    const size = reach / REACH; // marks and words keep theirs
     repeat(rim, now.batch, () => s("circle", { r: 2.6 }));
     repeat(captions, now.captions.length, makeCaption);
     now.captions.forEach((t, c) => {
       const [stem, grip, tip, text] = captions.children[c].children;
       stem.setAttribute("d", `M0 0L${at(t[0] * 0.95, t[1] * 0.95)}`);
       grip.setAttribute("transform", `translate(${at(t[0], t[1])})`);
-      tip.setAttribute("transform", `translate(${at(t[0] * 1.04, t[1] * 1.04)}) rotate(${-now.angles[c]})`);
-      text.setAttribute("transform", `translate(${at(t[0] * 1.3, t[1] * 1.22)}) translate(0 5)`);
+      tip.setAttribute("transform", `translate(${at(t[0] * 1.04, t[1] * 1.04)}) rotate(${-now.angles[c]}) scale(${size})`);
+      const away = 1 + 0.25 * size;
+      text.setAttribute("transform", `translate(${at(t[0] * away, t[1] * away)}) scale(${size}) translate(0 5)`);
       const answers = now.sides[side].counts[c];
       captions.children[c].setAttribute("aria-label", `Caption ${CAPTIONS[c]}, ${answers} answers`);
     });
@@ -219,7 +221,7 @@ export const planeView = (hand, side, help) => {
     repeat(rings, seen.moved.length - now.batch, () => s("g", {}, s("circle", { r: 7.5 }), s("path")));
     seen.moved.forEach((u, i) => {
       const [x, y] = u;
-      const where = `translate(${at(x, y)})`;
+      const where = `translate(${at(x, y)}) scale(${size.toFixed(3)})`;
       if (i >= now.batch) {
         const ring = rings.children[i - now.batch];
         ring.setAttribute("transform", where);
@@ -237,7 +239,7 @@ export const planeView = (hand, side, help) => {
       node.setAttribute("class", ["picture", ...state.filter(Boolean)].join(" "));
       node.lastElementChild.setAttribute("d", shapeOf(now.labels[i]));
       const tick = rim.children[i];
-      tick.setAttribute("transform", `translate(${at(seen.features[i][0], seen.features[i][1])})`);
+      tick.setAttribute("transform", `translate(${at(seen.features[i][0], seen.features[i][1])}) scale(${size.toFixed(3)})`);
       tick.setAttribute("style", `--c:${colourOf(now.labels[i])}`);
       node.setAttribute("aria-label", `Picture ${i + 1}, ${named(now.labels[i])}, answered ${CAPTIONS[answer]}`);
       node.setAttribute("aria-pressed", String(now.pinned === i));
