@@ -43,6 +43,13 @@ def build(handlers: Handlers | None = None) -> gr.Blocks:
             with gr.Tab("Why", id="why"):
                 why_tab()
         primer()
+
+        def open_tab(request: gr.Request) -> gr.Tabs | dict:
+            """The tab a link asks for: ?tab=why"""
+            wanted = request.query_params.get("tab")
+            return gr.Tabs(selected=wanted) if wanted in {tab.id for tab in tabs.children} else gr.skip()
+
+        page.load(open_tab, None, tabs, queue=False, show_progress="hidden", api_visibility="private")
     return page
 
 
