@@ -255,7 +255,7 @@ export default function mount({ element }) {
   const button = (/** @type {string} */ name, /** @type {string} */ path, /** @type {() => void} */ act) =>
     h(
       "button",
-      { type: "button", "data-do": name.toLowerCase(), onclick: act },
+      { type: "button", "data-do": name.toLowerCase(), "aria-label": name, onclick: act },
       s("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, s("path", { d: path })),
       h("span", { text: name }),
     );
@@ -463,6 +463,7 @@ export default function mount({ element }) {
     drawRow(scene);
     endsChart.draw(ends, MOST_SHIFT, world.shift, contenders);
     playButton.querySelector("span").textContent = playing ? "Pause" : "Play";
+    playButton.setAttribute("aria-label", playing ? "Pause" : "Play");
     playButton.querySelector("path").setAttribute("d", playing ? PAUSE : PLAY);
     element.dataset.steps = String(runs[0].after.steps);
   };
