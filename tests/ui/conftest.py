@@ -14,8 +14,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from clip_tta_core import engine, ui  # noqa: E402
 from clip_tta_core.records import RunConfig, RunLog  # noqa: E402
-from clip_tta_core.ui import layout  # noqa: E402
-from clip_tta_core.ui.handlers import Handlers  # noqa: E402
+from clip_tta_core.ui.page import layout  # noqa: E402
+from clip_tta_core.ui.session.site import Site  # noqa: E402
 from tests.ui.fakes import fake_engine  # noqa: E402
 
 CHROMIUM = next(
@@ -58,22 +58,22 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def serve(handlers: Handlers):
+def serve(site: Site):
     """Launch a page; returns it and its address."""
-    page = layout.build(handlers)
+    page = layout.build(site)
     where = {"server_name": "127.0.0.1", "server_port": free_port()}
     _, url, _ = ui.launch(page, prevent_thread_lock=True, quiet=True, ssr_mode=False, **where)
     return page, url
 
 
 @pytest.fixture(scope="package")
-def handlers() -> Handlers:
-    return Handlers(engine.catalog(), make_log(), run=fake_engine(delay=0.02))
+def site() -> Site:
+    return Site(engine.catalog(), make_log(), run=fake_engine(delay=0.02))
 
 
 @pytest.fixture(scope="package")
-def url(handlers):
-    page, address = serve(handlers)
+def url(site):
+    page, address = serve(site)
     yield address
     page.close(verbose=False)
 

@@ -120,7 +120,9 @@ export const classesInUse = (counts) => {
  * @param {Rows} logits @param {number[]} counts
  */
 const logUnderCounts = (logits, counts) =>
-  logits.map((row) => logSoftmax(row.map((value, c) => (counts[c] ? value + Math.log(counts[c]) : -Infinity))));
+  logits.map((row) =>
+    logSoftmax(row.map((value, c) => (counts[c] ? value + Math.log(counts[c]) : -Infinity))),
+  );
 
 /** The same as probabilities. @param {Rows} logits */
 export const underCounts = (logits) =>
@@ -205,7 +207,9 @@ const hardContrast = (logits) => {
   return {
     name: "hard_match",
     value: total(each) / logits.length,
-    gradient: logs.map((row, i) => row.map((log, c) => (Math.exp(log) - Number(c === own[i])) / logits.length)),
+    gradient: logs.map((row, i) =>
+      row.map((log, c) => (Math.exp(log) - Number(c === own[i])) / logits.length),
+    ),
     each,
   };
 };
@@ -261,7 +265,8 @@ export const lossParts = (name, logits, labels) => {
   if (name === "tent") return [entropy(logits)];
   if (name === "image_to_text") return imageToText(logits);
   if (name === "text_to_image") return [textToImage(logits)];
-  if (name === "symmetric") return [...imageToText(logits), textToImage(logits)].map((part) => scaled(part, 1 / 2));
+  if (name === "symmetric")
+    return [...imageToText(logits), textToImage(logits)].map((part) => scaled(part, 1 / 2));
   if (name === "hard") return [hardContrast(logits)];
   if (name === "truth") return [crossEntropy(logits, labels)];
   throw new Error(`lossParts: the loss must be one of ${LOSSES.join(", ")}, got '${name}'.`);
@@ -295,10 +300,16 @@ export const objective = (contender, logits, labels, batch, kept) => {
       )
     : [];
   const gradient = logits.map((row) => row.map(() => 0));
-  for (const part of own) part.gradient.forEach((row, i) => row.forEach((value, c) => (gradient[i][c] += value)));
+  for (const part of own)
+    part.gradient.forEach((row, i) => row.forEach((value, c) => (gradient[i][c] += value)));
   for (const part of replayed)
     part.gradient.forEach((row, i) => row.forEach((value, c) => (gradient[drawn[i]][c] += value)));
-  return { batch: own, memory: replayed, value: total([...own, ...replayed].map((part) => part.value)), gradient };
+  return {
+    batch: own,
+    memory: replayed,
+    value: total([...own, ...replayed].map((part) => part.value)),
+    gradient,
+  };
 };
 
 /**
@@ -357,7 +368,13 @@ export const remember = (logits, scale = SCALE) => {
 export const newLearner = (points, captions) => {
   const none = () => ({ gamma: [0, 0], beta: [0, 0] });
   const { logits } = forward(points, captions, untrained());
-  return { weights: untrained(), first: none(), second: none(), steps: 0, kept: points.length ? remember(logits) : [] };
+  return {
+    weights: untrained(),
+    first: none(),
+    second: none(),
+    steps: 0,
+    kept: points.length ? remember(logits) : [],
+  };
 };
 
 /**

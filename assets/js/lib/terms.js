@@ -59,7 +59,8 @@ const wordFor = (text, term) => {
   word.tabIndex = 0;
   word.setAttribute("role", "note");
   word.textContent = text;
-  for (const event of ["pointerenter", "focus", "click"]) word.addEventListener(event, () => open(word, term));
+  for (const event of ["pointerenter", "focus", "click"])
+    word.addEventListener(event, () => open(word, term));
   for (const event of ["pointerleave", "blur"]) word.addEventListener(event, () => close(word));
   word.addEventListener("keydown", (event) => event.key === "Escape" && close(word));
   return word;

@@ -3,7 +3,7 @@
 
 import { explain, learn } from "../lib/terms.js";
 
-/** @param {{element: HTMLElement, props: {terms: import("../lib/terms.js").Term[]}}} page */
+/** @param {import("../part.js").Part<"primer">} part */
 export default function mount({ element, props }) {
   learn(props.terms);
   for (const section of element.querySelectorAll(".primer section")) explain(section);

@@ -8,7 +8,7 @@ import * as plane from "../lib/plane.js";
 import { ANGLES, CAPTIONS, PRESETS, presetNamed } from "../lib/plane_presets.js";
 import { explain } from "../lib/terms.js";
 import { answersView, endsView, historyView } from "./why/charts.js";
-import { h, s } from "./why/elements.js";
+import { h, s } from "../lib/dom.js";
 import { formulaView, rowView } from "./why/formula.js";
 import { LOSS_LOOKS, colourOf, shapeOf } from "./why/looks.js";
 import { planeView } from "./why/plane_view.js";
@@ -42,7 +42,7 @@ export function showPreset(name) {
   for (const apply of open) apply(name);
 }
 
-/** @param {{element: HTMLElement}} page */
+/** @param {import("../part.js").Part<"why">} part */
 export default function mount({ element }) {
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   /** @type {import("./why/scene.js").World} */
@@ -114,13 +114,17 @@ export default function mount({ element }) {
     preset = presetNamed(name);
     contenders = preset.sides.map((contender) => ({ ...contender }));
     const captions = plane.captionsAt(ANGLES);
-    const drawn = preset.counts ? plane.cloud(preset.counts, captions, preset.seed) : { points: [], labels: [] };
+    const drawn = preset.counts
+      ? plane.cloud(preset.counts, captions, preset.seed)
+      : { points: [], labels: [] };
     for (const [angle, distance, label] of preset.pictures ?? []) {
       drawn.points.push(plane.captionsAt([angle])[0].map((value) => distance * value));
       drawn.labels.push(label);
     }
     const batch = drawn.points.length;
-    const earlier = preset.earlier ? plane.cloud(preset.earlier, captions, preset.seed) : { points: [], labels: [] };
+    const earlier = preset.earlier
+      ? plane.cloud(preset.earlier, captions, preset.seed)
+      : { points: [], labels: [] };
     world = {
       points: [...drawn.points, ...earlier.points],
       labels: [...drawn.labels, ...earlier.labels],
@@ -128,7 +132,13 @@ export default function mount({ element }) {
       shift: preset.shift,
       angles: [...ANGLES],
     };
-    Object.assign(hand, { touched: null, pinned: preset.touch ?? null, caption: null, part: null, pinnedPart: null });
+    Object.assign(hand, {
+      touched: null,
+      pinned: preset.touch ?? null,
+      caption: null,
+      part: null,
+      pinnedPart: null,
+    });
     playing = false;
     restart();
     askEnds();
@@ -162,7 +172,8 @@ export default function mount({ element }) {
     renumber((kept) => (kept === place ? -1 : kept > place ? kept - 1 : kept));
     world.batch -= 1;
     hand.touched = null;
-    if (hand.pinned !== null) hand.pinned = hand.pinned === place ? null : hand.pinned - Number(hand.pinned > place);
+    if (hand.pinned !== null)
+      hand.pinned = hand.pinned === place ? null : hand.pinned - Number(hand.pinned > place);
     changed();
   };
 
@@ -259,17 +270,22 @@ export default function mount({ element }) {
       s("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, s("path", { d: path })),
       h("span", { text: name }),
     );
-  const PLAY = "M4 2v12l10-6z", PAUSE = "M4 2h3v12H4zM9 2h3v12H9z"; // prettier-ignore
+  const PLAY = "M4 2v12l10-6z",
+    PAUSE = "M4 2h3v12H4zM9 2h3v12H9z";
   const playButton = button("Play", PLAY, () => play(!playing));
   const stepButton = button("Step", "M3 2v12l7-6zM11 2h2.5v12H11z", () => {
     playing = false;
     takeStep();
     way = 1;
   });
-  const resetButton = button("Reset", "M8 2.5a5.5 5.5 0 1 0 5.2 7.3l-1.9-.6A3.5 3.5 0 1 1 8 4.5c.9 0 1.8.4 2.4 1L8.5 7.5H14V2l-2 2A5.5 5.5 0 0 0 8 2.5z", () => {
-    playing = false;
-    restart();
-  }); // prettier-ignore
+  const resetButton = button(
+    "Reset",
+    "M8 2.5a5.5 5.5 0 1 0 5.2 7.3l-1.9-.6A3.5 3.5 0 1 1 8 4.5c.9 0 1.8.4 2.4 1L8.5 7.5H14V2l-2 2A5.5 5.5 0 0 0 8 2.5z",
+    () => {
+      playing = false;
+      restart();
+    },
+  );
   const speedBox = h(
     "select",
     { "aria-label": "Speed", onchange: () => (speed = Number(speedBox.value)) },
@@ -296,7 +312,12 @@ export default function mount({ element }) {
   };
 
   const chips = PRESETS.map((one) =>
-    h("button", { type: "button", "data-preset": one.name, text: one.title, onclick: () => showPreset(one.name) }),
+    h("button", {
+      type: "button",
+      "data-preset": one.name,
+      text: one.title,
+      onclick: () => showPreset(one.name),
+    }),
   );
   const look = h("p", { class: "look", "aria-live": "polite" });
 
@@ -313,10 +334,22 @@ export default function mount({ element }) {
       h(
         "label",
         { title },
-        h("input", { type: "radio", name: "why-tool", value: name, checked: name === tool, onchange: () => (tool = String(name)), "aria-label": title }), // prettier-ignore
+        h("input", {
+          type: "radio",
+          name: "why-tool",
+          value: name,
+          checked: name === tool,
+          onchange: () => (tool = String(name)),
+          "aria-label": title,
+        }),
         label === null
           ? h("span", { text: title })
-          : s("svg", { viewBox: "-9 -9 18 18", "aria-hidden": "true" }, s("path", { d: shapeOf(Number(label)), style: `--c:${colourOf(Number(label))}` }), s("path", { class: "plus", d: "M3 6h5M5.5 3.5v5" })), // prettier-ignore
+          : s(
+              "svg",
+              { viewBox: "-9 -9 18 18", "aria-hidden": "true" },
+              s("path", { d: shapeOf(Number(label)), style: `--c:${colourOf(Number(label))}` }),
+              s("path", { class: "plus", d: "M3 6h5M5.5 3.5v5" }),
+            ),
       ),
     ),
   );
@@ -324,10 +357,15 @@ export default function mount({ element }) {
     h(
       "label",
       { class: `tick switch ${name}` },
-      h("input", { type: "checkbox", checked: show[name], "data-show": name, onchange: (/** @type {any} */ event) => {
-        show[name] = event.target.checked;
-        redraw();
-      } }), // prettier-ignore
+      h("input", {
+        type: "checkbox",
+        checked: show[name],
+        "data-show": name,
+        onchange: (/** @type {any} */ event) => {
+          show[name] = event.target.checked;
+          redraw();
+        },
+      }),
       h("i", { "aria-hidden": "true" }),
       text,
     );
@@ -335,11 +373,18 @@ export default function mount({ element }) {
   const sides = [0, 1].map((side) => {
     const selectBox = h(
       "select",
-      { "aria-label": side ? "Loss on the right" : "Loss on the left", onchange: () => choose(side, { loss: selectBox.value }) },
+      {
+        "aria-label": side ? "Loss on the right" : "Loss on the left",
+        onchange: () => choose(side, { loss: selectBox.value }),
+      },
       ...plane.LOSSES.map((name) => h("option", { value: name, text: LOSS_LOOKS[name].title })),
     );
     const tick = (/** @type {"diversity" | "memory"} */ name, /** @type {string} */ text) => {
-      const box = h("input", { type: "checkbox", "data-extra": name, onchange: () => choose(side, { [name]: box.checked }) });
+      const box = h("input", {
+        type: "checkbox",
+        "data-extra": name,
+        onchange: () => choose(side, { [name]: box.checked }),
+      });
       return { box, label: h("label", { class: "tick switch" }, box, text) };
     };
     const diversity = tick("diversity", "diversity bonus");
@@ -396,15 +441,40 @@ export default function mount({ element }) {
   const endsChart = endsView();
   const rowTitle = h("h3");
   const rowHelp = h("p", { class: "help" });
-  const row = h("section", { class: "row" }, rowTitle, h("div", { class: "tables" }, ...sides.map((one) => one.views.row.element)), rowHelp);
+  const row = h(
+    "section",
+    { class: "row" },
+    rowTitle,
+    h("div", { class: "tables" }, ...sides.map((one) => one.views.row.element)),
+    rowHelp,
+  );
   element.querySelector(".why")?.replaceChildren(
     h("div", { class: "chips", role: "group", "aria-label": "Situations" }, ...chips),
     look,
     h(
       "div",
       { class: "bar" },
-      h("div", { class: "transport", role: "group", "aria-label": "Training" }, playButton, stepButton, resetButton, speedBox),
-      h("div", { class: "shift" }, h("p", { class: "title" }, "Shift ", shiftValue, h("span", { text: "how hard the corruption pushes towards “a cat”" })), shiftBox, endsChart.element),
+      h(
+        "div",
+        { class: "transport", role: "group", "aria-label": "Training" },
+        playButton,
+        stepButton,
+        resetButton,
+        speedBox,
+      ),
+      h(
+        "div",
+        { class: "shift" },
+        h(
+          "p",
+          { class: "title" },
+          "Shift ",
+          shiftValue,
+          h("span", { text: "how hard the corruption pushes towards “a cat”" }),
+        ),
+        shiftBox,
+        endsChart.element,
+      ),
     ),
     h(
       "div",
@@ -433,7 +503,8 @@ export default function mount({ element }) {
     const seen = runs.map((run, side) =>
       lookAt(world, points, captions, contenders[side], between(run.before, run.after, way), part),
     );
-    const inBatch = (/** @type {number | null} */ place) => (place !== null && place < world.batch ? place : null);
+    const inBatch = (/** @type {number | null} */ place) =>
+      place !== null && place < world.batch ? place : null;
     /** @type {import("./why/scene.js").Scene} */
     const scene = {
       points,
@@ -456,8 +527,14 @@ export default function mount({ element }) {
       views.history.draw(scene, runs[side].past, STEPS);
       views.formula.draw(scene);
       const { past } = runs[side];
-      const [from, to] = [past[0].accuracy, past[past.length - 1].accuracy].map((share) => Math.round(100 * share));
-      const moved = Number.isNaN(from) ? "" : past.length > 1 ? `From ${from} to ${to} % correct. ` : `${from} % correct so far. `;
+      const [from, to] = [past[0].accuracy, past[past.length - 1].accuracy].map((share) =>
+        Math.round(100 * share),
+      );
+      const moved = Number.isNaN(from)
+        ? ""
+        : past.length > 1
+          ? `From ${from} to ${to} % correct. `
+          : `${from} % correct so far. `;
       against.textContent = `${moved}The next step carries ${seen[side].against} of ${world.batch} pictures against their own pull.`;
     });
     drawRow(scene);
@@ -495,7 +572,8 @@ export default function mount({ element }) {
     if (loss === "truth") return only(scene.labels[i]);
     if (loss === "hard") return only(plane.argmax(logits[i]));
     if (loss === "tent") return one.seen.probs[i];
-    if (loss === "text_to_image") return CAPTIONS.map((_, c) => plane.softmax(logits.map((other) => other[c]))[i]);
+    if (loss === "text_to_image")
+      return CAPTIONS.map((_, c) => plane.softmax(logits.map((other) => other[c]))[i]);
     return plane.underCounts(logits)[i];
   };
 

@@ -1,7 +1,8 @@
 // @ts-check
 /** Three small charts: answers by class, the way so far, and where a contender ends at each shift. */
 
-import { h, repeat, s } from "./elements.js";
+import { h, s } from "../../lib/dom.js";
+import { repeat } from "./repeat.js";
 import { CLASS_COLOURS, LOSS_LOOKS } from "./looks.js";
 import { CAPTIONS } from "../../lib/plane_presets.js";
 
@@ -11,7 +12,8 @@ const percent = (share) => (Number.isNaN(share) ? "–" : `${Math.round(100 * sh
 /** How many pictures answer each caption, with a mark at how many there are. */
 export const answersView = (/** @type {number} */ side) => {
   const rows = h("div", { class: "bars" });
-  const right = h("b", { class: "number" }), used = h("b", { class: "number" }); // prettier-ignore
+  const right = h("b", { class: "number" }),
+    used = h("b", { class: "number" });
   const gauge = h("i", { class: "gauge" }, h("i"));
   const element = h(
     "div",
@@ -28,7 +30,13 @@ export const answersView = (/** @type {number} */ side) => {
     used.textContent = one.classes.toFixed(1);
     gauge.firstElementChild.style.width = `${(100 * (one.classes - 1)) / (CAPTIONS.length - 1)}%`;
     repeat(rows, CAPTIONS.length, (c) =>
-      h("div", { style: `--c:${CLASS_COLOURS[c]}` }, h("span", { text: CAPTIONS[c] }), h("i", {}, h("i"), h("u")), h("b")),
+      h(
+        "div",
+        { style: `--c:${CLASS_COLOURS[c]}` },
+        h("span", { text: CAPTIONS[c] }),
+        h("i", {}, h("i"), h("u")),
+        h("b"),
+      ),
     );
     CAPTIONS.forEach((_, c) => {
       const [, bar, count] = rows.children[c].children;
@@ -37,7 +45,10 @@ export const answersView = (/** @type {number} */ side) => {
       bar.children[0].style.width = share(one.counts[c]);
       bar.children[1].style.left = share(real);
       count.textContent = String(one.counts[c]);
-      rows.children[c].classList.toggle("lit", now.caption === c || now.part === "frequency_penalty" || now.part === "prior_entropy");
+      rows.children[c].classList.toggle(
+        "lit",
+        now.caption === c || now.part === "frequency_penalty" || now.part === "prior_entropy",
+      );
     });
   };
   return { element, draw };
@@ -48,7 +59,8 @@ const ROOM = 126; // for its words
 
 /** Share right, and classes in use, at every step so far. */
 export const historyView = (/** @type {number} */ side, /** @type {() => void} */ resized) => {
-  const right = s("polyline", { class: "right" }), used = s("polyline", { class: "used" }); // prettier-ignore
+  const right = s("polyline", { class: "right" }),
+    used = s("polyline", { class: "used" });
   const marks = [s("text", { class: "name" }), s("text", { class: "name soft" })];
   const svg = s(
     "svg",
@@ -73,11 +85,16 @@ export const historyView = (/** @type {number} */ side, /** @type {() => void} *
     const line = (/** @type {(at: {accuracy: number, classes: number}) => number} */ of) =>
       past.map((at, k) => `${x(k).toFixed(1)},${y(of(at)).toFixed(1)}`).join(" ");
     const classes = (/** @type {{classes: number}} */ at) => (at.classes - 1) / (CAPTIONS.length - 1);
-    right.setAttribute("points", line((at) => at.accuracy || 0));
+    right.setAttribute(
+      "points",
+      line((at) => at.accuracy || 0),
+    );
     used.setAttribute("points", line(classes));
     const last = past[past.length - 1];
     const heights = [y(last.accuracy || 0), y(classes(last))];
-    if (Math.abs(heights[0] - heights[1]) < 15) heights[heights[0] <= heights[1] ? 1 : 0] = heights[0] <= heights[1] ? heights[0] + 15 : heights[1] + 15;
+    if (Math.abs(heights[0] - heights[1]) < 15)
+      heights[heights[0] <= heights[1] ? 1 : 0] =
+        heights[0] <= heights[1] ? heights[0] + 15 : heights[1] + 15;
     const low = Math.max(0, Math.max(...heights) - TALL);
     const words = [`${percent(last.accuracy)} correct`, `${last.classes.toFixed(1)} classes in use`];
     marks.forEach((mark, k) => {
@@ -93,14 +110,21 @@ export const historyView = (/** @type {number} */ side, /** @type {() => void} *
   return { element, draw };
 };
 
-const LONG = 1000, HIGH = 74; // of the chart under the slider // prettier-ignore
+const LONG = 1000,
+  HIGH = 74; // of the chart under the slider
 
 /** Accuracy at the end of 60 steps, for every shift, of both sides. */
 export const endsView = () => {
   const lines = [s("polyline"), s("polyline", { "stroke-dasharray": "7 5" })];
   const start = s("polyline", { class: "start" });
   const mark = s("line", { class: "now", y1: 0, y2: HIGH });
-  const svg = s("svg", { viewBox: `0 0 ${LONG} ${HIGH}`, preserveAspectRatio: "none", role: "img" }, start, mark, ...lines);
+  const svg = s(
+    "svg",
+    { viewBox: `0 0 ${LONG} ${HIGH}`, preserveAspectRatio: "none", role: "img" },
+    start,
+    mark,
+    ...lines,
+  );
   const key = h("p", { class: "key" });
   const element = h("div", { class: "ends" }, svg, key);
   /**
@@ -118,15 +142,29 @@ export const endsView = () => {
     mark.setAttribute("x1", String((LONG * shift) / most));
     mark.setAttribute("x2", String((LONG * shift) / most));
     const swatch = (/** @type {string} */ colour, /** @type {string} */ dash, /** @type {string} */ text) =>
-      h("span", {}, s("svg", { viewBox: "0 0 22 6", "aria-hidden": "true" }, s("path", { d: "M0 3H22", style: `--c:${colour}`, "stroke-dasharray": dash })), text);
+      h(
+        "span",
+        {},
+        s(
+          "svg",
+          { viewBox: "0 0 22 6", "aria-hidden": "true" },
+          s("path", { d: "M0 3H22", style: `--c:${colour}`, "stroke-dasharray": dash }),
+        ),
+        text,
+      );
     key.replaceChildren(
       "Accuracy after 60 steps, whatever the shift of these pictures:",
       swatch(LOSS_LOOKS[contenders[0].loss].colour, "", "left side"),
       swatch(LOSS_LOOKS[contenders[1].loss].colour, "7 4", "right side"),
       swatch("#8a919c", "2 3", "before any step"),
     );
-    const nearest = found.reduce((a, b) => (Math.abs(b.shift - shift) < Math.abs(a.shift - shift) ? b : a), found[0]);
-    const said = nearest ? ` At ${nearest.shift.toFixed(1)}: before ${percent(nearest.start)}, left side ${percent(nearest.ends[0])}, right side ${percent(nearest.ends[1])}.` : "";
+    const nearest = found.reduce(
+      (a, b) => (Math.abs(b.shift - shift) < Math.abs(a.shift - shift) ? b : a),
+      found[0],
+    );
+    const said = nearest
+      ? ` At ${nearest.shift.toFixed(1)}: before ${percent(nearest.start)}, left side ${percent(nearest.ends[0])}, right side ${percent(nearest.ends[1])}.`
+      : "";
     svg.setAttribute("aria-label", `Accuracy after 60 steps for each shift.${said}`);
   };
   return { element, draw };

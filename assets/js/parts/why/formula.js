@@ -1,7 +1,8 @@
 // @ts-check
 /** What a contender minimizes, written out: each part with its value, lit by what the hand touches. */
 
-import { h, repeat } from "./elements.js";
+import { h } from "../../lib/dom.js";
+import { repeat } from "./repeat.js";
 import { LOSS_LOOKS, PART_LOOKS } from "./looks.js";
 
 /** @param {number} value */
@@ -12,7 +13,15 @@ const written = (name) => {
   const [before, letter, index] = PART_LOOKS[name].formula;
   const rest = name === "frequency_penalty" ? [" log ", h("i", { text: "n" }), h("sub", { text: "c" })] : [];
   const close = name === "frequency_penalty" ? " )" : ")";
-  return h("span", { class: "math" }, before, h("i", { text: letter }), h("sub", { text: index }), ...rest, close);
+  return h(
+    "span",
+    { class: "math" },
+    before,
+    h("i", { text: letter }),
+    h("sub", { text: index }),
+    ...rest,
+    close,
+  );
 };
 
 /**
@@ -30,7 +39,13 @@ export const formulaView = (hand, side) => {
     const button = h(
       "button",
       { type: "button", class: "part", "data-part": name, "aria-pressed": "false" },
-      h("span", { class: "line" }, h("b", { class: "plus", text: place ? "+" : "loss =" }), half ? "½ " : null, written(name)),
+      h(
+        "span",
+        { class: "line" },
+        h("b", { class: "plus", text: place ? "+" : "loss =" }),
+        half ? "½ " : null,
+        written(name),
+      ),
       h("b", { class: "value" }),
       h("small", { text: PART_LOOKS[name].says }),
       h("i", { class: "strength" }),
@@ -55,15 +70,21 @@ export const formulaView = (hand, side) => {
       );
     }
     const touched = now.hovered;
-    const strengths = one.batch.map((part) => (touched === null ? 0 : Math.hypot(...part.gradient[touched]) * now.batch));
+    const strengths = one.batch.map((part) =>
+      touched === null ? 0 : Math.hypot(...part.gradient[touched]) * now.batch,
+    );
     const most = Math.max(...strengths);
     one.batch.forEach((part, k) => {
       const button = list.children[k];
       const value = touched !== null && part.each ? part.each[touched] : part.value;
       button.querySelector(".value").textContent = signed(value);
       button.style.setProperty("--strength", Math.min(1, strengths[k]).toFixed(3));
-      const counted = now.caption !== null && ["prior_entropy", "frequency_penalty", "hard_match"].includes(part.name);
-      const lit = now.part === part.name || counted || (touched !== null && strengths[k] > 1e-6 && strengths[k] === most);
+      const counted =
+        now.caption !== null && ["prior_entropy", "frequency_penalty", "hard_match"].includes(part.name);
+      const lit =
+        now.part === part.name ||
+        counted ||
+        (touched !== null && strengths[k] > 1e-6 && strengths[k] === most);
       button.classList.toggle("lit", lit);
       button.classList.toggle("of-one", touched !== null && Boolean(part.each));
       button.setAttribute("aria-pressed", String(now.part === part.name));
@@ -83,10 +104,19 @@ export const rowView = (/** @type {number} */ side) => {
   const caption = h("caption");
   const body = h("tbody");
   const titles = ["", "cosine", "score", "answer", "compared with", "pull on score", "own pull", "next step"];
-  const head = h("thead", {}, h("tr", {}, ...titles.map((text) => h(text ? "th" : "td", { text, scope: text ? "col" : null }))));
+  const head = h(
+    "thead",
+    {},
+    h("tr", {}, ...titles.map((text) => h(text ? "th" : "td", { text, scope: text ? "col" : null }))),
+  );
   const element = h(
     "div",
-    { class: "scroll", tabindex: 0, role: "region", "aria-label": side ? "The picture, right" : "The picture, left" },
+    {
+      class: "scroll",
+      tabindex: 0,
+      role: "region",
+      "aria-label": side ? "The picture, right" : "The picture, left",
+    },
     h("table", {}, caption, head, body),
   );
 
@@ -101,7 +131,9 @@ export const rowView = (/** @type {number} */ side) => {
       Math.abs(value) < 0.5 * 10 ** -digits ? "0" : (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
     const look = LOSS_LOOKS[one.contender.loss];
     caption.textContent = `${look.title}: compared with ${look.target}`;
-    repeat(body, names.length, () => h("tr", {}, h("th", { scope: "row" }), ...titles.slice(1).map(() => h("td"))));
+    repeat(body, names.length, () =>
+      h("tr", {}, h("th", { scope: "row" }), ...titles.slice(1).map(() => h("td"))),
+    );
     const logits = one.seen.logits[i];
     names.forEach((name, c) => {
       const cells = [

@@ -1,7 +1,8 @@
 // @ts-check
 /** The plane: captions as arrows on a circle, pictures as points where the trained weights put them. */
 
-import { s, h, repeat } from "./elements.js";
+import { s, h } from "../../lib/dom.js";
+import { repeat } from "./repeat.js";
 import { CLASS_COLOURS, colourOf, shapeOf } from "./looks.js";
 import { SCALE, argmax, captionsAt, softmax } from "../../lib/plane.js";
 import { CAPTIONS } from "../../lib/plane_presets.js";
@@ -48,8 +49,11 @@ const named = (label) => CAPTIONS[label] ?? "none of the three";
  * @param {number} side 0 or 1. @param {string} help Identifier of the help on keys.
  */
 export const planeView = (hand, side, help) => {
-  const captions = s("g"), rings = s("g"), rim = s("g", { class: "rim" }); // prettier-ignore
-  const arrows = s("g", { class: "steps" }), points = s("g"); // prettier-ignore
+  const captions = s("g"),
+    rings = s("g"),
+    rim = s("g", { class: "rim" });
+  const arrows = s("g", { class: "steps" }),
+    points = s("g");
   let reach = REACH; // farther when training carries pictures away
   const svg = s(
     "svg",
@@ -132,7 +136,8 @@ export const planeView = (hand, side, help) => {
     } else if (direction) {
       const caption = place - points.children.length;
       hand.turnCaption(caption, scene.angles[caption] - TURN * (direction[0] - direction[1]));
-    } else if (event.key === "PageDown" || event.key === "PageUp") goTo(place + (event.key === "PageDown" ? 1 : -1));
+    } else if (event.key === "PageDown" || event.key === "PageUp")
+      goTo(place + (event.key === "PageDown" ? 1 : -1));
     else if ((event.key === "Enter" || event.key === " ") && picture >= 0) hand.clickPicture(picture);
     else if ((event.key === "Delete" || event.key === "Backspace") && picture >= 0) {
       hand.removePicture(picture);
@@ -156,7 +161,11 @@ export const planeView = (hand, side, help) => {
       s("path", { class: "mark" }),
     );
     const index = () => Number(node.dataset.place);
-    draggable(node, (to) => hand.movePicture(index(), to, side), () => hand.clickPicture(index())); // prettier-ignore
+    draggable(
+      node,
+      (to) => hand.movePicture(index(), to, side),
+      () => hand.clickPicture(index()),
+    );
     node.addEventListener("pointerenter", () => hand.touch({ picture: index() }));
     node.addEventListener("pointerleave", () => hand.touch(null));
     node.addEventListener("focus", () => {
@@ -179,7 +188,8 @@ export const planeView = (hand, side, help) => {
       s("path", { class: "tip", d: "M0 0-13 5.5-10 0-13-5.5Z" }),
       s("text", { "text-anchor": "middle", text: CAPTIONS[place] }),
     );
-    const turn = (/** @type {number[]} */ to) => hand.turnCaption(place, (Math.atan2(to[1], to[0]) * 180) / Math.PI);
+    const turn = (/** @type {number[]} */ to) =>
+      hand.turnCaption(place, (Math.atan2(to[1], to[0]) * 180) / Math.PI);
     draggable(node, turn, () => {});
     node.addEventListener("pointerenter", () => hand.touch({ caption: place }));
     node.addEventListener("pointerleave", () => hand.touch(null));
@@ -202,7 +212,10 @@ export const planeView = (hand, side, help) => {
       element.style.setProperty("--directions", directions(now.captions));
     }
     reach = Math.max(REACH, ...seen.moved.map((u) => MARGIN * Math.max(Math.abs(u[0]), Math.abs(u[1]))));
-    svg.setAttribute("viewBox", [-reach, -reach, 2 * reach, 2 * reach].map((value) => (value * UNIT).toFixed(1)).join(" "));
+    svg.setAttribute(
+      "viewBox",
+      [-reach, -reach, 2 * reach, 2 * reach].map((value) => (value * UNIT).toFixed(1)).join(" "),
+    );
     const size = reach / REACH; // marks and words keep theirs
     repeat(rim, now.batch, () => s("circle", { r: 2.6 }));
     repeat(captions, now.captions.length, makeCaption);
@@ -210,9 +223,15 @@ export const planeView = (hand, side, help) => {
       const [stem, grip, tip, text] = captions.children[c].children;
       stem.setAttribute("d", `M0 0L${at(t[0] * 0.95, t[1] * 0.95)}`);
       grip.setAttribute("transform", `translate(${at(t[0], t[1])})`);
-      tip.setAttribute("transform", `translate(${at(t[0] * 1.04, t[1] * 1.04)}) rotate(${-now.angles[c]}) scale(${size})`);
+      tip.setAttribute(
+        "transform",
+        `translate(${at(t[0] * 1.04, t[1] * 1.04)}) rotate(${-now.angles[c]}) scale(${size})`,
+      );
       const away = 1 + 0.25 * size;
-      text.setAttribute("transform", `translate(${at(t[0] * away, t[1] * away)}) scale(${size}) translate(0 5)`);
+      text.setAttribute(
+        "transform",
+        `translate(${at(t[0] * away, t[1] * away)}) scale(${size}) translate(0 5)`,
+      );
       const answers = now.sides[side].counts[c];
       captions.children[c].setAttribute("aria-label", `Caption ${CAPTIONS[c]}, ${answers} answers`);
     });
@@ -235,13 +254,23 @@ export const planeView = (hand, side, help) => {
       const right = answer === now.labels[i];
       node.setAttribute("transform", where);
       node.setAttribute("style", `--c:${colourOf(now.labels[i])}`);
-      const state = [now.touched === i && "touched", now.sides[side].remembered.has(i) && "kept", !right && "wrong"];
+      const state = [
+        now.touched === i && "touched",
+        now.sides[side].remembered.has(i) && "kept",
+        !right && "wrong",
+      ];
       node.setAttribute("class", ["picture", ...state.filter(Boolean)].join(" "));
       node.lastElementChild.setAttribute("d", shapeOf(now.labels[i]));
       const tick = rim.children[i];
-      tick.setAttribute("transform", `translate(${at(seen.features[i][0], seen.features[i][1])}) scale(${size.toFixed(3)})`);
+      tick.setAttribute(
+        "transform",
+        `translate(${at(seen.features[i][0], seen.features[i][1])}) scale(${size.toFixed(3)})`,
+      );
       tick.setAttribute("style", `--c:${colourOf(now.labels[i])}`);
-      node.setAttribute("aria-label", `Picture ${i + 1}, ${named(now.labels[i])}, answered ${CAPTIONS[answer]}`);
+      node.setAttribute(
+        "aria-label",
+        `Picture ${i + 1}, ${named(now.labels[i])}, answered ${CAPTIONS[answer]}`,
+      );
       node.setAttribute("aria-pressed", String(now.pinned === i));
       if (now.show.step) {
         const ways = ahead.moved[i].map((value, k) => (value - u[k]) * STEPS);
@@ -249,7 +278,8 @@ export const planeView = (hand, side, help) => {
       }
     });
     const all = stops();
-    if (!all.some((node) => node.getAttribute("tabindex") === "0")) all[Math.min(focused, all.length - 1)]?.setAttribute("tabindex", "0"); // prettier-ignore
+    if (!all.some((node) => node.getAttribute("tabindex") === "0"))
+      all[Math.min(focused, all.length - 1)]?.setAttribute("tabindex", "0");
   };
   return { element, draw };
 };

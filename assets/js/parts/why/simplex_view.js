@@ -1,7 +1,8 @@
 // @ts-check
 /** The triangle of probabilities: a corner for each caption, and where every picture is pulled and carried. */
 
-import { h, repeat, s } from "./elements.js";
+import { h, s } from "../../lib/dom.js";
+import { repeat } from "./repeat.js";
 import { arrow } from "./plane_view.js";
 import { CLASS_COLOURS, colourOf, shapeOf } from "./looks.js";
 import { CAPTIONS } from "../../lib/plane_presets.js";
@@ -36,14 +37,18 @@ const reach = (change) => {
  * @param {number} side
  */
 export const simplexView = (hand, side) => {
-  const points = s("g"), pulls = s("g", { class: "pulls" }), steps = s("g", { class: "steps" }); // prettier-ignore
+  const points = s("g"),
+    pulls = s("g", { class: "pulls" }),
+    steps = s("g", { class: "steps" });
   const svg = s(
     "svg",
     { viewBox: `${-SIDE / 2 - 34} ${-TALL * (2 / 3) - 30} ${SIDE + 68} ${TALL + 62}`, role: "img" },
     s("path", { class: "triangle", d: `M${CORNERS.map((corner) => corner.join(" ")).join("L")}Z` }),
     s("path", {
       class: "border",
-      d: CORNERS.map((corner) => `M0 0L${(-corner[0] / 2).toFixed(1)} ${(-corner[1] / 2).toFixed(1)}`).join(""),
+      d: CORNERS.map((corner) => `M0 0L${(-corner[0] / 2).toFixed(1)} ${(-corner[1] / 2).toFixed(1)}`).join(
+        "",
+      ),
     }),
     ...CORNERS.map(([x, y], c) =>
       s("text", {
