@@ -56,8 +56,8 @@ export const PRESETS = [
     name: "parts",
     title: "Which part helps",
     look:
-      "TENT with one more term, a bonus for answers that spread over the classes, does not collapse either. So it is not " +
-      "the contrast alone that saves CLIPTTA. Switch the bonus off and on, left and right.",
+      "TENT with one more term, a bonus for answers that spread over the classes, does not collapse either. " +
+      "The contrast keeps them spread without it, too: here one of the two is enough. Switch each off and on.",
     shift: 1.4,
     seed: 6,
     counts: [10, 10, 10],

@@ -8,7 +8,7 @@ import * as plane from "../lib/plane.js";
 import { ANGLES, CAPTIONS, PRESETS, presetNamed } from "../lib/plane_presets.js";
 import { explain } from "../lib/terms.js";
 import { answersView, endsView, historyView } from "./why/charts.js";
-import { h, s } from "../lib/dom.js";
+import { find, h, s } from "../lib/dom.js";
 import { formulaView, rowView } from "./why/formula.js";
 import { LOSS_LOOKS, colourOf, shapeOf } from "./why/looks.js";
 import { planeView } from "./why/plane_view.js";
@@ -375,7 +375,8 @@ export default function mount({ element }) {
       "select",
       {
         "aria-label": side ? "Loss on the right" : "Loss on the left",
-        onchange: () => choose(side, { loss: selectBox.value }),
+        onchange: () =>
+          choose(side, { loss: /** @type {import("../lib/plane.js").LossName} */ (selectBox.value) }),
       },
       ...plane.LOSSES.map((name) => h("option", { value: name, text: LOSS_LOOKS[name].title })),
     );
@@ -448,7 +449,7 @@ export default function mount({ element }) {
     h("div", { class: "tables" }, ...sides.map((one) => one.views.row.element)),
     rowHelp,
   );
-  element.querySelector(".why")?.replaceChildren(
+  find(element, ".why").replaceChildren(
     h("div", { class: "chips", role: "group", "aria-label": "Situations" }, ...chips),
     look,
     h(
@@ -539,9 +540,9 @@ export default function mount({ element }) {
     });
     drawRow(scene);
     endsChart.draw(ends, MOST_SHIFT, world.shift, contenders);
-    playButton.querySelector("span").textContent = playing ? "Pause" : "Play";
+    find(playButton, "span").textContent = playing ? "Pause" : "Play";
     playButton.setAttribute("aria-label", playing ? "Pause" : "Play");
-    playButton.querySelector("path").setAttribute("d", playing ? PAUSE : PLAY);
+    find(playButton, "path", SVGPathElement).setAttribute("d", playing ? PAUSE : PLAY);
     element.dataset.steps = String(runs[0].after.steps);
   };
 

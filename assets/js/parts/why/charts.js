@@ -14,13 +14,13 @@ export const answersView = (/** @type {number} */ side) => {
   const rows = h("div", { class: "bars" });
   const right = h("b", { class: "number" }),
     used = h("b", { class: "number" });
-  const gauge = h("i", { class: "gauge" }, h("i"));
+  const filled = h("i");
   const element = h(
     "div",
     { class: "answers" },
     h("p", { class: "figure", "data-figure": "right" }, right, " correct"),
     h("p", { class: "figure", "data-figure": "classes" }, used, " classes in use"),
-    gauge,
+    h("i", { class: "gauge" }, filled),
     rows,
   );
   /** @param {import("./scene.js").Scene} now */
@@ -28,7 +28,7 @@ export const answersView = (/** @type {number} */ side) => {
     const one = now.sides[side];
     right.textContent = percent(one.accuracy);
     used.textContent = one.classes.toFixed(1);
-    gauge.firstElementChild.style.width = `${(100 * (one.classes - 1)) / (CAPTIONS.length - 1)}%`;
+    filled.style.width = `${(100 * (one.classes - 1)) / (CAPTIONS.length - 1)}%`;
     repeat(rows, CAPTIONS.length, (c) =>
       h(
         "div",
@@ -42,8 +42,8 @@ export const answersView = (/** @type {number} */ side) => {
       const [, bar, count] = rows.children[c].children;
       const real = now.labels.slice(0, now.batch).filter((label) => label === c).length;
       const share = (/** @type {number} */ n) => `${(100 * n) / Math.max(1, now.batch)}%`;
-      bar.children[0].style.width = share(one.counts[c]);
-      bar.children[1].style.left = share(real);
+      bar.children[0].setAttribute("style", `width:${share(one.counts[c])}`);
+      bar.children[1].setAttribute("style", `left:${share(real)}`);
       count.textContent = String(one.counts[c]);
       rows.children[c].classList.toggle(
         "lit",
@@ -61,21 +61,15 @@ const ROOM = 126; // for its words
 export const historyView = (/** @type {number} */ side, /** @type {() => void} */ resized) => {
   const right = s("polyline", { class: "right" }),
     used = s("polyline", { class: "used" });
+  const axis = s("path", { class: "axis" }),
+    many = s("text", { class: "step", x: 0, y: TALL + 15 });
   const marks = [s("text", { class: "name" }), s("text", { class: "name soft" })];
-  const svg = s(
-    "svg",
-    { height: TALL + 18, role: "img" },
-    s("path", { class: "axis" }),
-    used,
-    right,
-    ...marks,
-    s("text", { class: "step", x: 0, y: TALL + 15 }),
-  );
+  const svg = s("svg", { height: TALL + 18, role: "img" }, axis, used, right, ...marks, many);
   const element = h("div", { class: "history" }, svg);
   let wide = 0;
   new ResizeObserver(() => {
     wide = element.clientWidth - ROOM;
-    svg.firstElementChild.setAttribute("d", `M0 4H${wide}M0 ${TALL}H${wide}`);
+    axis.setAttribute("d", `M0 4H${wide}M0 ${TALL}H${wide}`);
     resized();
   }).observe(element);
   /** @param {import("./scene.js").Scene} now @param {{accuracy: number, classes: number}[]} past @param {number} steps */
@@ -102,9 +96,8 @@ export const historyView = (/** @type {number} */ side, /** @type {() => void} *
       mark.setAttribute("y", (heights[k] - low + 4).toFixed(1));
       mark.textContent = words[k];
     });
-    const many = past.length - 1;
-    svg.lastElementChild.textContent = `step ${many}`;
-    svg.setAttribute("aria-label", `After ${many} steps: ${words.join(", ")}.`);
+    many.textContent = `step ${past.length - 1}`;
+    svg.setAttribute("aria-label", `After ${past.length - 1} steps: ${words.join(", ")}.`);
     element.style.setProperty("--c", LOSS_LOOKS[now.sides[side].contender.loss].colour);
   };
   return { element, draw };

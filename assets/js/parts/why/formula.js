@@ -1,7 +1,7 @@
 // @ts-check
 /** What a contender minimizes, written out: each part with its value, lit by what the hand touches. */
 
-import { h } from "../../lib/dom.js";
+import { find, h } from "../../lib/dom.js";
 import { repeat } from "./repeat.js";
 import { LOSS_LOOKS, PART_LOOKS } from "./looks.js";
 
@@ -77,8 +77,8 @@ export const formulaView = (hand, side) => {
     one.batch.forEach((part, k) => {
       const button = list.children[k];
       const value = touched !== null && part.each ? part.each[touched] : part.value;
-      button.querySelector(".value").textContent = signed(value);
-      button.style.setProperty("--strength", Math.min(1, strengths[k]).toFixed(3));
+      find(button, ".value").textContent = signed(value);
+      button.setAttribute("style", `--strength:${Math.min(1, strengths[k]).toFixed(3)}`);
       const counted =
         now.caption !== null && ["prior_entropy", "frequency_penalty", "hard_match"].includes(part.name);
       const lit =

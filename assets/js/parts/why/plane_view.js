@@ -108,7 +108,7 @@ export const planeView = (hand, side, help) => {
     });
   };
 
-  const stops = () => [...points.children, ...captions.children];
+  const stops = () => /** @type {SVGGElement[]} */ ([...points.children, ...captions.children]);
   /** @param {number} place */
   const goTo = (place) => {
     const all = stops();
@@ -246,7 +246,7 @@ export const planeView = (hand, side, help) => {
         ring.setAttribute("transform", where);
         ring.setAttribute("class", now.sides[side].remembered.has(i) ? "earlier kept" : "earlier");
         ring.setAttribute("style", `--c:${colourOf(now.labels[i])}`);
-        ring.lastElementChild.setAttribute("d", shapeOf(now.labels[i]));
+        ring.children[1].setAttribute("d", shapeOf(now.labels[i]));
         return;
       }
       const node = points.children[i];
@@ -260,7 +260,7 @@ export const planeView = (hand, side, help) => {
         !right && "wrong",
       ];
       node.setAttribute("class", ["picture", ...state.filter(Boolean)].join(" "));
-      node.lastElementChild.setAttribute("d", shapeOf(now.labels[i]));
+      node.children[1].setAttribute("d", shapeOf(now.labels[i]));
       const tick = rim.children[i];
       tick.setAttribute(
         "transform",
