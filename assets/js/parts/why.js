@@ -14,6 +14,7 @@ import { LOSS_LOOKS, colourOf, shapeOf } from "./why/looks.js";
 import { planeView } from "./why/plane_view.js";
 import { between, lookAt, placed } from "./why/scene.js";
 import { simplexView } from "./why/simplex_view.js";
+import { put, say } from "./why/update.js";
 
 /** @typedef {import("../lib/plane.js").Contender} Contender */
 /** @typedef {import("../lib/plane.js").Learner} Learner */
@@ -536,13 +537,16 @@ export default function mount({ element }) {
         : past.length > 1
           ? `From ${from} to ${to} % correct. `
           : `${from} % correct so far. `;
-      against.textContent = `${moved}The next step carries ${seen[side].against} of ${world.batch} pictures against their own pull.`;
+      say(
+        against,
+        `${moved}The next step carries ${seen[side].against} of ${world.batch} pictures against their own pull.`,
+      );
     });
     drawRow(scene);
     endsChart.draw(ends, MOST_SHIFT, world.shift, contenders);
-    find(playButton, "span").textContent = playing ? "Pause" : "Play";
-    playButton.setAttribute("aria-label", playing ? "Pause" : "Play");
-    find(playButton, "path", SVGPathElement).setAttribute("d", playing ? PAUSE : PLAY);
+    say(find(playButton, "span"), playing ? "Pause" : "Play");
+    put(playButton, "aria-label", playing ? "Pause" : "Play");
+    put(find(playButton, "path", SVGPathElement), "d", playing ? PAUSE : PLAY);
     element.dataset.steps = String(runs[0].after.steps);
   };
 
@@ -551,14 +555,16 @@ export default function mount({ element }) {
     const i = scene.touched;
     row.classList.toggle("empty", i === null);
     if (i === null) {
-      rowTitle.textContent = "One picture in numbers";
-      rowHelp.textContent = "Point at a picture, or press it to keep its numbers here.";
+      say(rowTitle, "One picture in numbers");
+      say(rowHelp, "Point at a picture, or press it to keep its numbers here.");
       return;
     }
-    rowTitle.textContent = `Picture ${i + 1}: ${CAPTIONS[scene.labels[i]] ?? "none of the three"}`;
-    rowHelp.textContent =
+    say(rowTitle, `Picture ${i + 1}: ${CAPTIONS[scene.labels[i]] ?? "none of the three"}`);
+    say(
+      rowHelp,
       "Pull on score: minus the gradient of its loss. Own pull: which way its answer would go if it could follow that alone. Next " +
-      "step: which way it does go, as all pictures pull on the same weights; in percentage points.";
+        "step: which way it does go, as all pictures pull on the same weights; in percentage points.",
+    );
     scene.sides.forEach((one, side) => {
       const target = targetOf(one, i, scene);
       sides[side].views.row.draw(scene, CAPTIONS, target, plane.SCALE);

@@ -33,7 +33,11 @@ def places(page, side="left"):
 
 
 def arrow_of(page, place, kind="pulls", side="left"):
-    return page.locator(f"{SIDES[side]} .simplex .{kind} path").nth(place).get_attribute("d")
+    """A picture’s arrow on the triangle, in the path of the one under the pointer or of the others."""
+    paths = page.locator(f"{SIDES[side]} .simplex .{kind} path").evaluate_all(
+        "paths => paths.map((path) => path.getAttribute('d').split('\\n'))"
+    )
+    return next((lines[place] for lines in paths if place < len(lines) and lines[place]), "")
 
 
 def figure(page, name, side="left"):

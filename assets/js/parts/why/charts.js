@@ -2,7 +2,7 @@
 /** Three small charts: answers by class, the way so far, and where a contender ends at each shift. */
 
 import { h, s } from "../../lib/dom.js";
-import { repeat } from "./repeat.js";
+import { put, repeat, say } from "./update.js";
 import { CLASS_COLOURS, LOSS_LOOKS } from "./looks.js";
 import { CAPTIONS } from "../../lib/plane_presets.js";
 
@@ -26,8 +26,8 @@ export const answersView = (/** @type {number} */ side) => {
   /** @param {import("./scene.js").Scene} now */
   const draw = (now) => {
     const one = now.sides[side];
-    right.textContent = percent(one.accuracy);
-    used.textContent = one.classes.toFixed(1);
+    say(right, percent(one.accuracy));
+    say(used, one.classes.toFixed(1));
     filled.style.width = `${(100 * (one.classes - 1)) / (CAPTIONS.length - 1)}%`;
     repeat(rows, CAPTIONS.length, (c) =>
       h(
@@ -42,9 +42,9 @@ export const answersView = (/** @type {number} */ side) => {
       const [, bar, count] = rows.children[c].children;
       const real = now.labels.slice(0, now.batch).filter((label) => label === c).length;
       const share = (/** @type {number} */ n) => `${(100 * n) / Math.max(1, now.batch)}%`;
-      bar.children[0].setAttribute("style", `width:${share(one.counts[c])}`);
-      bar.children[1].setAttribute("style", `left:${share(real)}`);
-      count.textContent = String(one.counts[c]);
+      put(bar.children[0], "style", `width:${share(one.counts[c])}`);
+      put(bar.children[1], "style", `left:${share(real)}`);
+      say(count, String(one.counts[c]));
       rows.children[c].classList.toggle(
         "lit",
         now.caption === c || now.part === "frequency_penalty" || now.part === "prior_entropy",
@@ -69,7 +69,7 @@ export const historyView = (/** @type {number} */ side, /** @type {() => void} *
   let wide = 0;
   new ResizeObserver(() => {
     wide = element.clientWidth - ROOM;
-    axis.setAttribute("d", `M0 4H${wide}M0 ${TALL}H${wide}`);
+    put(axis, "d", `M0 4H${wide}M0 ${TALL}H${wide}`);
     resized();
   }).observe(element);
   /** @param {import("./scene.js").Scene} now @param {{accuracy: number, classes: number}[]} past @param {number} steps */
@@ -79,11 +79,12 @@ export const historyView = (/** @type {number} */ side, /** @type {() => void} *
     const line = (/** @type {(at: {accuracy: number, classes: number}) => number} */ of) =>
       past.map((at, k) => `${x(k).toFixed(1)},${y(of(at)).toFixed(1)}`).join(" ");
     const classes = (/** @type {{classes: number}} */ at) => (at.classes - 1) / (CAPTIONS.length - 1);
-    right.setAttribute(
+    put(
+      right,
       "points",
       line((at) => at.accuracy || 0),
     );
-    used.setAttribute("points", line(classes));
+    put(used, "points", line(classes));
     const last = past[past.length - 1];
     const heights = [y(last.accuracy || 0), y(classes(last))];
     if (Math.abs(heights[0] - heights[1]) < 15)
@@ -92,12 +93,12 @@ export const historyView = (/** @type {number} */ side, /** @type {() => void} *
     const low = Math.max(0, Math.max(...heights) - TALL);
     const words = [`${percent(last.accuracy)} correct`, `${last.classes.toFixed(1)} classes in use`];
     marks.forEach((mark, k) => {
-      mark.setAttribute("x", (x(past.length - 1) + 8).toFixed(1));
-      mark.setAttribute("y", (heights[k] - low + 4).toFixed(1));
-      mark.textContent = words[k];
+      put(mark, "x", (x(past.length - 1) + 8).toFixed(1));
+      put(mark, "y", (heights[k] - low + 4).toFixed(1));
+      say(mark, words[k]);
     });
-    many.textContent = `step ${past.length - 1}`;
-    svg.setAttribute("aria-label", `After ${past.length - 1} steps: ${words.join(", ")}.`);
+    say(many, `step ${past.length - 1}`);
+    put(svg, "aria-label", `After ${past.length - 1} steps: ${words.join(", ")}.`);
     element.style.setProperty("--c", LOSS_LOOKS[now.sides[side].contender.loss].colour);
   };
   return { element, draw };
@@ -120,6 +121,7 @@ export const endsView = () => {
   );
   const key = h("p", { class: "key" });
   const element = h("div", { class: "ends" }, svg, key);
+  let keyed = "";
   /**
    * @param {{shift: number, start: number, ends: number[]}[]} found @param {number} most Largest shift. @param {number} shift
    * @param {import("../../lib/plane.js").Contender[]} contenders
@@ -127,13 +129,21 @@ export const endsView = () => {
   const draw = (found, most, shift, contenders) => {
     const point = (/** @type {number} */ at, /** @type {number} */ share) =>
       `${((LONG * at) / most).toFixed(1)},${(2 + (HIGH - 4) * (1 - (share || 0))).toFixed(1)}`;
-    start.setAttribute("points", found.map((one) => point(one.shift, one.start)).join(" "));
+    put(start, "points", found.map((one) => point(one.shift, one.start)).join(" "));
     lines.forEach((line, side) => {
-      line.setAttribute("points", found.map((one) => point(one.shift, one.ends[side])).join(" "));
-      line.setAttribute("style", `--c:${LOSS_LOOKS[contenders[side].loss].colour}`);
+      put(line, "points", found.map((one) => point(one.shift, one.ends[side])).join(" "));
+      put(line, "style", `--c:${LOSS_LOOKS[contenders[side].loss].colour}`);
     });
-    mark.setAttribute("x1", String((LONG * shift) / most));
-    mark.setAttribute("x2", String((LONG * shift) / most));
+    put(mark, "x1", String((LONG * shift) / most));
+    put(mark, "x2", String((LONG * shift) / most));
+    const nearest = found.reduce(
+      (a, b) => (Math.abs(b.shift - shift) < Math.abs(a.shift - shift) ? b : a),
+      found[0],
+    );
+    const said = nearest
+      ? ` At ${nearest.shift.toFixed(1)}: before ${percent(nearest.start)}, left side ${percent(nearest.ends[0])}, right side ${percent(nearest.ends[1])}.`
+      : "";
+    put(svg, "aria-label", `Accuracy after 60 steps for each shift.${said}`);
     const swatch = (/** @type {string} */ colour, /** @type {string} */ dash, /** @type {string} */ text) =>
       h(
         "span",
@@ -145,20 +155,15 @@ export const endsView = () => {
         ),
         text,
       );
+    const colours = contenders.map((one) => LOSS_LOOKS[one.loss].colour);
+    if (colours.join() === keyed) return;
+    keyed = colours.join();
     key.replaceChildren(
       "Accuracy after 60 steps, whatever the shift of these pictures:",
-      swatch(LOSS_LOOKS[contenders[0].loss].colour, "", "left side"),
-      swatch(LOSS_LOOKS[contenders[1].loss].colour, "7 4", "right side"),
+      swatch(colours[0], "", "left side"),
+      swatch(colours[1], "7 4", "right side"),
       swatch("#8a919c", "2 3", "before any step"),
     );
-    const nearest = found.reduce(
-      (a, b) => (Math.abs(b.shift - shift) < Math.abs(a.shift - shift) ? b : a),
-      found[0],
-    );
-    const said = nearest
-      ? ` At ${nearest.shift.toFixed(1)}: before ${percent(nearest.start)}, left side ${percent(nearest.ends[0])}, right side ${percent(nearest.ends[1])}.`
-      : "";
-    svg.setAttribute("aria-label", `Accuracy after 60 steps for each shift.${said}`);
   };
   return { element, draw };
 };

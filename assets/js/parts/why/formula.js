@@ -2,7 +2,7 @@
 /** What a contender minimizes, written out: each part with its value, lit by what the hand touches. */
 
 import { find, h } from "../../lib/dom.js";
-import { repeat } from "./repeat.js";
+import { put, repeat, say } from "./update.js";
 import { LOSS_LOOKS, PART_LOOKS } from "./looks.js";
 
 /** @param {number} value */
@@ -62,7 +62,7 @@ export const formulaView = (hand, side) => {
     const key = [one.contender.loss, ...one.batch.map((part) => part.name)].join();
     if (key !== shown) {
       shown = key;
-      says.textContent = LOSS_LOOKS[one.contender.loss].says;
+      say(says, LOSS_LOOKS[one.contender.loss].says);
       list.replaceChildren(
         ...one.batch.map((part, k) =>
           makePart(part.name, k, one.contender.loss === "symmetric" && part.name !== "diversity"),
@@ -77,8 +77,8 @@ export const formulaView = (hand, side) => {
     one.batch.forEach((part, k) => {
       const button = list.children[k];
       const value = touched !== null && part.each ? part.each[touched] : part.value;
-      find(button, ".value").textContent = signed(value);
-      button.setAttribute("style", `--strength:${Math.min(1, strengths[k]).toFixed(3)}`);
+      say(find(button, ".value"), signed(value));
+      put(button, "style", `--strength:${Math.min(1, strengths[k]).toFixed(3)}`);
       const counted =
         now.caption !== null && ["prior_entropy", "frequency_penalty", "hard_match"].includes(part.name);
       const lit =
@@ -87,13 +87,13 @@ export const formulaView = (hand, side) => {
         (touched !== null && strengths[k] > 1e-6 && strengths[k] === most);
       button.classList.toggle("lit", lit);
       button.classList.toggle("of-one", touched !== null && Boolean(part.each));
-      button.setAttribute("aria-pressed", String(now.part === part.name));
+      put(button, "aria-pressed", String(now.part === part.name));
     });
     const kept = one.remembered.size;
     memory.hidden = !one.contender.memory;
     if (one.contender.memory) {
       const value = one.memory.reduce((sum, part) => sum + part.value, 0);
-      memory.textContent = `+ the same over the memory’s ${kept} pictures (dark rings): ${signed(value)}`;
+      say(memory, `+ the same over the memory’s ${kept} pictures (dark rings): ${signed(value)}`);
     }
   };
   return { element, draw };
@@ -130,7 +130,7 @@ export const rowView = (/** @type {number} */ side) => {
     const way = (/** @type {number} */ value, digits = 2) =>
       Math.abs(value) < 0.5 * 10 ** -digits ? "0" : (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
     const look = LOSS_LOOKS[one.contender.loss];
-    caption.textContent = `${look.title}: compared with ${look.target}`;
+    say(caption, `${look.title}: compared with ${look.target}`);
     repeat(body, names.length, () =>
       h("tr", {}, h("th", { scope: "row" }), ...titles.slice(1).map(() => h("td"))),
     );
@@ -148,7 +148,7 @@ export const rowView = (/** @type {number} */ side) => {
       ];
       cells.forEach((text, k) => {
         const cell = body.children[c].children[k];
-        cell.textContent = text;
+        say(cell, text);
         if (k > 4) cell.className = text.startsWith("+") ? "up" : text.startsWith("−") ? "down" : "";
       });
       body.children[c].classList.toggle("answered", logits[c] === Math.max(...logits));

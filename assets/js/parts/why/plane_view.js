@@ -2,7 +2,8 @@
 /** The plane: captions as arrows on a circle, pictures as points where the trained weights put them. */
 
 import { s, h } from "../../lib/dom.js";
-import { repeat } from "./repeat.js";
+import { arrowLayer } from "./arrows.js";
+import { put, repeat } from "./update.js";
 import { CLASS_COLOURS, colourOf, shapeOf } from "./looks.js";
 import { SCALE, argmax, captionsAt, softmax } from "../../lib/plane.js";
 import { CAPTIONS } from "../../lib/plane_presets.js";
@@ -52,7 +53,7 @@ export const planeView = (hand, side, help) => {
   const captions = s("g"),
     rings = s("g"),
     rim = s("g", { class: "rim" });
-  const arrows = s("g", { class: "steps" }),
+  const arrows = arrowLayer("steps"),
     points = s("g");
   let reach = REACH; // farther when training carries pictures away
   const svg = s(
@@ -65,7 +66,7 @@ export const planeView = (hand, side, help) => {
     s("path", { class: "axis", d: "M-1000 0H1000M0-1000V1000" }),
     s("circle", { class: "circle", r: UNIT }),
     rim,
-    arrows,
+    arrows.element,
     rings,
     captions,
     points,
@@ -212,86 +213,70 @@ export const planeView = (hand, side, help) => {
       element.style.setProperty("--directions", directions(now.captions));
     }
     reach = Math.max(REACH, ...seen.moved.map((u) => MARGIN * Math.max(Math.abs(u[0]), Math.abs(u[1]))));
-    svg.setAttribute(
+    put(
+      svg,
       "viewBox",
       [-reach, -reach, 2 * reach, 2 * reach].map((value) => (value * UNIT).toFixed(1)).join(" "),
     );
     const size = reach / REACH; // marks and words keep theirs
-    repeat(rim, now.batch, () => s("circle", { r: 2.6 }));
+    repeat(rim, CLASS_COLOURS.length, (c) => s("path", { style: `--c:${CLASS_COLOURS.at(c)}` }));
+    CLASS_COLOURS.forEach((_, c) => {
+      const here = seen.features
+        .slice(0, now.batch)
+        .filter((_, i) => colourOf(now.labels[i]) === CLASS_COLOURS[c]);
+      put(rim.children[c], "d", here.map((z) => `M${at(z[0], z[1])}h.01`).join(""));
+    });
     repeat(captions, now.captions.length, makeCaption);
     now.captions.forEach((t, c) => {
       const [stem, grip, tip, text] = captions.children[c].children;
-      stem.setAttribute("d", `M0 0L${at(t[0] * 0.95, t[1] * 0.95)}`);
-      grip.setAttribute("transform", `translate(${at(t[0], t[1])})`);
-      tip.setAttribute(
+      put(stem, "d", `M0 0L${at(t[0] * 0.95, t[1] * 0.95)}`);
+      put(grip, "transform", `translate(${at(t[0], t[1])})`);
+      put(
+        tip,
         "transform",
         `translate(${at(t[0] * 1.04, t[1] * 1.04)}) rotate(${-now.angles[c]}) scale(${size})`,
       );
       const away = 1 + 0.25 * size;
-      text.setAttribute(
-        "transform",
-        `translate(${at(t[0] * away, t[1] * away)}) scale(${size}) translate(0 5)`,
-      );
+      put(text, "transform", `translate(${at(t[0] * away, t[1] * away)}) scale(${size}) translate(0 5)`);
       const answers = now.sides[side].counts[c];
-      captions.children[c].setAttribute("aria-label", `Caption ${CAPTIONS[c]}, ${answers} answers`);
+      put(captions.children[c], "aria-label", `Caption ${CAPTIONS[c]}, ${answers} answers`);
     });
     repeat(points, now.batch, makePoint);
-    repeat(arrows, now.show.step ? now.batch : 0, () => s("path"));
     repeat(rings, seen.moved.length - now.batch, () => s("g", {}, s("circle", { r: 7.5 }), s("path")));
     seen.moved.forEach((u, i) => {
       const [x, y] = u;
       const where = `translate(${at(x, y)}) scale(${size.toFixed(3)})`;
       if (i >= now.batch) {
         const ring = rings.children[i - now.batch];
-        ring.setAttribute("transform", where);
-        ring.setAttribute("class", now.sides[side].remembered.has(i) ? "earlier kept" : "earlier");
-        ring.setAttribute("style", `--c:${colourOf(now.labels[i])}`);
-        ring.children[1].setAttribute("d", shapeOf(now.labels[i]));
+        put(ring, "transform", where);
+        put(ring, "class", now.sides[side].remembered.has(i) ? "earlier kept" : "earlier");
+        put(ring, "style", `--c:${colourOf(now.labels[i])}`);
+        put(ring.children[1], "d", shapeOf(now.labels[i]));
         return;
       }
       const node = points.children[i];
       const answer = argmax(seen.logits[i]);
       const right = answer === now.labels[i];
-      node.setAttribute("transform", where);
-      node.setAttribute("style", `--c:${colourOf(now.labels[i])}`);
+      put(node, "transform", where);
+      put(node, "style", `--c:${colourOf(now.labels[i])}`);
       const state = [
         now.touched === i && "touched",
         now.sides[side].remembered.has(i) && "kept",
         !right && "wrong",
       ];
-      node.setAttribute("class", ["picture", ...state.filter(Boolean)].join(" "));
-      node.children[1].setAttribute("d", shapeOf(now.labels[i]));
-      const tick = rim.children[i];
-      tick.setAttribute(
-        "transform",
-        `translate(${at(seen.features[i][0], seen.features[i][1])}) scale(${size.toFixed(3)})`,
-      );
-      tick.setAttribute("style", `--c:${colourOf(now.labels[i])}`);
-      node.setAttribute(
-        "aria-label",
-        `Picture ${i + 1}, ${named(now.labels[i])}, answered ${CAPTIONS[answer]}`,
-      );
-      node.setAttribute("aria-pressed", String(now.pinned === i));
-      if (now.show.step) {
-        const ways = ahead.moved[i].map((value, k) => (value - u[k]) * STEPS);
-        arrows.children[i].setAttribute("d", arrow(x * UNIT, -y * UNIT, ways[0] * UNIT, -ways[1] * UNIT));
-      }
+      put(node, "class", ["picture", ...state.filter(Boolean)].join(" "));
+      put(node.children[1], "d", shapeOf(now.labels[i]));
+      put(node, "aria-label", `Picture ${i + 1}, ${named(now.labels[i])}, answered ${CAPTIONS[answer]}`);
+      put(node, "aria-pressed", String(now.pinned === i));
     });
+    const ways = seen.moved.slice(0, now.show.step ? now.batch : 0).map((u, i) => ({
+      from: [u[0] * UNIT, -u[1] * UNIT],
+      way: [0, 1].map((k) => (ahead.moved[i][k] - u[k]) * STEPS * UNIT * (k ? -1 : 1)),
+    }));
+    arrows.draw(ways, now.hovered);
     const all = stops();
     if (!all.some((node) => node.getAttribute("tabindex") === "0"))
-      all[Math.min(focused, all.length - 1)]?.setAttribute("tabindex", "0");
+      put(all[Math.min(focused, all.length - 1)], "tabindex", "0");
   };
   return { element, draw };
-};
-
-/** An arrow as a path; nothing where it is too short to have a direction. @param {number} x @param {number} y @param {number} dx @param {number} dy */
-export const arrow = (x, y, dx, dy) => {
-  const length = Math.hypot(dx, dy);
-  if (length < 1) return "";
-  const head = Math.min(6, length * 0.6);
-  const [ux, uy] = [dx / length, dy / length];
-  const [ex, ey] = [x + dx, y + dy];
-  const wing = (/** @type {number} */ sign) =>
-    `${(ex - head * ux - sign * head * 0.5 * uy).toFixed(1)} ${(ey - head * uy + sign * head * 0.5 * ux).toFixed(1)}`;
-  return `M${x.toFixed(1)} ${y.toFixed(1)}L${ex.toFixed(1)} ${ey.toFixed(1)}M${wing(1)}L${ex.toFixed(1)} ${ey.toFixed(1)}L${wing(-1)}`;
 };

@@ -2,8 +2,8 @@
 /** The triangle of probabilities: a corner for each caption, and where every picture is pulled and carried. */
 
 import { h, s } from "../../lib/dom.js";
-import { repeat } from "./repeat.js";
-import { arrow } from "./plane_view.js";
+import { put, repeat } from "./update.js";
+import { arrowLayer } from "./arrows.js";
 import { CLASS_COLOURS, colourOf, shapeOf } from "./looks.js";
 import { CAPTIONS } from "../../lib/plane_presets.js";
 
@@ -38,8 +38,8 @@ const reach = (change) => {
  */
 export const simplexView = (hand, side) => {
   const points = s("g"),
-    pulls = s("g", { class: "pulls" }),
-    steps = s("g", { class: "steps" });
+    pulls = arrowLayer("pulls"),
+    steps = arrowLayer("steps");
   const svg = s(
     "svg",
     { viewBox: `${-SIDE / 2 - 34} ${-TALL * (2 / 3) - 30} ${SIDE + 68} ${TALL + 62}`, role: "img" },
@@ -61,8 +61,8 @@ export const simplexView = (hand, side) => {
       }),
     ),
     points,
-    steps,
-    pulls,
+    steps.element,
+    pulls.element,
   );
   const element = h("div", { class: "simplex" }, svg);
 
@@ -79,29 +79,21 @@ export const simplexView = (hand, side) => {
   const draw = (now) => {
     const one = now.sides[side];
     repeat(points, now.batch, makePoint);
-    repeat(pulls, now.show.pull ? now.batch : 0, () => s("path"));
-    repeat(steps, now.show.step ? now.batch : 0, () => s("path"));
+    const from = one.seen.probs.slice(0, now.batch).map(onTriangle);
     for (let i = 0; i < now.batch; i++) {
-      const [x, y] = onTriangle(one.seen.probs[i]);
+      const [x, y] = from[i];
       const mark = points.children[i];
-      mark.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(0.8)`);
-      mark.setAttribute("d", shapeOf(now.labels[i]));
-      mark.setAttribute("style", `--c:${colourOf(now.labels[i])}`);
-      mark.setAttribute("class", now.touched === i ? "mark touched" : "mark");
-      const dim = now.hovered !== null && now.hovered !== i ? "dim" : "";
-      if (now.show.pull) {
-        const [dx, dy] = reach(one.pulls[i]);
-        pulls.children[i].setAttribute("d", arrow(x, y, dx, dy));
-        pulls.children[i].setAttribute("class", dim);
-      }
-      if (now.show.step) {
-        const [dx, dy] = reach(one.carried[i]);
-        steps.children[i].setAttribute("d", arrow(x, y, dx, dy));
-        steps.children[i].setAttribute("class", dim);
-      }
+      put(mark, "transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(0.8)`);
+      put(mark, "d", shapeOf(now.labels[i]));
+      put(mark, "style", `--c:${colourOf(now.labels[i])}`);
+      put(mark, "class", now.touched === i ? "mark touched" : "mark");
     }
+    const arrows = (/** @type {boolean} */ shown, /** @type {number[][]} */ changes) =>
+      shown ? from.map((here, i) => ({ from: here, way: reach(changes[i]) })) : [];
+    pulls.draw(arrows(now.show.pull, one.pulls), now.hovered);
+    steps.draw(arrows(now.show.step, one.carried), now.hovered);
     const said = now.captions.map((_, c) => `${one.counts[c]} answer ${CAPTIONS[c]}`).join(", ");
-    svg.setAttribute("aria-label", `Probabilities of ${now.batch} pictures on a triangle: ${said}.`);
+    put(svg, "aria-label", `Probabilities of ${now.batch} pictures on a triangle: ${said}.`);
   };
   return { element, draw };
 };
