@@ -22,15 +22,16 @@ import { put, say } from "./why/update.js";
 const STEPS = 60; // what one play takes
 const MOST_SHIFT = 3;
 const MOST_PICTURES = 60;
-const FEWEST_SCALE = 0.05; // of the normalization: below it a place on the plane says nothing of a picture
+const LEAST_SCALE = 0.05; // of the normalization: below it a place on the plane says nothing of a picture
 const SPEEDS = [2, 5, 10, 20, 60]; // steps a second
+const NUMBERS_EVERY = 66; // milliseconds while playing: nobody reads faster
 const GRID = 25; // shifts at which the end is worked out
 
 /** @type {Set<(name: string) => void>} */
 const open = new Set();
 
 /**
- * Open the tab at a preset, from anywhere on the page.
+ * Open the tab at a preset, from anywhere on the page: what a lesson's link calls.
  * @param {string} name
  */
 export function showPreset(name) {
@@ -38,7 +39,9 @@ export function showPreset(name) {
   address.searchParams.set("tab", "why");
   address.searchParams.set("preset", presetNamed(name).name);
   history.replaceState(null, "", address);
-  const tabs = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[role="tab"]'));
+  const tabs = /** @type {NodeListOf<HTMLElement>} */ (
+    document.querySelectorAll('[role="tab"], .overflow-dropdown button')
+  );
   [...tabs].find((tab) => tab.textContent?.trim() === "Why")?.click();
   for (const apply of open) apply(name);
 }
@@ -150,7 +153,7 @@ export default function mount({ element }) {
   const unplaced = (to, side) => {
     const { gamma, beta } = runs[side].after.weights;
     const x = to.map((value, k) => {
-      const scale = Math.abs(gamma[k]) < FEWEST_SCALE ? FEWEST_SCALE : gamma[k];
+      const scale = Math.abs(gamma[k]) < LEAST_SCALE ? LEAST_SCALE : gamma[k];
       return Math.max(-3, Math.min(3, (value - beta[k]) / scale));
     });
     return [x[0], x[1] - plane.PUSH * world.shift];
@@ -499,6 +502,7 @@ export default function mount({ element }) {
 
   // --- drawing --------------------------------------------------------------------------------------------------------
 
+  let numbersAt = 0;
   const draw = () => {
     const { points, captions } = placed(world);
     const part = hand.part ?? hand.pinnedPart;
@@ -522,9 +526,18 @@ export default function mount({ element }) {
       caption: hand.caption,
       part,
     };
-    sides.forEach(({ views, against }, side) => {
+    for (const { views } of sides) {
       views.plane.draw(scene);
       views.simplex.draw(scene);
+    }
+    if (playing && performance.now() - numbersAt < NUMBERS_EVERY) return;
+    numbersAt = performance.now();
+    drawNumbers(scene);
+  };
+
+  /** All that is read rather than watched. @param {import("./why/scene.js").Scene} scene */
+  const drawNumbers = (scene) => {
+    sides.forEach(({ views, against }, side) => {
       views.answers.draw(scene);
       views.history.draw(scene, runs[side].past, STEPS);
       views.formula.draw(scene);
@@ -539,7 +552,7 @@ export default function mount({ element }) {
           : `${from} % correct so far. `;
       say(
         against,
-        `${moved}The next step carries ${seen[side].against} of ${world.batch} pictures against their own pull.`,
+        `${moved}The next step carries ${scene.sides[side].against} of ${world.batch} pictures against their own pull.`,
       );
     });
     drawRow(scene);
