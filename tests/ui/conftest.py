@@ -93,6 +93,31 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def open_drawn(chromium):
+    """One page for a whole file: open_drawn(site, motion=False). Script errors fail the file."""
+    contexts, pages, errors = [], [], []
+
+    def open_page(site: Site, motion: bool = False):
+        served, address = serve(site)
+        pages.append(served)
+        wanted = "no-preference" if motion else "reduce"
+        contexts.append(chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion=wanted))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+        page.wait_for_selector("#ct-form .section", timeout=30_000)
+        page.wait_for_selector("#ct-curves polyline[data-method]", state="attached")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    for served in pages:
+        served.close(verbose=False)
+    assert not errors, errors
+
+
 @pytest.fixture
 def visit(chromium):
     """Open the page as a new visitor: visit(url, width=1280, dark=False). Script errors fail the test."""

@@ -1,5 +1,6 @@
 // @ts-check
-// The controls of the form, one for each kind of field: an element, and a function that shows the settings in it.
+// The controls of the form, one for each kind of field: an element, and a function that shows the settings in
+// it.
 
 import { h } from "../lib/dom.js";
 import { plain } from "../lib/format.js";

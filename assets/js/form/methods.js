@@ -52,7 +52,8 @@ export const methods = (cards, most, form, price) => {
   const refused = (name) => {
     if (name in chosen() || Object.keys(chosen()).length < most) return false;
     total.classList.add("full");
-    total.textContent = `At most ${most} methods run at once: take one out first, or let the Compare tab run all of them in turns.`;
+    const instead = "take one out first, or let the Compare tab run all of them in turns";
+    total.textContent = `At most ${most} methods run at once: ${instead}.`;
     return true;
   };
   const ask = onceStill(

@@ -1,6 +1,6 @@
 // @ts-check
-// Histories as the server writes them: one string each that grows at its end only (see wire/encode.py). Numbers have a
-// space behind them, undefined ones are a dash; what is more than a number has a line a batch.
+// Histories as the server writes them: one string each that grows at its end only (see wire/encode.py).
+// Numbers have a space behind them, undefined ones are a dash; what is more than a number has a line a batch.
 
 /**
  * "0.61 - 0.58 " -> [0.61, NaN, 0.58]

@@ -24,8 +24,8 @@ const fill = (node, attributes, children) => {
 };
 
 /**
- * An element of HTML. `text` is its text, "onclick" and the like listen, true is an attribute without a value, and
- * what is null, undefined or false is left out.
+ * An element of HTML. `text` is its text, "onclick" and the like listen, true is an attribute without a
+ * value, and what is null, undefined or false is left out.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {Record<string, Attribute>} [attributes]

@@ -1,8 +1,8 @@
 // @ts-check
 
 /**
- * Ask for the newest wish only: while an answer is under way, further wishes wait, and an answer that comes after
- * the wish has changed is passed over.
+ * Ask for the newest wish only: while an answer is under way, further wishes wait, and an answer that comes
+ * after the wish has changed is passed over.
  * @template Wish, Reply
  * @param {() => Wish | null} wish what is wanted now
  * @param {(wanted: Wish) => Promise<Reply>} get

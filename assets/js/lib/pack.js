@@ -1,6 +1,6 @@
 // @ts-check
-// What an upload is packed into: archives go as they are, all else in one tar, because Gradio's own upload would
-// lose the folders, which name the classes. Format: POSIX.1-2001 (pax).
+// What an upload is packed into: archives go as they are, all else in one tar, because Gradio's own upload
+// would lose the folders, which name the classes. Format: POSIX.1-2001 (pax).
 
 /** @typedef {{path: string, file: Blob}} Entry */
 
@@ -85,8 +85,8 @@ export const pack = (entries, archives) => {
 };
 
 /**
- * A name with 16 hexadecimal digits in front: equal files of two visitors would share an address on the server.
- * The server takes the digits off again.
+ * A name with 16 hexadecimal digits in front: equal files of two visitors would share an address on the
+ * server. The server takes the digits off again.
  * @param {string} name
  */
 export const apart = (name) => {

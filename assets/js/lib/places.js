@@ -7,7 +7,8 @@
 const overlap = (a, b) => a.left < b.right && a.right > b.left && a.top < b.bottom && a.bottom > b.top;
 
 /**
- * A free box for a name to the right of a mark, else to its left, above or below; undefined where none is free.
+ * A free box for a name to the right of a mark, else to its left, above or below; undefined where none is
+ * free.
  * @param {number} x of the mark
  * @param {number} y
  * @param {number} size width of the name

@@ -12,9 +12,15 @@ const TICKS = 300; // places of a slider that is not for whole numbers
  */
 
 /**
+ * @typedef {object} Slider
+ * @property {(place: number) => number} toValue
+ * @property {(value: number) => number} toPlace
+ * @property {number} last the places run from 0 to here
+ */
+
+/**
  * @param {Bounds} bounds
- * @returns {{toValue: (place: number) => number, toPlace: (value: number) => number, last: number}} the places run
- *   from 0 to `last`
+ * @returns {Slider}
  */
 export const slider = ({ low, high, log, whole }) => {
   if (log) return logarithmic(low, high, whole);

@@ -1,8 +1,9 @@
 // @ts-check
 
 /**
- * Places for labels that stand one below the other, near where they belong, none nearer to another than `gap` and
- * none outside the bounds. Where the bounds leave too little room, the gap gives way, never the bounds.
+ * Places for labels that stand one below the other, near where they belong, none nearer to another than
+ * `gap` and none outside the bounds. Where the bounds leave too little room, the gap gives way, never the
+ * bounds.
  *
  * @param {number[]} wanted where each label would stand by itself
  * @param {number} gap

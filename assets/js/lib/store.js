@@ -1,6 +1,6 @@
 // @ts-check
-// What the parts of the page know in common: the views that the server has told, and what the reader is looking at.
-// A cell keeps what was put into it last, and tells it to whoever comes later.
+// What the parts of the page know in common: the views that the server has told, and what the reader is
+// looking at. A cell keeps what was put into it last, and tells it to whoever comes later.
 
 /** @typedef {Record<string, any>} Data */
 /** @typedef {{state: import("../wire.js").RunState, done?: number, local?: boolean}} Run */

@@ -1,6 +1,6 @@
 // @ts-check
-// Nineteen tiles by family; a tile opens into its five severities. The pictures come from the server, a sheet or a
-// ladder at a time; those seen lately are kept here.
+// Nineteen tiles by family; a tile opens into its five severities. The pictures come from the server, a sheet
+// or a ladder at a time; those seen lately are kept here.
 
 import { find, h } from "../lib/dom.js";
 import { latest } from "../lib/latest.js";
@@ -22,7 +22,8 @@ export default function mount({ element, props, trigger, server }) {
   const aloud = find(element, ".unseen");
   /** @type {Map<string, any>} */
   const kept = new Map();
-  /** @type {Map<string, {corruption: Corruption, image: HTMLImageElement, button: HTMLElement, node: HTMLElement}>} */
+  /** @typedef {{image: HTMLImageElement, button: HTMLElement, node: HTMLElement}} Drawn */
+  /** @type {Map<string, Drawn & {corruption: Corruption}>} */
   const tiles = new Map();
   /** @type {Record<string, any>} */
   let shown = {};

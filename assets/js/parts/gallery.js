@@ -8,7 +8,7 @@ import { swatch } from "../lib/marks.js";
 import { step, view } from "../lib/store.js";
 import { onHover, showTip } from "../lib/tip.js";
 
-/** @typedef {import("../wire.js").Gallery & {address?: string}} Gallery address: of the sheet, once it is known */
+/** @typedef {import("../wire.js").Gallery & {address?: string}} Gallery address: of the sheet, once known */
 /** @typedef {import("../wire.js").Contender} Contender */
 
 const KEPT = 40; // batches to look back at
@@ -215,8 +215,8 @@ export default function mount({ element }) {
     grid.replaceChildren(...(some.length ? some : [h("li", { class: "none", text: "None in this batch." })]));
   };
 
-  // Its many tiles are a quarter of all drawing: off the screen it waits until it comes there, or until no more
-  // batches come.
+  // Its many tiles are a quarter of all drawing: off the screen it waits until it comes there, or until no
+  // more batches come.
   let onScreen = true;
   let timer = 0;
   const drawWhenSeen = () => {

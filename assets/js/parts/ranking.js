@@ -46,6 +46,19 @@ const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 const isWhole = (row) => Boolean(row?.done) && row?.done === row?.total;
 
 /**
+ * How far a method is, in words and in classes of CSS.
+ * @param {Row | undefined} row undefined for one whose turn is to come
+ * @param {boolean} busy whether the comparison goes on
+ */
+const standingOf = (row, busy) => {
+  if (!row) return { note: "", classes: "open" };
+  const partly = row.done > 0 && !isWhole(row);
+  const place = `${busy ? "batch" : "stopped after"} ${row.done} of ${row.total}`;
+  const classes = [row.problem && "failed", busy && row.done < row.total && "now"];
+  return { note: row.problem || (partly ? place : ""), classes: classes.filter(Boolean).join(" ") };
+};
+
+/**
  * The picture: accuracy against classes in use.
  * @param {SVGSVGElement} svg
  * @param {View} view
@@ -241,23 +254,17 @@ export default function mount({ element, props, watch, trigger, server }) {
       trigger("watch");
     };
     const named = { type: "button", class: "name", title: `Watch ${title} in Play`, onclick: watchIt };
-    const partly =
-      own?.done && !isWhole(own) ? `${busy() ? "batch" : "stopped after"} ${own.done} of ${own.total}` : "";
-    const marks = [
-      own?.problem && "failed",
-      busy() && own && own.done < own.total && "now",
-      !own && "open",
-    ].filter(Boolean);
+    const { note, classes } = standingOf(own, busy());
     return h(
       "tr",
-      { "data-name": name, class: marks.join(" ") || null },
+      { "data-name": name, class: classes || null },
       h("td", { class: "tick" }, tick),
       h("td", { class: "place", text: isWhole(own) && isNumber(own?.numbers.accuracy) ? place : "" }),
       h(
         "th",
         { scope: "row" },
         h("button", named, swatch(card), h("span", { text: title })),
-        h("span", { class: "note", text: own?.problem || partly || card.family }),
+        h("span", { class: "note", text: note || card.family }),
       ),
       ...columns().map((column) => cell(column, card)),
     );

@@ -47,7 +47,8 @@ export default function mount({ element }) {
   run.follow(element, ({ state, local }) => {
     if (local && state === "waiting") {
       shown = set;
-      if (isNarrow()) element.scrollIntoView({ behavior: "smooth" }); // results stand below the settings there
+      // Where the page is narrow, results stand below the settings.
+      if (isNarrow()) element.scrollIntoView({ behavior: "smooth" });
     }
     if (state === "done" || state === "stopped") aloud.textContent = said.textContent;
     draw();

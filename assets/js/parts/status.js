@@ -1,5 +1,6 @@
 // @ts-check
-// What the run is doing, and the timeline: progress while it runs, a slider to look back once there is something.
+// What the run is doing, and the timeline: progress while it runs, a slider to look back once there is
+// something.
 
 import { find, prefersStillness } from "../lib/dom.js";
 import { capitalized, left, plural, speed } from "../lib/format.js";

@@ -1,6 +1,6 @@
 // @ts-check
-// The visitor's own pictures: files, folders or archives are picked or dropped, packed and sent, and what was read
-// of them is shown. The value is {files: [file]} on its way to the server, and an Upload from there.
+// The visitor's own pictures: files, folders or archives are picked or dropped, packed and sent, and what was
+// read of them is shown. The value is {files: [file]} on its way to the server, and an Upload from there.
 
 import { buttonsOf, find, h } from "../lib/dom.js";
 import { megabytes } from "../lib/format.js";
@@ -141,7 +141,8 @@ export default function mount({ element, props, watch, trigger, upload }) {
     event.preventDefault();
     drop.classList.remove("over");
     const items = [...(event.dataTransfer?.items ?? [])];
-    const entries = items.map((item) => item.webkitGetAsEntry()); // all before any waiting, which empties the list
+    // All of them before any waiting, which empties the list.
+    const entries = items.map((item) => item.webkitGetAsEntry());
     /** @type {Entry[]} */
     const found = [];
     for (const entry of entries) if (entry) await gather(entry, found, limits.entries);

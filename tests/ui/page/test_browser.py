@@ -10,6 +10,7 @@ from PIL import Image
 from clip_tta_core import engine
 from clip_tta_core.ui.session.site import Site
 from tests.ui.conftest import make_log, serious_violations, serve
+from tests.ui.drawn import call
 from tests.ui.fakes import fake_engine
 
 pytestmark = pytest.mark.browser
@@ -182,7 +183,7 @@ def test_what_is_being_typed_survives_an_answer_of_the_server(visit, url):
     page = visit(url)
     box = page.locator("[data-field=batches] .box")
     box.fill("12")
-    page.evaluate("STORE.choice.put({ seed: 3 })")  # as an answer that sets another field
+    call(page, "lib/store.js", "m.choice.put({ seed: 3 })")  # as an answer that sets another field
     assert box.input_value() == "12"
     box.press("Tab")
     assert page.locator("[data-field=seed] .box").input_value() == "3" and box.input_value() == "12"
