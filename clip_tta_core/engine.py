@@ -115,8 +115,10 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
             batch = upcoming.result()
             if number < total:
                 upcoming = ahead.submit(stream.batch, number)  # made while this one adapts
+            if not len(batch):  # all of its files were broken
+                continue
             images = to_tensor(batch.images, loaded.image_size, loaded.device)
-            outcomes, said = {}, notes.of_batch(batch)
+            outcomes, said = {}, [*stream.notes, *notes.of_batch(batch)]
             for label, runner in runners.items():
                 outcome = runner.process(images, batch, control, Progress(number, total, runner.title))
                 said += notes.of_outcome(runner.title, outcome, stream.unknowns is not None)
@@ -152,7 +154,8 @@ class Runner:
         self.frozen = frozen
         self.predict_first = config.predict == "pre"
         # By method, not by label or place: the same settings draw the same numbers alone and beside others.
-        self.rng = torch.Generator().manual_seed(zlib.crc32(entry.method.name.encode()) ^ config.seed)
+        drawn = (entry.method.draws or entry.method.name).encode()
+        self.rng = torch.Generator().manual_seed(zlib.crc32(drawn) ^ config.seed)
         self.tally = Tally()
         self.notes: list[str] = []
         self.method = self._build()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 WORDS = {
     "1": True,
@@ -70,7 +71,29 @@ MAX_SECONDS = Setting("CLIPTTA_MAX_SECONDS", 0, 600, "The longest that one run m
 SETTINGS = (ANY_MODEL, LOCAL_FILES, MODELS_KEPT, MAX_MODEL_MB, MAX_IMAGES, MAX_STEPS, MAX_SECONDS)
 
 
+DATA = "CLIPTTA_DATA"
+
+
+def data_folder() -> Path | None:
+    """Where data sets live on this machine, None where no folder is named.
+
+    Raises:
+        ValueError: one sentence, where what is named is no folder.
+    """
+    named = os.environ.get(DATA, "").strip().strip("\"'")
+    if not named:
+        return None
+    try:
+        folder = Path(named).expanduser()
+        if folder.is_dir():
+            return folder
+    except (OSError, RuntimeError):  # a name too long, a home that this machine does not know
+        pass
+    raise ValueError(f"Data sets: {DATA} must name a folder, got '{named}'.")
+
+
 def check() -> None:
     """Raise the sentence about the first variable that is wrong, before any visitor meets it."""
     for setting in SETTINGS:
         _ = setting.value
+    data_folder()

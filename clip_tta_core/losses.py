@@ -5,6 +5,7 @@ Letters: B batch, K classes, D embedding. `logits` are scaled similarities, `fea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -36,6 +37,16 @@ def marginal_entropy(logits: Tensor) -> Tensor:
     """
     mean = logits.softmax(dim=-1).mean(dim=0)  # (K,)
     return -(mean * (mean + 1e-6).log()).sum()
+
+
+def view_entropy(logits: Tensor) -> Tensor:
+    """Entropy of the mean prediction of a picture's views, in nats: what TPT lowers. (n, K) -> ()
+
+    Source: Shu et al., NeurIPS 2022, arXiv 2209.07511. In logarithms throughout;
+    `marginal_entropy`, of a batch, has a constant inside its own.
+    """
+    log_mean = logits.log_softmax(dim=-1).logsumexp(dim=-2) - math.log(logits.shape[-2])  # (K,)
+    return -(log_mean.exp() * log_mean).sum(dim=-1)
 
 
 def soft_cross_entropy(target: Tensor, logits: Tensor) -> Tensor:

@@ -113,3 +113,10 @@ def surest(logits: Tensor, share: float) -> Tensor:
     """
     count = max(1, int(share * logits.shape[-2]))
     return losses.entropy(logits).sort(dim=-1, stable=True).indices[..., :count]
+
+
+def likeliest(logits: Tensor, count: int | Literal["all"]) -> list[int]:
+    """Numbers of a picture's likeliest classes, in order. (K,) -> `count` numbers, or all K of them"""
+    if count == "all" or count >= len(logits):
+        return list(range(len(logits)))
+    return logits.topk(count).indices.sort().values.tolist()

@@ -93,6 +93,16 @@ def test_a_crop_shows_a_part_of_the_padded_picture(pictures):
         assert any(torch.equal(crop, w) or torch.equal(crop, w.flip(-1)) for w in windows)
 
 
+@pytest.mark.parametrize("side", [16, 40])
+def test_a_crop_is_off_by_up_to_four_pixels_at_any_size(side):
+    """A lone white pixel in the middle shows where each was cut; mirrored, it counts from the right."""
+    pictures = torch.zeros(400, 3, side, side)
+    pictures[:, :, side // 2, side // 2] = 1
+    rows, columns = augment.crop_flip(pictures, seeded())[:, 0].nonzero()[:, 1:].T - side // 2
+    assert set(rows.tolist()) == set(range(-4, 5))
+    assert set(columns.tolist()) == set(range(-5, 5))  # straight: -4 to 4; mirrored: -5 to 3
+
+
 @pytest.mark.parametrize("augmix", [False, True])
 def test_the_picture_itself_is_the_first_of_its_views(pictures, augmix):
     made = augment.views(pictures, 5, seeded(), augmix)

@@ -10,11 +10,12 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "clip_tta_core"
 
 ROOMS = [  # from the ground up; rooms on one line know nothing of each other
-    {"registry", "hparams", "control", "palette", "limits", "metrics", "thumbnails", "versions"},
+    {"registry", "hparams", "control", "palette", "limits", "line", "metrics", "thumbnails", "versions"},
     {"records"},
     {"losses", "optim", "augment", "assignment", "gaussians", "notes"},
     {"scores", "memory"},
     {"clip"},
+    {"attacks"},
     {"methods"},
     {"corruptions"},
     {"sources"},

@@ -214,3 +214,13 @@ def test_descending_on_outlier_exposure_parts_known_from_unknown():
 
 def test_outlier_exposure_has_nothing_to_say_when_one_side_is_empty():
     assert losses.outlier_contrastive_exposure(SCORES, torch.tensor(9.0, dtype=torch.float64), 0.005) is None
+
+
+@pytest.mark.parametrize(("others", "speaks"), [(249, True), (1999, False)])
+def test_outlier_exposure_speaks_up_to_a_thousandth_of_the_weight_on_one_side(others, speaks):
+    """One picture far above the threshold beside `others` far below: 1/250 and 1/2000 of the weight."""
+    scores = torch.cat([torch.ones(1), -torch.ones(others)]).double()
+    loss = losses.outlier_contrastive_exposure(scores, torch.tensor(0.0, dtype=torch.float64), 0.01)
+    assert (loss is not None) == speaks
+    if speaks:
+        assert loss.item() == pytest.approx(-4.0)

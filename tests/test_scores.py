@@ -66,6 +66,12 @@ def test_otsu_of_equally_good_gaps_takes_the_middle_one():
     assert scores.otsu(torch.tensor([0.0, 1.0, 2.0, 3.0])) == pytest.approx(1.5)
 
 
+def test_otsu_of_three_equally_good_gaps_takes_the_middle_one():
+    inner = 2 / 3**0.5 - 1  # at (-1, -inner, inner, 1) all three splits have the same variance
+    values = torch.tensor([-1.0, -inner, inner, 1.0], dtype=torch.float64)
+    assert scores.otsu(values) == pytest.approx(0.0, abs=1e-12)
+
+
 def test_otsu_of_nothing_says_so():
     for nothing in (torch.zeros(0), torch.tensor([math.nan])):
         with pytest.raises(ValueError, match=f"at least one finite score, got {len(nothing)}"):

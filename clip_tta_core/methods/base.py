@@ -40,6 +40,7 @@ class Method(Generic[C]):
     train: ClassVar[Train] = ""  # what of the model is forked and trained
     episodic: bool = False  # its authors start over at every batch: the engine rebuilds it; a knob may say no
     presets: ClassVar[Mapping[str, Mapping[str, Value]]] = {}  # settings worth a name; {} is the default
+    draws: ClassVar[str] = ""  # methods with the same word draw the same numbers in a run, and share views
     needs: ClassVar[Literal["", "tokens", "texts"]] = ""  # what the model must offer besides image features
     Config: ClassVar[type[hparams.Config]]  # C itself, which a class variable cannot say
 

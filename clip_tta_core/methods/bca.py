@@ -54,6 +54,7 @@ class Bca(Method[BcaConfig]):
 
     name, title, family = "bca", "BCA", "training-free"
     citation = "Zhou et al., CVPR 2025, arXiv 2503.09248"
+    draws = "views"
     presets = {"authors": {}, "authors, many views": {"views": 64}}
     Config = BcaConfig
 

@@ -61,6 +61,7 @@ class Dota(Method[DotaConfig]):
 
     name, title, family = "dota", "DOTA", "training-free"
     citation = "Han et al., NeurIPS 2025, arXiv 2409.19375"
+    draws = "views"
     presets = {
         "authors, ImageNet": {"eta": 0.2, "rho": 0.005},
         "authors, ImageNet variants": {"eta": 0.2, "rho": 0.005, "views": 64},

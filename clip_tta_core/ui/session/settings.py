@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from clip_tta_core.records import Contender, RunConfig
+from clip_tta_core.sources import class_lists
 from clip_tta_core.sources.datasets import DATASETS
 from clip_tta_core.ui.wire.class_list import CLASS_LIST
 
@@ -49,13 +49,13 @@ def to_config(settings: Mapping[str, Any]) -> RunConfig:
 
 
 def split_names(text: Any) -> tuple[str, ...]:
-    """Class names typed one a line or with commas between."""
+    """Class names in any of the forms of `class_lists`."""
     if isinstance(text, list | tuple):
         text = "\n".join(str(part) for part in text)
     if not isinstance(text, str):
         raise ValueError(f"Classes: names must be text, got {type(text).__name__}.")
     rules, words = CLASS_LIST, CLASS_LIST.words
-    names = tuple(part.strip() for part in re.split(f"[{rules.separators}]", text) if part.strip())
+    names = class_lists.parse(text)
     if len(names) > rules.most:
         raise ValueError(f"Classes: {words.many.format(most=rules.most, count=len(names))}.")
     if any(len(name) > rules.longest for name in names):
