@@ -402,6 +402,18 @@ export interface CorruptionsProps {
   families: CorruptionFamily[];
 }
 
+/** A word of the field, other ways of writing it, and what it means in a sentence or two. */
+export interface Term {
+  word: string;
+  says: string;
+  also: string[];
+}
+
+/** The words that the page explains wherever they occur. */
+export interface PrimerProps {
+  terms: Term[];
+}
+
 /** What the server tells: a view by the name of each part that shows one, and a number for each telling. The numbers only grow; a part is told again when its number is new. */
 export interface Board {
   serials: Record<string, number>;
@@ -426,6 +438,8 @@ export interface Parts {
   ranking: { view: Ranking; props: RankingProps; events: "start" | "stop" | "watch"; serves: "describe" };
   subject: { view: Subject; props: SubjectProps; events: never; serves: "keep" };
   corruptions: { view: null; props: CorruptionsProps; events: "take"; serves: "sheet" | "ladder" };
+  why: { view: null; props: null; events: never; serves: never };
+  primer: { view: null; props: PrimerProps; events: never; serves: never };
 }
 
 export const PARTS: (keyof Parts)[];

@@ -17,7 +17,9 @@ export const PARTS = [
   "upload",
   "ranking",
   "subject",
-  "corruptions"
+  "corruptions",
+  "why",
+  "primer"
 ];
 
 export const ON_THE_BOARD = [

@@ -10,8 +10,11 @@ from clip_tta_core import engine, export
 from clip_tta_core.records import RunLog
 from clip_tta_core.ui.page.compare_tab import compare_tab
 from clip_tta_core.ui.page.corruptions_tab import corruptions_tab
+from clip_tta_core.ui.page.parts import NOW, PRIVATE
 from clip_tta_core.ui.page.play_tab import play_tab
+from clip_tta_core.ui.page.primer import Primer
 from clip_tta_core.ui.page.theme import ASSETS, css
+from clip_tta_core.ui.page.why_tab import why_tab
 from clip_tta_core.ui.session import form
 from clip_tta_core.ui.session.compare import Compare
 from clip_tta_core.ui.session.compare import read_recorded as read_comparison
@@ -43,9 +46,23 @@ def build(site: Site | None = None) -> gr.Blocks:
                 compare_tab(tabs, compare, settings, form.cards(site.catalog))
             with gr.Tab("Corruptions", id="corruptions"):
                 corruptions_tab(tabs)
+            with gr.Tab("Why", id="why"):
+                why_tab()
+        Primer()
+        open_by_link(page, tabs)
     page.queue(max_size=LINE)
     page._queue.sleep_when_free = LOOK
     return page
+
+
+def open_by_link(page: gr.Blocks, tabs: gr.Tabs) -> None:
+    """A link may name the tab to open: ?tab=why"""
+
+    def chosen(request: gr.Request) -> gr.Tabs | dict:
+        wanted = request.query_params.get("tab")
+        return gr.Tabs(selected=wanted) if wanted in {tab.id for tab in tabs.children} else gr.skip()
+
+    page.load(chosen, None, tabs, **NOW, **PRIVATE)
 
 
 def read_recorded(path: Path) -> RunLog:

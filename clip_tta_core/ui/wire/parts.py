@@ -330,6 +330,22 @@ class CorruptionsProps:
 
 
 @dataclass(frozen=True)
+class Term:
+    """A word of the field, other ways of writing it, and what it means in a sentence or two."""
+
+    word: str
+    says: str
+    also: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PrimerProps:
+    """The words that the page explains wherever they occur."""
+
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True)
 class Nothing:
     """No value, or nothing that stays."""
 
@@ -377,5 +393,7 @@ PARTS: dict[str, Spec] = {
     "ranking": Spec(Ranking, RankingProps, events=("start", "stop", "watch"), serves=("describe",)),
     "subject": Spec(Subject, SubjectProps, serves=("keep",)),
     "corruptions": Spec(props=CorruptionsProps, events=("take",), serves=("sheet", "ladder")),
+    "why": Spec(),
+    "primer": Spec(props=PrimerProps),
 }
 ON_THE_BOARD = ("curves", "classes", "scores", "results", "sentence", "gallery", "status", "message")
