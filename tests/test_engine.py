@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from clip_tta_core import engine
+from clip_tta_core import engine, notes
 from clip_tta_core.clip.loading import LoadedClip
 from clip_tta_core.control import Control
 from clip_tta_core.methods import METHODS
@@ -30,7 +30,7 @@ def tiny_model(monkeypatch):
     visual, text = TinyVisual().requires_grad_(False).eval(), TinyText().requires_grad_(False).eval()
     cpu = torch.device("cpu")
     loaded = LoadedClip("tiny", visual, text, 100.0, (0.5,) * 3, (0.25,) * 3, 16, cpu, None, None)
-    monkeypatch.setattr(engine, "load", lambda model, device, observe: loaded)
+    monkeypatch.setattr(engine, "load", lambda *what, **how: loaded)
     return loaded
 
 
@@ -50,7 +50,11 @@ def curve(all_reports, method):
 def test_reports_are_plain_data_that_survive_pickling():
     for report in reports():
         again = pickle.loads(pickle.dumps(report))
-        assert again.step == report.step and set(again.outcomes) == {"zero_shot", "tent", "cliptta"}
+        assert again.batch_number == report.batch_number and set(again.outcomes) == {
+            "zero_shot",
+            "tent",
+            "cliptta",
+        }
         for outcome in again.outcomes.values():
             assert outcome.probs.dtype == np.float32 and outcome.probs.shape == (8, 20)
             np.testing.assert_allclose(outcome.probs.sum(axis=1), 1, rtol=1e-5)
@@ -239,6 +243,8 @@ def test_batches_of_one_picture_work_and_say_what_does_not():
             "gained",
             "lost",
             "effective_classes",
+            "effective_classes_run",
+            "effective_classes_soft",
             "kl_uniform",
             "chi_square",
             "largest_share",
@@ -260,7 +266,7 @@ def test_equal_scores_are_told_and_harm_nothing(tiny_model, monkeypatch):
             assert outcome.metrics["auroc_batch"] == 0.5 and outcome.metrics["accepted"] in (0, 1)
             title = METHODS[name].title
             assert (
-                f"{title} scores all pictures of a batch alike: nothing tells known from unknown there."
+                f"{title} scores all pictures of a batch alike: no threshold can separate known from unknown."
                 in (report.notes)
             )
         assert report.outcomes["cliptta"].losses["contrastive"] > 0
@@ -397,8 +403,8 @@ def test_all_classes_are_listed_in_the_catalog_as_plain_data():
 
 def test_a_batch_of_one_predicted_class_is_worth_a_sentence():
     outcome = dataclasses.replace(reports(batches=1)[0].outcomes["cliptta"], losses={"pseudo_classes": 1.0})
-    assert engine._notes("CLIPTTA", outcome, False) == [
-        "CLIPTTA gave a whole batch one class: a contrast of one pulls nowhere."
+    assert notes.of_outcome("CLIPTTA", outcome, False) == [
+        "CLIPTTA gave a whole batch one class: there is nothing to contrast it with."
     ]
 
 
@@ -423,5 +429,5 @@ def test_a_few_unknown_pictures_do_not_cost_the_known_ones():
 def test_mini_clip_warns_of_pictures_from_outside_its_world():
     mine = Pictures(np.zeros((8, 16, 16, 3), dtype=np.uint8), np.full(8, -1), tuple("abcdefgh"))
     result = reports(source="upload", pictures=mine, class_names=("cat", "cup"), batches=1)
-    assert engine.DRAWINGS_ONLY in result[0].notes
-    assert engine.DRAWINGS_ONLY not in reports(batches=1)[0].notes
+    assert notes.DRAWINGS_ONLY in result[0].notes
+    assert notes.DRAWINGS_ONLY not in reports(batches=1)[0].notes

@@ -79,7 +79,9 @@ def test_a_damaged_file_is_refused_with_a_sentence(log, path, damaged):
 
 def test_standings_survive_and_a_damaged_file_of_them_is_refused():
     standings = [
-        Standing("tent", 3, 3, {"accuracy": 0.5, "auroc": math.nan}, 0.25),
+        Standing(
+            "tent", 3, 3, {"accuracy": 0.5, "auroc": math.nan}, 0.25, method="tent", settings={"lr": 0.1}
+        ),
         Standing("sar", 0, 3, {}, math.nan, "SAR: no room."),
     ]
     text = export.standings_to_json(standings)
@@ -92,14 +94,15 @@ def test_standings_survive_and_a_damaged_file_of_them_is_refused():
 def test_csv_has_a_row_per_batch_and_method(log):
     rows = list(csv.DictReader(io.StringIO(export.to_csv(log))))
     assert len(rows) == 3 * 3
-    first = next(row for row in rows if row["batch"] == "2" and row["method"] == "tent")
+    first = next(row for row in rows if row["batch"] == "2" and row["contender"] == "tent")
     assert float(first["accuracy"]) == pytest.approx(log.series["tent"]["accuracy"][1], rel=1e-5)
     assert first["pictures"] == "8"
     for name, values in log.series["tent"].items():
         expected = "" if math.isnan(values[1]) else f"{values[1]:.6g}"
         assert first[name] == expected
-    assert list(first)[:5] == [
+    assert list(first)[:6] == [
         "batch",
+        "contender",
         "method",
         "pictures",
         "elapsed_seconds",

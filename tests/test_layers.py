@@ -10,9 +10,9 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "clip_tta_core"
 
 ROOMS = [  # from the ground up; rooms on one line know nothing of each other
-    {"registry", "hparams", "control", "palette", "limits"},
+    {"registry", "hparams", "control", "palette", "limits", "metrics", "thumbnails", "versions"},
     {"records"},
-    {"losses", "optim", "augment", "assignment", "gaussians", "metrics"},
+    {"losses", "optim", "augment", "assignment", "gaussians", "notes"},
     {"scores", "memory"},
     {"clip"},
     {"attacks"},
@@ -20,10 +20,11 @@ ROOMS = [  # from the ground up; rooms on one line know nothing of each other
     {"corruptions"},
     {"sources"},
     {"stream"},
-    {"engine"},
+    {"catalog", "validation"},
+    {"engine", "logs"},
     {"hosting"},
     {"plots", "export", "comparison"},
-    {"pretrain", "card", "bench", "record"},
+    {"pretrain", "card", "bench", "record", "sweep"},
     {"ui"},
 ]
 FLOOR = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}

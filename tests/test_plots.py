@@ -30,8 +30,8 @@ def test_curves_are_those_of_the_log():
 def test_bars_count_what_the_log_counted_lately():
     log = make_log(RunConfig(batches=6, batch_size=8))
     axes = plots.sheet(log).axes[1]
-    for bars, name in zip(axes.containers, looks_of({name: name for name in log.predicted}), strict=True):
-        lately = np.array(log.predicted[name][-plots.WINDOW :])
+    for bars, name in zip(axes.containers, looks_of(log.methods), strict=True):
+        lately = np.array(log.predicted[name][-log.recent :])
         np.testing.assert_array_equal([bar.get_height() for bar in bars], lately.sum(axis=0))
 
 

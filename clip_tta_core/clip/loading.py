@@ -12,6 +12,7 @@ next one starts afresh. Loading a model holds up only those who wait for the sam
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import importlib.util
@@ -29,8 +30,9 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 from clip_tta_core import limits
-from clip_tta_core.clip import weights
+from clip_tta_core.clip import precision, weights
 from clip_tta_core.clip.aside import aside
+from clip_tta_core.clip.attention import make_contiguous
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.clip.learned import ContextEmbedding, copy_tree
 from clip_tta_core.clip.prompts import fill, templates
@@ -81,12 +83,14 @@ for _model in (
     if "SigLIP" not in _model.name or importlib.util.find_spec("transformers"):
         MODELS.register(_model)
 MINI_FOLDER = Path(__file__).parents[2] / "assets" / "mini_clip"
+CONTROL_GROUP = Path("/sys/fs/cgroup")  # of a container, as its processes see it
 TEXTS_AT_ONCE = 64  # a few seconds of a ViT-B's text encoder on a laptop; in between, one sees progress
 LISTS_KEPT = 32  # class lists whose text features a model remembers
-# Bytes of intermediate results a CPU run may keep for the backward pass. With ViT-B/32, 64 pictures and 40
-# from the memory go through in three pieces, and CLIPTTA's process peaks at 3.5 GB resident; without a limit,
-# at 4.9 GB. What an encoder needs only for moments comes on top of what is counted here.
+# Bytes of intermediate results a CPU run may keep for the backward pass: a quarter of what is free, since two
+# runs may share the machine and an encoder needs more for moments than is counted here, and never less than
+# this, with which a ViT-B/32 takes a batch of 64 in three pieces. All but one piece are computed twice.
 CPU_ACTIVATIONS = 700_000_000
+SHARE_OF_FREE = 0.25
 HUB = "hf-hub:"
 
 Observer = Callable[[Loading], None]
@@ -157,12 +161,17 @@ class LoadedClip:
     std: tuple[float, float, float]
     image_size: int  # pixels, square
     device: torch.device
-    autocast: torch.dtype | None
+    autocast: torch.dtype | None  # what the encoder's weights are stored in; None: float32
     micro_batch: int | None
     flops: int = 0  # floating-point operations of one picture forward, 0 where nobody counted
     texts: OrderedDict[tuple, Tensor] = field(
         default_factory=OrderedDict, repr=False
     )  # (classes, templates): (K, D)
+
+    @property
+    def precision(self) -> str:
+        """The number format of the image encoder, in words: "float32", "bfloat16" or "float16"."""
+        return str(self.autocast or torch.float32).removeprefix("torch.")
 
 
 def devices() -> tuple[str, ...]:
@@ -184,20 +193,7 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def choose_autocast(device: torch.device) -> torch.dtype | None:
-    """The encoder's reduced precision on `device`: bf16 on GPUs that have units for it, fp16 on older ones.
-
-    CPUs without bf16 units are ten times slower in it, and older GPUs only imitate it, which does not count.
-    In fp16 the classifier scales gradients up on their way through the encoder, so that small ones survive.
-    Losses, logits and scores are float32 always. A logit is a hundred times a cosine, and TF32 rounds cosines
-    to three digits: it stays off for matrix products (PyTorch's default), which costs autocast nothing.
-    """
-    if device.type != "cuda":
-        return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-
-
-Key = tuple[str, str, int]
+Key = tuple[str, str, int, str]  # name, device, version of the file, precision asked for
 _shelf: OrderedDict[Key, LoadedClip] = OrderedDict()  # the most recently used model last
 _under_way: dict[Key, Loading] = {}
 _locks: dict[Key, threading.Lock] = {}
@@ -233,20 +229,27 @@ def _parts(model: str) -> tuple[str, str]:
     return architecture, rest
 
 
-def load(model: str = MINI, device: str = "auto", observe: Observer = _ignore) -> LoadedClip:
+def load(
+    model: str = MINI,
+    device: str = "auto",
+    observe: Observer = _ignore,
+    wanted: precision.Precision = "auto",
+) -> LoadedClip:
     """Load `model` on `device`, once for all who ask.
 
     Args:
         model: a name as at the top of this file.
         device: "auto", or one of `devices()`.
         observe: told what is being done, several times a second; what it raises ends the attempt.
+        wanted: number format of the image encoder; see `clip.precision`. The embedded models stay float32.
 
     Raises:
         ValueError: one sentence, where the name is unknown or the weights cannot be had.
     """
     check_name(model)
     place = choose_device(device)
-    key = (model, str(place), _version(model))
+    precision.check(wanted)
+    key = (model, str(place), _version(model), wanted)
     with _guard:
         lock = _locks.setdefault(key, threading.Lock())
     while not lock.acquire(timeout=0.1):
@@ -255,7 +258,11 @@ def load(model: str = MINI, device: str = "auto", observe: Observer = _ignore) -
         found = _taken(key)
         if found is None:
             found = aside(
-                _place, model, place, lambda state: (_under_way.__setitem__(key, state), observe(state))
+                _place,
+                model,
+                place,
+                wanted,
+                lambda state: (_under_way.__setitem__(key, state), observe(state)),
             )
             _keep(key, found)
         return found
@@ -286,17 +293,25 @@ def _keep(key: Key, loaded: LoadedClip) -> None:
             del _shelf[old]
 
 
-def _place(model: str, device: torch.device, tell: Observer) -> LoadedClip:
-    on_cpu = _taken((model, "cpu", _version(model))) if device.type != "cpu" else None
-    if on_cpu is not None:  # in a process of its own, a copy is faster than reading the file again
-        return _moved(on_cpu, device)
+def _place(model: str, device: torch.device, wanted: precision.Precision, tell: Observer) -> LoadedClip:
+    if device.type != "cpu":
+        on_cpu = _taken((model, "cpu", _version(model), wanted))
+        # In a process of its own, a copy is faster than reading the file again; weights that were rounded
+        # for the CPU serve only where they would be rounded alike.
+        if on_cpu is not None and on_cpu.autocast in (None, _autocast(on_cpu, device, wanted)):
+            return _moved(on_cpu, device, wanted)
     tell(Loading(model, "loading"))
-    return _load_mini(device) if model == MINI else _load_open_clip(model, device, tell)
+    return _load_mini(device) if model == MINI else _load_open_clip(model, device, wanted, tell)
 
 
-def _moved(loaded: LoadedClip, device: torch.device) -> LoadedClip:
+def _autocast(loaded: LoadedClip, device: torch.device, wanted: precision.Precision) -> torch.dtype | None:
+    return None if loaded.name == MINI else precision.choose(loaded.visual, device, wanted)
+
+
+def _moved(loaded: LoadedClip, device: torch.device, wanted: precision.Precision) -> LoadedClip:
     visual, text = (copy.deepcopy(tower).to(device) for tower in (loaded.visual, loaded.text))
-    autocast = None if loaded.name == MINI else choose_autocast(device)
+    autocast = _autocast(loaded, device, wanted)
+    visual = precision.store(visual, autocast)
     changes = {"device": device, "autocast": autocast, "micro_batch": None, "texts": OrderedDict()}
     return dataclasses.replace(loaded, visual=visual, text=text, **changes)
 
@@ -368,12 +383,14 @@ def _load_mini(device: torch.device) -> LoadedClip:
     )
 
 
-def _load_open_clip(name: str, device: torch.device, tell: Observer) -> LoadedClip:
+def _load_open_clip(
+    name: str, device: torch.device, wanted: precision.Precision, tell: Observer
+) -> LoadedClip:
     file, settings = None, {}
     try:
         file, settings = _locate(name, tell)
         tell(Loading(name, "building"))
-        return _build(name, file, settings, device)
+        return tuned(_build(name, file, settings, device), wanted)
     except weights.UNREADABLE as error:
         if file is not None and "@" not in name and weights.damaged(error):
             weights.discard(file)
@@ -424,7 +441,7 @@ def _build(name: str, file: Path, settings: dict, device: torch.device) -> Loade
 def wrap(
     name: str, model: nn.Module, tokenize: Callable[[list[str]], Tensor], device: torch.device
 ) -> LoadedClip:
-    """A model of open_clip's with two towers, as `load` hands it out; ValueError where it does not fit."""
+    """A model of open_clip's with two towers, as it is, in float32; ValueError where it does not fit."""
     for tower in (model.visual, model.text):  # CoCa's towers give their tokens too; nobody here reads those
         if getattr(tower, "output_tokens", False):
             tower.output_tokens = False
@@ -434,7 +451,7 @@ def wrap(
     sides = {size} if isinstance(size, int) else set(size)
     if len(sides) != 1:
         raise ValueError(f"its pictures must be square, and are {size[0]} x {size[1]}")
-    loaded = LoadedClip(
+    return LoadedClip(
         name,
         model.visual.requires_grad_(False).eval().to(device),
         text.requires_grad_(False).eval().to(device),
@@ -444,13 +461,37 @@ def wrap(
         tuple(preprocess["std"]),
         sides.pop(),
         device,
-        choose_autocast(device),
+        autocast=None,
         micro_batch=None,
     )
+
+
+def tuned(loaded: LoadedClip, wanted: precision.Precision = "auto") -> LoadedClip:
+    """The same model, made fast and tried out: attention on contiguous layouts, weights in the chosen
+    precision, and on a CPU as many pictures at once as the machine's memory takes.
+    """
+    for tower in (loaded.visual, loaded.text):
+        make_contiguous(tower)
+    autocast = precision.choose(loaded.visual, loaded.device, wanted)
+    precision.store(loaded.visual, autocast)
+    loaded = dataclasses.replace(loaded, autocast=autocast)
     kept, flops = _try_out(loaded)
     # A GPU that is too small says so, and the engine then takes smaller pieces.
-    pieces = max(1, CPU_ACTIVATIONS // kept) if device.type == "cpu" else None
+    room = max(CPU_ACTIVATIONS, int(SHARE_OF_FREE * free_memory()))
+    pieces = max(1, room // kept) if loaded.device.type == "cpu" else None
     return dataclasses.replace(loaded, micro_batch=pieces, flops=flops)
+
+
+def free_memory() -> int:
+    """Bytes this process may still take, as the system or its control group says; 0 where neither does."""
+    found = []
+    with contextlib.suppress(OSError, ValueError):
+        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        found.append(1024 * int(lines["MemAvailable"].split()[0]))
+    with contextlib.suppress(OSError, ValueError):  # "max" where the group has no limit
+        limit, used = (int((CONTROL_GROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        found.append(max(0, limit - used))
+    return min(found, default=0)
 
 
 def _tokenizer_name(name: str, architecture: str, file: Path) -> str:
@@ -480,7 +521,8 @@ def _try_out(loaded: LoadedClip) -> tuple[int, int]:
         torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
         FlopCounterMode(display=False) as operations,
     ):
-        features = loaded.visual(image)
+        with torch.autocast(loaded.device.type, loaded.autocast, enabled=loaded.autocast is not None):
+            features = loaded.visual(image)
     with torch.no_grad():
         texts = loaded.text(["a photo"])
     if not isinstance(features, Tensor) or features.shape != texts.shape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +28,7 @@ class NormRows:
         self.clip = clip
         self.weights = clip.trainable()
         self.start = torch.cat([p.detach().flatten() for p in self.weights])  # (P,) the fork's own
-        self._batch_dims: dict[int, int] = {}  # which dimension of a layer's input counts the pictures
+        self._batch_dims: list[int] = []  # which dimension of the input counts the pictures, for each weight
 
     def encode(self, images: Tensor, rows: Tensor) -> Tensor:
         """Unit features of pictures, each with its own weights. (B, 3, H, W), (B, P) -> (B, D)"""
@@ -62,8 +62,11 @@ class NormRows:
 
     def _encode(self, images: Tensor, rows: Tensor) -> Tensor:
         own = rows.split([p.numel() for p in self.weights], dim=1)
-        own = {id(p): part.unflatten(1, p.shape) for p, part in zip(self.weights, own, strict=True)}
-        with _Substituted(lambda x, weight: _placed(own[id(weight)], x, self._batch_dims[id(weight)]), own):
+        places = {  # by identity, and so anew each time: a copy of this object has other weights
+            id(p): (part.unflatten(1, p.shape), dim)
+            for p, part, dim in zip(self.weights, own, self._batch_dims, strict=True)
+        }
+        with _Substituted(lambda x, weight: _placed(x, *places[id(weight)]), places):
             return self.clip.encode_image(images)
 
     @torch.no_grad()
@@ -77,8 +80,7 @@ class NormRows:
                 seen[id(weight)] = x.shape
                 return weight
 
-            known = {id(p): p for p in self.weights}
-            with _Substituted(note, known):
+            with _Substituted(note, {id(p) for p in self.weights}):
                 self.clip.encode_image(torch.zeros_like(images[:1]).expand(count, -1, -1, -1))
         two, three = shapes
         missing = len(self.weights) - len(two)
@@ -87,10 +89,9 @@ class NormRows:
                 f"NormRows: every normalization layer of the image encoder must call torch's functions, got "
                 f"{missing} weights that were not seen; choose another model."
             )
-        self._batch_dims = {
-            key: next(i for i, pair in enumerate(zip(two[key], three[key], strict=True)) if pair == (2, 3))
-            for key in two
-        }
+        for p in self.weights:
+            sizes = list(zip(two[id(p)], three[id(p)], strict=True))
+            self._batch_dims.append(sizes.index((2, 3)))
 
 
 class _Substituted(TorchFunctionMode):
@@ -98,10 +99,10 @@ class _Substituted(TorchFunctionMode):
 
     Args:
         substitute: (input, weight) -> what takes the weight's place, to be multiplied with the input.
-        known: by id, the weights it is asked about; layers with others work as ever.
+        known: ids of the weights it is asked about; layers with others work as ever.
     """
 
-    def __init__(self, substitute: Callable[[Tensor, Tensor], Tensor], known: dict[int, Tensor]) -> None:
+    def __init__(self, substitute: Callable[[Tensor, Tensor], Tensor], known: Container[int]) -> None:
         super().__init__()
         self.substitute = substitute
         self.known = known
@@ -148,7 +149,7 @@ class _Substituted(TorchFunctionMode):
         return out if bias is None else out + self.substitute(out, bias)
 
 
-def _placed(rows: Tensor, x: Tensor, batch_dim: int) -> Tensor:
+def _placed(x: Tensor, rows: Tensor, batch_dim: int) -> Tensor:
     """Rows (B, ...) shaped to meet the last dimensions of x, and its pictures where these are counted."""
     shape = [1] * x.dim()
     shape[batch_dim] = len(rows)

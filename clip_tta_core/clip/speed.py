@@ -12,7 +12,8 @@ from functools import cache
 import torch
 
 from clip_tta_core.clip.aside import aside
-from clip_tta_core.clip.loading import MINI, choose_autocast, choose_device
+from clip_tta_core.clip.loading import MINI, choose_device
+from clip_tta_core.clip.precision import choose_autocast
 
 OPERATIONS = {  # floating-point operations of one picture forward, as torch counts them
     MINI: 38e6,

@@ -13,7 +13,7 @@ from clip_tta_core import hparams
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction, Train
 from clip_tta_core.hparams import Value
 from clip_tta_core.palette import Look, looks
-from clip_tta_core.records import Cost
+from clip_tta_core.records import Contender, Cost
 from clip_tta_core.registry import Registry
 
 C = TypeVar("C", bound=hparams.Config)
@@ -85,3 +85,8 @@ def looks_of(contenders: Mapping[str, str]) -> dict[str, Look]:
     """A look for every contender, {label: method}, in the order in which pictures list them."""
     own = {name: cls.look for name, cls in METHODS.items() if cls.look}
     return looks(contenders, own | looks(dict(zip(METHODS, METHODS, strict=True)), own))
+
+
+def title_of(contender: Contender) -> str:
+    """What a contender is called on the page: its label, or the method's title where that is its name."""
+    return METHODS[contender.method].title if contender.label == contender.method else contender.label

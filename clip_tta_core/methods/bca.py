@@ -69,11 +69,11 @@ class Bca(Method[BcaConfig]):
         self.mean_counts = [config.text_count] * classes
         self.prior = torch.eye(classes, device=clip.device)  # (K, K) rows of sum 1
         self.prior_counts = [config.prior_count] * classes
-        self._last = LastResult()
+        self._seen, self._last = LastResult(), LastResult()
 
     @torch.no_grad()
     def adapt(self, images: Tensor) -> dict[str, float]:
-        source, features, logits = self._look(images)
+        source, features, logits = self._seen.of(images, self._look)
         answers, moved, weighed = [], 0, 0
         for x, zero_shot in zip(features, logits, strict=True):  # (D,), (K,)
             answers.append(self._answer(x, zero_shot))
@@ -103,7 +103,7 @@ class Bca(Method[BcaConfig]):
     def predict(self, images: Tensor) -> Prediction:
         if self._last.knows(images):
             return self._last.result
-        source, features, logits = self._look(images)
+        source, features, logits = self._seen.of(images, self._look)
         answers = [self._answer(x, zero_shot) for x, zero_shot in zip(features, logits, strict=True)]
         return Prediction(torch.stack(answers), source)
 

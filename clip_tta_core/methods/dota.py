@@ -80,11 +80,11 @@ class Dota(Method[DotaConfig]):
         means = texts if config.start == "texts" else torch.full_like(texts, 1e-3)
         self.classes = ClassGaussians(means, config.variance, config.covariance)
         self.precision = self.classes.precision()
-        self._last = LastResult()
+        self._seen, self._last = LastResult(), LastResult()
 
     @torch.no_grad()
     def adapt(self, images: Tensor) -> dict[str, float]:
-        features, logits, kept = self._look(images)
+        features, logits, kept = self._seen.of(images, self._look)
         answers = []
         for x, base in zip(kept, logits, strict=True):  # (n, D), (K,)
             answers.append(self._answer(x, base))
@@ -104,7 +104,7 @@ class Dota(Method[DotaConfig]):
     def predict(self, images: Tensor) -> Prediction:
         if self._last.knows(images):
             return self._last.result
-        features, logits, kept = self._look(images)
+        features, logits, kept = self._seen.of(images, self._look)
         answers = [self._answer(x, base) for x, base in zip(kept, logits, strict=True)]
         return Prediction(torch.stack(answers), features)
 

@@ -100,11 +100,15 @@ class StatA(Method[StatAConfig]):
             answers = self._refine(zero_shot, answers, log_density(features, means, variances), pull).softmax(
                 -1
             )
-            counts = answers.argmax(dim=-1).bincount(minlength=len(texts)).float()  # (K,)
-            trust = torch.where(counts > 0, counts / (config.anchor + counts), counts)  # (K,)
+            trust = self._trust(answers)
             means, variances = self._classes(features, answers, trust, first)
         density = log_density(features, means, variances)
         return self._refine(zero_shot, answers, density, pull), trust
+
+    def _trust(self, answers: Tensor) -> Tensor:
+        """How far each class is its pictures' and not its text's, by how many it has. (N, K) -> (K,)"""
+        counts = answers.argmax(dim=-1).bincount(minlength=answers.shape[1]).float()
+        return torch.where(counts > 0, counts / (self.config.anchor + counts), counts)
 
     def _neighbours(self, features: Tensor) -> Tensor:
         """Cosines of the nearest others, both ways, over 2k. (N, D) -> (N, N)"""

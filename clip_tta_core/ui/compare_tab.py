@@ -48,7 +48,7 @@ class Table:
 
     def take(self, standing: Standing) -> None:
         """Note how far a method is."""
-        self.standings[standing.method] = standing
+        self.standings[standing.label] = standing
 
     def ranked(self) -> list[Standing]:
         """The best first; methods that have not begun are left out."""
@@ -85,7 +85,7 @@ def _row(standing: Standing) -> View:
     numbers = {name: standing.metrics.get(name, math.nan) for name in COLUMNS}
     numbers["seconds"] = standing.seconds
     shown = {name: round(float(x), 4) if math.isfinite(x) else None for name, x in numbers.items()}
-    parts = {"name": standing.method, "done": standing.done, "total": standing.total}
+    parts = {"name": standing.label, "done": standing.done, "total": standing.total}
     return parts | shown | {"problem": standing.problem}
 
 
@@ -149,10 +149,11 @@ class Comparer:
         """The ticked methods with their knobs, zero-shot CLIP first and CLIPTTA last."""
         ticked = [str(name) for name in wanted.get("methods", ())]
         protocol = comparison.protocol_knobs()
+        play = {one.method: one.settings for one in config.contenders}
         settings = {
             "defaults": lambda name: {},
             "protocol": lambda name: protocol.get(name, {}),
-            "play": lambda name: config.methods.get(name, {}),
+            "play": lambda name: play.get(name, {}),
         }
         knobs = settings.get(str(wanted.get("knobs")), settings["defaults"])
         return {name: knobs(name) for name in looks_of({name: name for name in ticked})}
@@ -186,7 +187,7 @@ def read_recorded(catalog: Catalog) -> Table | None:
     if not RECORDED.is_file():
         return None
     standings = export.standings_from_json(RECORDED.read_text("utf-8"))
-    methods = tuple(one.method for one in standings)
+    methods = tuple(one.label for one in standings)
     table = Table(methods, len(catalog.task), words.stream(to_config(FIRST.settings()), catalog))
     for standing in standings:
         table.take(standing)
@@ -218,7 +219,7 @@ lines cross at CLIP left alone.</p></figure>
             template=template,
             describe="Standings of methods, best first.",
             methods=methods or [],
-            most=LIMITS["methods"][1],
+            most=LIMITS["contenders"][1],
             knobs=[{"name": name, "title": title, "help": help} for name, title, help in KNOBS],
             **kwargs,
         )

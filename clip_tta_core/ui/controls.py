@@ -12,7 +12,7 @@ from clip_tta_core.clip.loading import MINI, devices
 from clip_tta_core.engine import LIMITS
 from clip_tta_core.hparams import Knob
 from clip_tta_core.records import Catalog, Choice, MethodCard
-from clip_tta_core.ui.settings import LONGEST, MOST_CLASSES, USUAL, methods, whole
+from clip_tta_core.ui.settings import LONGEST, MOST_CLASSES, USUAL, contenders, whole
 
 Field = dict[str, Any]
 COMFORTABLE = {
@@ -42,13 +42,13 @@ def costs(settings: Mapping[str, Any]) -> dict[str, float]:
     """Each chosen method's work in forwards of zero-shot CLIP; one with impossible knobs is left out."""
     found = {}
     try:
-        chosen = methods(settings["methods"])
+        chosen = contenders(settings["methods"])
         stream = [max(1, whole(name, settings[name])) for name in ("batch_size", "batches")]
     except (KeyError, TypeError, ValueError):
         return found
-    for name, knobs in chosen.items():
+    for one in chosen:
         try:
-            found[name] = round(engine.costs({name: knobs}, *stream)[name].relative, 2)
+            found[one.label] = round(engine.costs([one], *stream)[one.label].relative, 2)
         except ValueError:
             continue
     return found

@@ -15,13 +15,13 @@ from PIL import Image
 
 from clip_tta_core import engine, export, hosting, plots
 from clip_tta_core.clip.loading import MINI
-from clip_tta_core.methods import looks_of
+from clip_tta_core.logs import open_log
 from clip_tta_core.records import Catalog, RunConfig, RunLog
 from clip_tta_core.ui import albums, links, status, views, words
 from clip_tta_core.ui.albums import Albums, Reading
 from clip_tta_core.ui.lessons import FIRST
 from clip_tta_core.ui.runs import Run, Runs
-from clip_tta_core.ui.settings import USUAL, class_names, defaults, split_names, to_config
+from clip_tta_core.ui.settings import USUAL, defaults, split_names, to_config
 
 BETWEEN = 0.09  # seconds between two updates of the page: ten a second, with the time that one takes
 BETWEEN_BATCHES = 0.4  # and between two batches in the gallery, which weigh more
@@ -131,16 +131,8 @@ class Handlers:
         return {"status": line, "message": {"text": sentence}}
 
     def _open_log(self, settings: Mapping[str, Any], config: RunConfig) -> RunLog:
-        titles = {card.name: card.title for card in self.catalog.methods}
-        names = dict.fromkeys(["zero_shot", *config.methods])
         kept = {key: value for key, value in settings.items() if key != "lesson"}
-        kept["stream"] = words.stream(config, self.catalog)
-        return RunLog(
-            class_names=class_names(config, self.catalog),
-            titles={name: titles[name] for name in looks_of({name: name for name in names})},
-            settings=kept,
-            total=config.batches,
-        )
+        return open_log(config, kept | {"stream": words.stream(config, self.catalog)})
 
     def configure(self, settings: Mapping[str, Any], request: gr.Request | None) -> RunConfig:
         """The settings as a run takes them, with the visitor's own pictures where they ask for those."""
@@ -281,7 +273,7 @@ class Handlers:
             return [gr.skip(), _say(NOTHING_YET)]
         content = {"csv": export.to_csv, "json": export.to_json, "png": plots.to_png}[kind](log)
         data = base64.b64encode(content if isinstance(content, bytes) else content.encode()).decode()
-        name = f"clip-tta-{log.settings.get('corruption', 'run')}-{len(log)}-batches.{kind}"
+        name = f"{export.file_stem(log)}.{kind}"
         return [{"id": next(self._serial), "name": name, "kind": MIME[kind], "data": data}, _say("")]
 
     def link(self, settings: dict) -> list[Any]:

@@ -78,7 +78,7 @@ def settings_panel(handlers: Handlers) -> tuple[gr.Component, dict[str, gr.Compo
         sections=controls.sections(handlers.catalog),
         methods=controls.cards(handlers.catalog),
         server_functions=[preview, costs],
-        most=engine.LIMITS["methods"][1],
+        most=engine.LIMITS["contenders"][1],
     )
     uploads = {
         "pictures": pictures.Upload(

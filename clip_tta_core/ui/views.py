@@ -17,19 +17,18 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from PIL import Image
 
+from clip_tta_core import thumbnails
 from clip_tta_core.methods import looks_of
-from clip_tta_core.metrics import WINDOW
 from clip_tta_core.records import Report, RunLog
 from clip_tta_core.ui import words
 from clip_tta_core.ui.words import CURVES, TABLE
 
 View = dict[str, Any]
-TILE = 72  # pixels a side of a picture in the gallery's sprite sheet, at most
 
 
 def methods(log: RunLog) -> list[View]:
     """Name, title and look of every method of the run, in the order pictures list them."""
-    looks = looks_of({name: name for name in log.series})
+    looks = looks_of({label: log.methods[label] for label in log.series})
     return [
         {
             "name": name,
@@ -59,7 +58,7 @@ def classes(log: RunLog) -> View:
     return {
         "methods": methods(log),
         "classes": list(log.class_names),
-        "window": WINDOW,
+        "window": log.recent,
         "labelled": log.labelled,
         "counts": _histories(log, "counts", log.predicted, _sparse),
         "truth": _grown(log, ("truth",), log.truth, _sparse),
@@ -74,7 +73,7 @@ def scores(log: RunLog) -> View | None:
     curves_shown = ("threshold", "auroc", "fpr95", "accepted")
     return {
         "methods": methods(log),
-        "window": WINDOW,
+        "window": log.recent,
         "known": _histories(log, "known", log.known, _line),
         "unknown": _histories(log, "unknown", log.unknown, _line),
         **{key: {name: _series(log, name, key) for name in log.series} for key in curves_shown},
@@ -108,18 +107,23 @@ def gallery(log: RunLog) -> View | None:
     report = log.last
     if report is None:
         return None
-    return {"methods": methods(log), "classes": list(log.class_names), "sprite": sprite(report)} | answers(
+    return {"methods": methods(log), "classes": list(log.class_names), "sprite": _sprite(log)} | answers(
         report
     )
+
+
+def _sprite(log: RunLog) -> str:
+    """The latest batch's pictures; a recorded run of an earlier version kept them without a sheet."""
+    return _address(log.sheets[-1] if log.sheets else thumbnails.sheet(log.last.batch.images))
 
 
 def answers(report: Report) -> View:
     """Labels and answers of a batch as strings of class numbers, one per picture."""
     batch, outcomes = report.batch, report.outcomes
     return {
-        "step": report.step,
+        "step": report.batch_number,
         "total": report.total,
-        "columns": _columns(len(batch)),
+        "columns": thumbnails.columns(len(batch)),
         "labels": _joined(np.where(batch.unknown, -1, batch.labels).tolist()),
         "unknown": _joined(batch.unknown.astype(int).tolist()),
         "names": list(batch.names),
@@ -135,31 +139,20 @@ def answers(report: Report) -> View:
     }
 
 
-def sprite(report: Report) -> str:
-    """All pictures of a batch on one sheet, as a JPEG data address."""
-    images = report.batch.images
-    return sheet(images, _columns(len(images)), min(TILE, *images.shape[1:3]))
-
-
 def sheet(images: np.ndarray, columns: int, tile: int) -> str:
     """Pictures side by side, as a JPEG data address. uint8 (N, H, W, 3)"""
-    rows = math.ceil(len(images) / columns)
-    paper = Image.new("RGB", (columns * tile, rows * tile), (128, 128, 128))
-    for i, image in enumerate(images):
-        picture = Image.fromarray(image).resize((tile, tile), Image.Resampling.BILINEAR)
-        paper.paste(picture, (i % columns * tile, i // columns * tile))
-    return data_address(paper)
+    return _address(thumbnails.sheet(images, columns, tile))
 
 
 def data_address(image: Image.Image, quality: int = 82) -> str:
     """A picture as a JPEG data address."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return _address(buffer.getvalue())
 
 
-def _columns(count: int) -> int:
-    return max(1, min(16, count))
+def _address(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
 def _shown(log: RunLog, measure: words.Measure) -> bool:

@@ -33,7 +33,7 @@ MEASURES = (
         "Accuracy, recent",
         "share",
         "high",
-        f"Share of right answers over the last {WINDOW} batches. Shows best what is happening now.",
+        f"Share of right answers among the last {WINDOW} pictures. Shows best what is happening now.",
         "labels",
     ),
     Measure(
@@ -57,7 +57,7 @@ MEASURES = (
         "Classes in use",
         "number",
         "",
-        "How many classes the recent predictions are spread over: e to the entropy of their mean. "
+        "How many classes the recent answers are spread over: e to the entropy of their histogram. "
         "Near 1 everything lands in one class.",
     ),
     Measure(
@@ -193,7 +193,7 @@ def ranking(standings: Sequence[Standing], titles: Mapping[str, str], classes: i
     done = [one for one in standings if one.metrics and one.done == one.total]
     if not done:
         return ""
-    frozen = next((one for one in done if one.method == "zero_shot"), None)
+    frozen = next((one for one in done if one.label == "zero_shot"), None)
     parts = [_leader(done, frozen, titles), _fallen(done, frozen), _collapsed(done, frozen, classes)]
     if len(done) < planned:
         parts.insert(0, f"{len(done)} of {planned} methods have had their turn.")
@@ -204,7 +204,7 @@ def _leader(done: Sequence[Standing], frozen: Standing | None, titles: Mapping[s
     best = done[0].metrics.get("accuracy", math.nan)
     if not math.isfinite(best):
         return ""
-    said = f"{titles[done[0].method]} leads: right on {percent(best)} of the pictures"
+    said = f"{titles[done[0].label]} leads: right on {percent(best)} of the pictures"
     if frozen is None or done[0] is frozen:
         return said + "."
     points = round(100 * best) - round(100 * frozen.metrics["accuracy"])

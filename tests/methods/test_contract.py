@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 import math
@@ -170,6 +171,21 @@ def test_selecting_everything_moves_weights_and_skips_nothing(name, make_clip, m
     report = method.adapt(make_images())
     assert finite(report) and report["skipped"] == 0
     assert not all(torch.equal(a, b) for a, b in zip(before, snapshot(method.clip), strict=True))
+
+
+@every_method
+def test_a_copy_goes_on_as_the_original_does(name, clip, make_images):
+    method = build(name, clip, SHORT, {"every": 1})
+    method.adapt(make_images())
+    rng = torch.Generator()
+    rng.set_state(method.rng.get_state())
+    copied = copy.deepcopy(method, {id(method.rng): rng})
+    logits = []
+    for one in (method, copied):
+        images = make_images(seed=1)
+        one.adapt(images)
+        logits.append(one.predict(images).logits)
+    assert torch.equal(*logits)
 
 
 @every_method
