@@ -26,7 +26,8 @@ from clip_tta_core import limits, notes, optim, scores
 from clip_tta_core.attacks import pgd
 from clip_tta_core.catalog import catalog
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
-from clip_tta_core.clip.loading import MINI, MODELS, LoadedClip, classifier, load
+from clip_tta_core.clip.embedded import EMBEDDED
+from clip_tta_core.clip.loading import MODELS, LoadedClip, classifier, load
 from clip_tta_core.control import Control, OutOfTime, Progress, Stopped
 from clip_tta_core.methods import Method
 from clip_tta_core.metrics import Tally
@@ -134,8 +135,8 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
                 said += notes.of_outcome(runner.title, outcome, stream.unknowns is not None)
                 said += runner.take_notes()
                 outcomes[label] = outcome
-            if config.model == MINI and config.source != "rendered":
-                said.append(notes.DRAWINGS_ONLY)
+            if config.model in EMBEDDED and not EMBEDDED[config.model].is_at_home(config.source):
+                said.append(EMBEDDED[config.model].abroad)
             place, form = str(loaded.device), loaded.precision
             yield Report(number, total, batch, outcomes, place, tuple(said), weights, form)
 

@@ -186,7 +186,7 @@ def test_the_class_box_says_what_is_wrong_while_one_types_and_takes_a_file(visit
     area.press_sequentially("cat\ndog, cat\n\n, newt")
     assert note.text_content() == (
         "3 classes. Listed more than once: “cat”. 2 empty entries are passed over. "
-        "mini-CLIP does not know “dog”, “newt”: name rendered objects, or choose a larger CLIP above."
+        "This CLIP does not know “dog”, “newt”: use words that it knows, or choose a larger one."
     )
     area.fill("cat")
     assert "at least two" in note.text_content()
