@@ -246,9 +246,10 @@ def _key(row: Row, column: Column) -> str:
 
 def _mean(cells: list[Cell | None]) -> Cell | None:
     """None as long as a cell is missing: a mean over some of the rows would mislead."""
-    if not all(cells):
+    full = [cell for cell in cells if cell]
+    if len(full) < len(cells):
         return None
-    return {name: sum(cell[name] for cell in cells) / len(cells) for name in cells[0]}
+    return {name: sum(cell[name] for cell in full) / len(full) for name in full[0]}
 
 
 def _percent(cell: Cell | None) -> str:
@@ -337,7 +338,9 @@ It is a teaching model; how methods rank on it says little about how they rank o
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="clip_tta_core.card", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="clip_tta_core.card", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("tables", nargs="*", help=f"of {', '.join(TABLES)}; all unless named")
     parser.add_argument("--jobs", type=int, default=1, help="cells measured at once, a core each")
     args = parser.parse_args()

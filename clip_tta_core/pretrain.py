@@ -154,7 +154,9 @@ def _share_of_lr(step: int, recipe: Recipe) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="clip_tta_core.pretrain", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="clip_tta_core.pretrain", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--steps", type=int, default=Recipe.steps)
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--device", default="auto", help="cuda, mps, cpu or auto")
