@@ -20,6 +20,7 @@ from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.loading import load
 from clip_tta_core.control import Control, OutOfTime, Progress, Stopped
 from clip_tta_core.records import Report, RunConfig
+from clip_tta_core.validation import Checked
 
 # What a run asks for. The rates are guesses on the safe side, not measurements: a call that takes longer than
 # it declared is ended, and one that declares more than a visitor has left today is refused.
@@ -81,8 +82,7 @@ def run(config: RunConfig, control: Control | None = None) -> Generator[Report]:
         return _explained(engine.run(config, control))
     if config.model in EMBEDDED:
         return _explained(engine.run(dataclasses.replace(config, device="cpu"), control))
-    engine.check(config)
-    return _explained(_relayed(_borrowed, config, control or Control()))
+    return _explained(_relayed(_borrowed, engine.check(config), control or Control()))
 
 
 def _explained(reports: Generator[Report]) -> Generator[Report]:
@@ -99,13 +99,14 @@ def _explained(reports: Generator[Report]) -> Generator[Report]:
         ) from error
 
 
-def _relayed(borrowed: Borrowed, config: RunConfig, control: Control) -> Generator[Report]:
+def _relayed(borrowed: Borrowed, checked: Checked, control: Control) -> Generator[Report]:
     """Fetch the model without a GPU, then pass on what the other process reports."""
     reports = None
     control.limit(limits.MAX_SECONDS.value)
     try:
-        engine.prepare(dataclasses.replace(config, device="cpu"), control)
-        reports = borrowed(dataclasses.replace(config, device="auto"))
+        here = dataclasses.replace(checked.config, device="cpu")
+        engine.prepare(dataclasses.replace(checked, config=here), control)
+        reports = borrowed(dataclasses.replace(checked.config, device="auto"))
         for report in reports:
             control.announce(Progress(report.batch_number, report.total))
             yield report

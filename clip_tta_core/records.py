@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 
 import numpy as np
@@ -105,14 +105,14 @@ class Contender:
     settings: Mapping[str, Value] = field(default_factory=dict)  # {knob: value}; what is left out is default
 
 
-Chosen = Mapping[str, Mapping[str, Value]] | Iterable[Contender]
+Chosen = Mapping[str, Mapping[str, Value]] | tuple[Contender, ...] | list[Contender]
 
 
 def contenders_of(chosen: Chosen) -> tuple[Contender, ...]:
     """Contenders as they are; {method: settings} as one contender a method, labelled by the method's name."""
     if isinstance(chosen, Mapping):
         return tuple(Contender(name, name, dict(settings)) for name, settings in chosen.items())
-    return tuple(one for one in chosen if isinstance(one, Contender))
+    return tuple(chosen)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -149,7 +148,7 @@ def attack_of(config: RunConfig) -> Attack:
     return Attack(config.attack, config.attack_epsilon, config.attack_step, config.attack_iterations)
 
 
-def check_amount(config: RunConfig, contenders: Iterable[Contender]) -> None:
+def check_amount(config: RunConfig, contenders: tuple[Contender, ...]) -> None:
     """What the operator allows one run; a step is one backward pass over as many pictures as a batch has."""
     images = config.batch_size * config.batches
     passes = costs(contenders, config.batch_size, config.batches).values()

@@ -20,6 +20,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,7 @@ def corruption(
             name=function.__name__,
             title=title,
             family=function.__module__.rpartition(".")[2],
-            meaning=inspect.getdoc(function).partition("\n")[0],
+            meaning=(inspect.getdoc(function) or "").partition("\n")[0],
             random="rng" in arguments,
             standard=standard,
             function=function,
@@ -153,7 +154,7 @@ def quantize(levels: np.ndarray) -> np.ndarray:
     return (np.clip(levels, 0, 255) + 1e-3).astype(np.uint8)
 
 
-def check_whole(what: str, value: object, low: int, high: float = math.inf) -> None:
+def check_whole(what: str, value: Any, low: int, high: float = math.inf) -> None:
     """Raise a ValueError that says what `what` must be, unless `value` is a whole number in low .. high."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not (whole and low <= value <= high):

@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).parents[1]
 # What no number of a run depends on.
 ELSEWHERE = (
     *("ui", "bench", "sweep", "card", "catalog.py", "export.py", "logs.py", "notes.py", "palette.py"),
-    *("plots.py", "pretrain", "record.py", "thumbnails.py", "versions.py"),
+    *("plots.py", "pretrain", "first_paint.py", "thumbnails.py", "versions.py"),
 )
 
 
