@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
 from clip_tta_core import hosting, limits, validation
 from clip_tta_core.control import Control
@@ -19,7 +19,7 @@ from clip_tta_core.records import Chosen, Contender, Report, RunConfig, Standing
 PROTOCOL = "CLIPTTA protocol"  # the preset's name, for methods whose authors chose otherwise
 
 Knobs = Mapping[str, Value]
-Engine = Callable[[RunConfig, Control], Iterator[Report]]
+Engine = Callable[[RunConfig, Control], Generator[Report]]
 
 
 def protocol_knobs() -> dict[str, Knobs]:
@@ -68,8 +68,9 @@ def _in_turns(
     for one in contenders:
         if control.left < 0:
             raise ValueError(
-                f"Comparison: on this page it may take {limits.MAX_SECONDS.value} seconds, and only {finished} "
-                f"of {len(contenders)} methods had their turn by then; choose fewer methods or batches."
+                f"Comparison: on this page it may take {limits.MAX_SECONDS.value} seconds, and only "
+                f"{finished} of {len(contenders)} methods had their turn by then; "
+                "choose fewer methods or batches."
             )
         standing = Standing(
             one.label, 0, config.batches, {}, math.nan, method=one.method, settings=dict(one.settings)

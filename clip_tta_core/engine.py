@@ -12,7 +12,7 @@ import gc
 import hashlib
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -39,7 +39,7 @@ __all__ = ["LIMITS", "ZERO_SHOT", "catalog", "check", "costs", "prepare", "previ
 Result = TypeVar("Result")
 
 
-def run(config: RunConfig | Checked, control: Control | None = None) -> Iterator[Report]:
+def run(config: RunConfig | Checked, control: Control | None = None) -> Generator[Report]:
     """Adapt every contender of `config` to the same stream and report batch by batch.
 
     Args:
@@ -87,7 +87,7 @@ def _announcer(control: Control) -> Callable[[Loading], None]:
     return announce
 
 
-def _run(checked: Checked, control: Control) -> Iterator[Report]:
+def _run(checked: Checked, control: Control) -> Generator[Report]:
     """Reports until the stream ends, somebody says Stop, or the time that the operator allows is up."""
     control.limit(limits.MAX_SECONDS.value)
     done = 0
@@ -105,7 +105,7 @@ def _run(checked: Checked, control: Control) -> Iterator[Report]:
         ) from None
 
 
-def _reports(checked: Checked, control: Control) -> Iterator[Report]:
+def _reports(checked: Checked, control: Control) -> Generator[Report]:
     config = checked.config
     loaded = load(config.model, config.device, _announcer(control), wanted=config.precision)
     stream = Stream(config, loaded.image_size)
@@ -125,8 +125,10 @@ def _reports(checked: Checked, control: Control) -> Iterator[Report]:
             batch = upcoming.result()
             if number < total:
                 upcoming = ahead.submit(make, number)  # made while this one adapts
+            if not len(batch):  # all of its files were broken
+                continue
             images = to_tensor(batch.images, loaded.image_size, loaded.device)
-            outcomes, said = {}, notes.of_batch(batch)
+            outcomes, said = {}, [*stream.notes, *notes.of_batch(batch)]
             for label, runner in runners.items():
                 outcome = runner.process(images, batch, control, Progress(number, total, runner.title))
                 said += notes.of_outcome(runner.title, outcome, stream.unknowns is not None)

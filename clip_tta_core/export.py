@@ -92,7 +92,7 @@ def file_stem(log: RunLog) -> str:
     parts = [settings.get("corruption", "run"), settings.get("model", ""), f"seed{settings.get('seed', 0)}"]
     when = re.sub(r"[^0-9T]", "", log.made.get("date", "").split("+")[0])
     words = ["clip-tta", *map(str, parts), f"{len(log)}-batches", when]
-    return "-".join(re.sub(r"[^\w.]+", "_", word) for word in words if word)
+    return "-".join(re.sub(r"[^\w.-]+", "_", word) for word in words if word)
 
 
 def to_json(log: RunLog) -> str:

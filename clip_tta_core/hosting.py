@@ -13,7 +13,7 @@ import dataclasses
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 from clip_tta_core import engine, limits
 from clip_tta_core.clip.loading import MINI, load
@@ -28,7 +28,7 @@ FLOPS_PER_SECOND = 5e13  # with autocast
 SHORTEST, LONGEST = 15, 120
 
 log = logging.getLogger(__name__)
-Borrowed = Callable[[RunConfig], Iterator[Report]]
+Borrowed = Callable[[RunConfig], Generator[Report]]
 
 
 def seconds(config: RunConfig) -> int:
@@ -47,7 +47,7 @@ def seconds(config: RunConfig) -> int:
     return min(longest, max(SHORTEST, math.ceil(expected)))
 
 
-def _run_here(config: RunConfig) -> Iterator[Report]:
+def _run_here(config: RunConfig) -> Generator[Report]:
     yield from engine.run(config)
 
 
@@ -56,7 +56,7 @@ def _borrow() -> Borrowed | None:
     if not os.environ.get("SPACES_ZERO_GPU"):
         return None
     try:
-        import spaces
+        import spaces  # pyright: ignore[reportMissingImports] (only where GPUs are lent)
     except ImportError:
         return None
     return spaces.GPU(duration=seconds)(_run_here)
@@ -70,7 +70,7 @@ def has_controls(model: str) -> bool:
     return _borrowed is None or model == MINI
 
 
-def run(config: RunConfig, control: Control | None = None) -> Iterator[Report]:
+def run(config: RunConfig, control: Control | None = None) -> Generator[Report]:
     """What `engine.run` does, on a lent GPU where there is one and the model is worth it.
 
     Whatever goes wrong inside is a ValueError with a sentence for the visitor; what nobody foresaw has its
@@ -81,10 +81,10 @@ def run(config: RunConfig, control: Control | None = None) -> Iterator[Report]:
     if config.model == MINI:
         return _explained(engine.run(dataclasses.replace(config, device="cpu"), control))
     engine.check(config)
-    return _explained(_relayed(config, control or Control()))
+    return _explained(_relayed(_borrowed, config, control or Control()))
 
 
-def _explained(reports: Iterator[Report]) -> Iterator[Report]:
+def _explained(reports: Generator[Report]) -> Generator[Report]:
     """The border of a run: no error leaves it without a sentence."""
     try:
         yield from reports
@@ -98,13 +98,13 @@ def _explained(reports: Iterator[Report]) -> Iterator[Report]:
         ) from error
 
 
-def _relayed(config: RunConfig, control: Control) -> Iterator[Report]:
+def _relayed(borrowed: Borrowed, config: RunConfig, control: Control) -> Generator[Report]:
     """Fetch the model without a GPU, then pass on what the other process reports."""
     reports = None
     control.limit(limits.MAX_SECONDS.value)
     try:
         engine.prepare(dataclasses.replace(config, device="cpu"), control)
-        reports = _borrowed(dataclasses.replace(config, device="auto"))
+        reports = borrowed(dataclasses.replace(config, device="auto"))
         for report in reports:
             control.announce(Progress(report.batch_number, report.total))
             yield report

@@ -99,8 +99,10 @@ def _knobs(cls: type[Config]) -> tuple[Knob, ...]:
 
 def _describe(f: dataclasses.Field[Any], hint: Any) -> Knob:
     parts = get_args(hint) if get_origin(hint) not in (None, Literal) else (hint,)
-    numbers = [part for part in parts if part in (bool, int, float)]
+    kinds: dict[Any, Literal["bool", "int", "float"]] = {bool: "bool", int: "int", float: "float"}
+    numbers = [kinds[part] for part in parts if part in kinds]
     choices = tuple(word for part in parts if get_origin(part) is Literal for word in get_args(part))
-    kind = numbers[0].__name__ if numbers else "choice"
-    meta = f.metadata
-    return Knob(f.name, kind, f.default, meta["low"], meta["high"], meta["log"], choices, meta["help"])
+    kind: Literal["bool", "int", "float", "choice"] = numbers[0] if numbers else "choice"
+    meta: Mapping[str, Any] = f.metadata
+    default: Any = f.default
+    return Knob(f.name, kind, default, meta["low"], meta["high"], meta["log"], choices, meta["help"])

@@ -16,7 +16,8 @@ NOT_SETTINGS = ("contenders", "pictures", "unknown_pictures")  # too large, or k
 def settings_of(config: RunConfig) -> dict[str, object]:
     """What decides a run's numbers besides its contenders and uploaded pictures, as plain values."""
     names = (item.name for item in dataclasses.fields(config) if item.name not in NOT_SETTINGS)
-    return {name: getattr(config, name) for name in names} | {"class_names": "\n".join(config.class_names)}
+    kept: dict[str, object] = {name: getattr(config, name) for name in names}
+    return kept | {"class_names": "\n".join(config.class_names)}
 
 
 def classes_of(config: RunConfig) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def contenders_of(chosen: Chosen) -> tuple[Contender, ...]:
     """Contenders as they are; {method: settings} as one contender a method, labelled by the method's name."""
     if isinstance(chosen, Mapping):
         return tuple(Contender(name, name, dict(settings)) for name, settings in chosen.items())
-    return tuple(chosen)
+    return tuple(one for one in chosen if isinstance(one, Contender))
 
 
 @dataclass(frozen=True)

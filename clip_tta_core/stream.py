@@ -118,7 +118,19 @@ class Stream:
         elif unknown.any():  # these come from elsewhere, clean
             images = np.where(unknown[:, None, None, None], self._corrupt(images, changes, start), images)
         applied = tuple("" if name == "none" else f"{name} {severity}" for name, severity in changes)
-        return Batch(images, self.plan.labels[here], names, unknown, applied)
+        batch = Batch(images, self.plan.labels[here], names, unknown, applied)
+        readable = self._readable(self.plan.items[here], unknown)
+        return batch if readable.all() else _only(batch, readable)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What its sources have to say to the visitor so far, in sentences."""
+        return (*getattr(self.source, "notes", ()), *getattr(self.unknowns, "notes", ()))
+
+    def _readable(self, items: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+        """Which items of a batch, now that it was read, are no broken files. -> bool (n,)"""
+        broken = [list(getattr(source, "broken", ())) for source in (self.source, self.unknowns)]
+        return ~np.where(unknown, np.isin(items, broken[1]), np.isin(items, broken[0]))
 
     def _read(self, here: slice, unknown: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         items, labels = self.plan.items[here], self.plan.labels[here]
@@ -144,6 +156,15 @@ class Stream:
                     images[first:last], name, severity, self.config.seed, start + first
                 )
         return images
+
+
+def _only(batch: Batch, kept: np.ndarray) -> Batch:
+    """The pictures of a batch where `kept`, bool (B,), says so; there may be none."""
+    names, applied = (
+        tuple(text for text, keep in zip(texts, kept, strict=True) if keep)
+        for texts in (batch.names, batch.applied)
+    )
+    return Batch(batch.images[kept], batch.labels[kept], names, batch.unknown[kept], applied)
 
 
 def open_source(config: RunConfig, size: int) -> Source:

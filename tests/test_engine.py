@@ -18,7 +18,7 @@ from clip_tta_core import engine, notes
 from clip_tta_core.clip.loading import LoadedClip
 from clip_tta_core.control import Control
 from clip_tta_core.methods import METHODS
-from clip_tta_core.records import Pictures, RunConfig
+from clip_tta_core.records import Contender, Pictures, RunConfig
 from clip_tta_core.scores import otsu
 from tests.conftest import TinyText, TinyVisual
 
@@ -431,3 +431,107 @@ def test_mini_clip_warns_of_pictures_from_outside_its_world():
     result = reports(source="upload", pictures=mine, class_names=("cat", "cup"), batches=1)
     assert notes.DRAWINGS_ONLY in result[0].notes
     assert notes.DRAWINGS_ONLY not in reports(batches=1)[0].notes
+
+
+COPIES = (
+    Contender("TENT", "tent", {"lr": 1e-2}),
+    Contender("TENT + diversity", "tent", {"lr": 1e-2, "beta_reg": 1.0}),
+    Contender("once more", "tent", {"lr": 1e-2}),
+)
+
+
+def test_copies_of_a_method_run_side_by_side_under_their_labels():
+    result = reports(contenders=COPIES)
+    assert all(
+        list(report.outcomes) == ["zero_shot", "TENT", "TENT + diversity", "once more"] for report in result
+    )
+    np.testing.assert_array_equal(curve(result, "TENT"), curve(result, "once more"))
+    assert not np.array_equal(curve(result, "TENT"), curve(result, "TENT + diversity"))
+
+
+def test_a_contenders_numbers_depend_on_neither_its_label_nor_its_neighbours():
+    """Methods that draw numbers and keep pictures among them."""
+    for method, settings in (("cliptta", {"steps": 2}), ("rotta", {}), ("stamp", {"views": 2}), ("tda", {})):
+        alone = reports(contenders=(Contender(method, method, settings),))
+        beside = reports(contenders=(*COPIES, Contender("another name", method, settings)))
+        np.testing.assert_array_equal(curve(alone, method), curve(beside, "another name"))
+
+
+@pytest.mark.parametrize(
+    ("contenders", "sentence"),
+    [
+        ((Contender("a", "tent"), Contender("a", "cliptta")), "a label of its own, got 'a' twice"),
+        ((Contender("tent", "tent"), Contender("TENT", "cliptta")), "a label of its own, got 'TENT' twice"),
+        ((Contender(" ", "tent"),), "a label must have 1 to 60 characters, got ' '"),
+        ((Contender("x" * 61, "tent"),), "a label must have 1 to 60 characters"),
+        ((Contender("CLIP", "zero_shot"),), "zero-shot CLIP takes part once"),
+        ((Contender("zero_shot", "tent"),), "zero-shot CLIP takes part once"),
+        ((Contender("mine", "tnet"),), "Did you mean 'tent'"),
+        ((Contender("mine", "tent", {"lr": 3}),), "Tent: lr must be a number"),
+        (tuple(Contender(str(i), "tent") for i in range(7)), "at most 6 methods may run at once, got 7"),
+    ],
+)
+def test_contenders_that_cannot_take_part_are_refused_with_a_sentence(contenders, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        engine.run(dataclasses.replace(SHORT, contenders=contenders))
+
+
+def test_the_short_form_names_one_contender_a_method():
+    short = RunConfig(methods={"tent": {"lr": 1e-2}})
+    assert short == RunConfig(contenders=(Contender("tent", "tent", {"lr": 1e-2}),))
+    assert dataclasses.replace(short, seed=1).contenders == short.contenders
+    assert dataclasses.replace(short, methods={"lame": {}}).contenders == (Contender("lame", "lame"),)
+
+
+def test_a_configuration_that_was_checked_is_not_checked_again(monkeypatch):
+    checked = engine.check(SHORT)
+    monkeypatch.setattr(engine, "check", lambda config: pytest.fail("checked twice"))
+    assert len(list(engine.run(checked))) == 3
+
+
+def test_many_names_times_many_templates_are_refused_before_anything_runs():
+    names = tuple(f"thing {i}" for i in range(1000))
+    templates = "\n".join(f"picture {i} of a {{}}" for i in range(101))
+    mine = Pictures(np.zeros((1, 16, 16, 3), np.uint8), np.full(1, -1), ("a",))
+    config = dataclasses.replace(
+        SHORT, source="upload", pictures=mine, class_names=names, templates=templates
+    )
+    with pytest.raises(ValueError, match="names times prompt templates may be at most 100,000, got 101,000"):
+        engine.check(config)
+
+
+def test_an_episodic_method_starts_over_at_every_batch(monkeypatch):
+    """By its authors' protocol, whatever the run says."""
+    config = dataclasses.replace(SHORT, methods={"tent": {"lr": 1e-2}})
+    through = [report.outcomes["tent"].probs for report in engine.run(config)]
+    over = [report.outcomes["tent"].probs for report in reports(config, episodic=True)]
+    monkeypatch.setattr(METHODS["tent"], "episodic", True)
+    by_itself = [report.outcomes["tent"].probs for report in engine.run(config)]
+    np.testing.assert_array_equal(by_itself, over)
+    assert not np.array_equal(by_itself, through)
+
+
+def test_the_weights_of_a_run_are_named_by_a_hash_that_changes_with_them(tiny_model):
+    first = reports(batches=1)[0].weights
+    assert len(first) == 64 and first == reports(batches=1)[0].weights
+    engine._fingerprints.clear()
+    next(tiny_model.visual.parameters()).data.add_(1e-3)
+    assert reports(batches=1)[0].weights != first
+
+
+def test_a_method_is_copied_before_its_batches_only_where_memory_can_run_out(monkeypatch):
+    kept, keep = [], engine.Runner._keep
+    monkeypatch.setattr(engine.Runner, "_keep", lambda self: (kept.append(self.title), keep(self))[1])
+    reports(batches=1)
+    assert not kept and engine.runs_out(torch.device("cuda"))
+    monkeypatch.setattr(engine, "runs_out", lambda device: True)
+    reports(batches=1)
+    assert kept == ["Zero-shot CLIP", "TENT", "CLIPTTA"]
+
+
+def test_a_held_run_ends_when_its_time_is_up(monkeypatch):
+    monkeypatch.setenv("CLIPTTA_MAX_SECONDS", "1")
+    control = Control()
+    control.pause()
+    with pytest.raises(ValueError, match="may take 1 seconds, and this one had done 0 of 3 batches"):
+        list(engine.run(SHORT, control))

@@ -15,7 +15,7 @@ import torch
 from clip_tta_core import engine, hosting, limits, validation
 from clip_tta_core.clip.loading import LoadedClip
 from clip_tta_core.control import Control
-from clip_tta_core.records import RunConfig
+from clip_tta_core.records import Loading, RunConfig
 from tests.conftest import TinyText, TinyVisual
 
 BORROWING = RunConfig(
@@ -254,6 +254,39 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(tiny_model, monkeypatch
     monkeypatch.setattr(tiny_model.visual, "forward", broken)
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         list(engine.run(BORROWING))
+
+
+def test_what_nobody_foresaw_ends_a_run_with_a_sentence_and_a_trace_in_the_log(
+    tiny_model, monkeypatch, caplog
+):
+    def broken(images):
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr(tiny_model.visual, "forward", broken)
+    with pytest.raises(
+        ValueError, match="^Run: something went wrong inside .ZeroDivisionError: of all things"
+    ):
+        list(hosting.run(BORROWING))
+    assert "in broken" in caplog.text and "ZeroDivisionError" in caplog.text
+
+
+def test_where_a_cpu_runs_out_of_memory_the_run_ends_with_a_way_out(cramped, monkeypatch):
+    monkeypatch.setattr(engine, "runs_out", lambda device: False)
+    with pytest.raises(ValueError, match="the memory of cpu ran out; choose smaller batches"):
+        list(hosting.run(BORROWING))
+
+
+def test_getting_ready_counts_as_time_of_the_run(tiny_model, monkeypatch):
+    """A model that is announced for ever."""
+    monkeypatch.setenv("CLIPTTA_MAX_SECONDS", "1")
+
+    def endless(model, device, observe):
+        while True:
+            observe(Loading("borrower/tiny", "downloading", 1, 2))
+
+    monkeypatch.setattr(engine, "load", endless)
+    with pytest.raises(ValueError, match="may take 1 seconds, and this one had done 0 of 3 batches"):
+        list(hosting.run(BORROWING))
 
 
 def test_a_mistyped_variable_is_met_by_the_operator_and_not_by_a_visitor(monkeypatch):

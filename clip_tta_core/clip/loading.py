@@ -3,11 +3,13 @@
 "mini-clip"                          the model that ships with the project
 "ViT-B-32/laion2b_s34b_b79k"         architecture and pretraining tag, as open_clip lists them
 "hf-hub:org/name"                    a repository on the Hugging Face hub
-"ViT-B-32@/path/weights.safetensors" an architecture with weights from a local file; OpenAI's own weights
-                                     want an architecture whose name ends in -quickgelu
+"ViT-B-32@/path/weights.safetensors" an architecture with weights from a local file; where the file's folder
+                                     holds an open_clip_config.json, that says what the model is
+"local-dir:/path"                    a hub repository as it was downloaded, or a file in one
 
-A model that cannot be used here is refused with one sentence, and a failed attempt leaves nothing behind: the
-next one starts afresh. Loading a model holds up only those who wait for the same one.
+Names are read as people have them (see `model_names`). A model that cannot be used here is refused with one
+sentence, and a failed attempt leaves nothing behind: the next one starts afresh. Loading a model holds up
+only those who wait for the same one.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import contextlib
 import copy
 import dataclasses
 import importlib.util
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -30,16 +33,15 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 from clip_tta_core import limits
-from clip_tta_core.clip import precision, weights
+from clip_tta_core.clip import checkpoints, precision, weights
 from clip_tta_core.clip.aside import aside
 from clip_tta_core.clip.attention import make_contiguous
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.clip.learned import ContextEmbedding, copy_tree
+from clip_tta_core.clip.model_names import FOLDER, HUB, MINI, canonical, unknown
 from clip_tta_core.clip.prompts import fill, templates
 from clip_tta_core.records import Choice, Loading
 from clip_tta_core.registry import Registry, unknown_name
-
-MINI = "mini-clip"
 
 MODELS: Registry[Choice] = Registry("model")  # the short list of the page; `load` takes any name
 for _model in (
@@ -91,7 +93,6 @@ LISTS_KEPT = 32  # class lists whose text features a model remembers
 # this, with which a ViT-B/32 takes a batch of 64 in three pieces. All but one piece are computed twice.
 CPU_ACTIVATIONS = 700_000_000
 SHARE_OF_FREE = 0.25
-HUB = "hf-hub:"
 
 Observer = Callable[[Loading], None]
 
@@ -204,29 +205,82 @@ def check_name(model: str) -> None:
     """Raise one sentence if `model` is no name of a model, or not one this page may load; loads nothing."""
     if model in MODELS:
         return
-    if "@" in model:
+    name = canonical(model)
+    if name in MODELS:
+        return
+    if "@" in name or name.startswith(FOLDER):
         if not limits.LOCAL_FILES.value:
             raise ValueError(
                 "Model: this page loads no files from its own machine; choose a model of the list."
             )
-        weights.check_file(Path(model.partition("@")[2]))
+        _local(name)
     elif not limits.ANY_MODEL.value:
-        raise ValueError(unknown_name("model", model, MODELS))
-    if model.startswith(HUB):
+        raise ValueError(unknown_name("model", name, MODELS))
+    if name.startswith((HUB, FOLDER)):
         return
-    architecture, tag = _parts(model)
+    architecture, tag = _parts(name)
     if architecture not in open_clip.list_models():
-        raise ValueError(unknown_name("CLIP architecture", architecture, [MINI, *open_clip.list_models()]))
+        raise ValueError(unknown("CLIP architecture", architecture or name, open_clip.list_models()))
     tags = open_clip.list_pretrained_tags_by_model(architecture)
-    if "@" not in model and tag not in tags:
+    if "@" not in name and tag not in tags:
         known = tags or ["none, give a file as " + architecture + "@/path/weights.safetensors"]
         raise ValueError(unknown_name(f"pretraining of {architecture}", tag, known))
+
+
+def _local(name: str) -> Path:
+    """The checkpoint on this machine that a name means, or a sentence."""
+    path = Path(name.removeprefix(FOLDER) if name.startswith(FOLDER) else _parts(name)[1])
+    described = "@" in name and not name.startswith(FOLDER)
+    try:
+        is_folder = path.is_dir()
+        files = sorted(path.iterdir()) if is_folder else [path]
+    except OSError:
+        is_folder, files = False, [path]
+    if is_folder:
+        files = [file for file in files if file.suffix.lower() in checkpoints.SUFFIXES]
+        known = [path / name for name in weights.WEIGHTS if path / name in files]
+        if not files:
+            raise ValueError(
+                f"Model: the folder '{path}' holds no weights ({', '.join(checkpoints.SUFFIXES)})."
+            )
+        if not known and len(files) > 1:
+            raise ValueError(
+                f"Model: the folder '{path}' holds several weights; name one, such as {files[0]}."
+            )
+        files = known or files
+    checkpoints.check(files[0])
+    if not described and not files[0].with_name(checkpoints.CONFIG).is_file():
+        raise ValueError(
+            f"Model: '{path}' has no {checkpoints.CONFIG} beside its weights, so it needs its architecture: "
+            f"ViT-B-32@{files[0]}."
+        )
+    return files[0]
 
 
 def _parts(model: str) -> tuple[str, str]:
     """Architecture, and pretraining tag or file."""
     architecture, _, rest = model.partition("@" if "@" in model else "/")
     return architecture, rest
+
+
+def _is_local(name: str) -> bool:
+    return name.startswith(FOLDER) or ("@" in name and not name.startswith(HUB))
+
+
+def here() -> frozenset[str]:
+    """The models of the list that are on this machine, so that they load without the hub."""
+    return frozenset(name for name in MODELS if name == MINI or _has(name))
+
+
+def _has(name: str) -> bool:
+    repo, names = _published(open_clip.get_pretrained_cfg(*_parts(name)))
+    return weights.cached(repo, names) is not None
+
+
+def _published(settings: dict) -> tuple[str, tuple[str, ...]]:
+    """The hub repository of a tag, and the files that may hold its weights, the preferred one first."""
+    repo, file = settings["hf_hub"].rsplit("/", 1)
+    return repo, (Path(file).with_suffix(".safetensors").name, file) if file else weights.WEIGHTS
 
 
 def load(
@@ -247,6 +301,7 @@ def load(
         ValueError: one sentence, where the name is unknown or the weights cannot be had.
     """
     check_name(model)
+    model = canonical(model)
     place = choose_device(device)
     precision.check(wanted)
     key = (model, str(place), _version(model), wanted)
@@ -272,8 +327,12 @@ def load(
 
 
 def _version(model: str) -> int:
-    """Changes when a local file does."""
-    return Path(_parts(model)[1]).stat().st_mtime_ns if "@" in model else 0
+    """Changes when a local file or its description does."""
+    if not _is_local(model):
+        return 0
+    file = _local(model)
+    config = file.with_name(checkpoints.CONFIG)
+    return hash((file, file.stat().st_mtime_ns, config.stat().st_mtime_ns if config.is_file() else 0))
 
 
 def _taken(key: Key) -> LoadedClip | None:
@@ -367,7 +426,14 @@ def _text_features(
 def _load_mini(device: torch.device) -> LoadedClip:
     from clip_tta_core.clip import mini
 
-    model = mini.load(MINI_FOLDER).to(device)
+    try:
+        checkpoints.kind(MINI_FOLDER / "model.safetensors")
+        model = mini.load(MINI_FOLDER).to(device)
+    except Exception as error:
+        raise ValueError(
+            f"Model '{MINI}' cannot be used: {weights.why_unreadable(error)}; fetch the folder "
+            "assets/mini_clip again, or choose another model."
+        ) from error
     config = model.config
     return LoadedClip(
         MINI,
@@ -386,18 +452,38 @@ def _load_mini(device: torch.device) -> LoadedClip:
 def _load_open_clip(
     name: str, device: torch.device, wanted: precision.Precision, tell: Observer
 ) -> LoadedClip:
-    file, settings = None, {}
+    file, settings, watched = None, {}, []
+
+    def observe(state: Loading) -> None:  # what an observer raises is for its owner, not about the model
+        try:
+            tell(state)
+        except BaseException as error:
+            watched.append(error)
+            raise
+
     try:
-        file, settings = _locate(name, tell)
-        tell(Loading(name, "building"))
+        file, settings = _locate(name, observe)
+        observe(Loading(name, "building"))
         return tuned(_build(name, file, settings, device), wanted)
-    except weights.UNREADABLE as error:
-        if file is not None and "@" not in name and weights.damaged(error):
+    except Exception as error:  # a stranger's configuration and weights can raise anything
+        if error in watched:
+            raise
+        if file is not None and not _is_local(name) and weights.damaged(error):
             weights.discard(file)
         raise ValueError(
-            f"Model '{name}' cannot be used: {weights.why_unreadable(error)}; "
-            f"choose another, or stay on {MINI}."
+            f"Model '{name}' cannot be used: {weights.why_unreadable(error)}; {_way_out(error)}."
         ) from error
+
+
+def _way_out(error: Exception) -> str:
+    """What works instead: without the hub, the models that are on this machine."""
+    if not isinstance(error, weights.Offline):
+        return f"choose another, or stay on {MINI}"
+    others = sorted(here() - {MINI})
+    ways = [f"choose one that is on this machine ({', '.join(others[:3])})"] if others else []
+    if limits.LOCAL_FILES.value:
+        ways.append("name a file as ViT-B-32@/path/weights.safetensors")
+    return ", ".join([*(ways or ["choose another"]), f"or stay on {MINI}"])
 
 
 def _locate(name: str, tell: Observer) -> tuple[Path, dict]:
@@ -408,34 +494,49 @@ def _locate(name: str, tell: Observer) -> tuple[Path, dict]:
 
     if name.startswith(HUB):
         repo = name.removeprefix(HUB)
-        config = weights.read_config(weights.fetch(repo, (weights.CONFIG,), advance))
+        described = weights.fetch(repo, (checkpoints.CONFIG,), advance)
+        try:
+            config = weights.read_config(described)
+        except checkpoints.Unreadable:
+            weights.discard(described)
+            raise
         weights.check_texts(config["model_cfg"].get("text_cfg", {}))
         return weights.fetch(repo, weights.WEIGHTS, advance), {}
+    if _is_local(name):
+        file = _local(name)
+        if (described := file.with_name(checkpoints.CONFIG)).is_file():
+            weights.check_texts(weights.read_config(described)["model_cfg"].get("text_cfg", {}))
+        else:
+            weights.check_texts(open_clip.get_model_config(_parts(name)[0])["text_cfg"])
+        return file, {}
     architecture, tag = _parts(name)
     weights.check_texts(open_clip.get_model_config(architecture)["text_cfg"])
-    if "@" in name:
-        return Path(tag), {}
     settings = open_clip.get_pretrained_cfg(architecture, tag)
-    repo, file = settings["hf_hub"].rsplit("/", 1)
-    names = (Path(file).with_suffix(".safetensors").name, file) if file else weights.WEIGHTS
-    return weights.fetch(repo, names, advance), settings
+    return weights.fetch(*_published(settings), advance), settings
 
 
 def _build(name: str, file: Path, settings: dict, device: torch.device) -> LoadedClip:
-    hub = name.startswith(HUB)
-    architecture = f"local-dir:{file.parent}" if hub else _parts(name)[0]
+    config = file.with_name(checkpoints.CONFIG)
+    described = not settings and config.is_file()  # a tag's settings are open_clip's own
     preprocess = {key: settings[key] for key in ("mean", "std") if key in settings}
-    model = open_clip.create_model(
-        architecture,
-        pretrained=None if hub else str(file),
-        force_quick_gelu=bool(settings.get("quick_gelu")),
-        force_custom_text=True,
-        force_preprocess_cfg=preprocess,
-        pretrained_text=False,
-        require_pretrained=True,
-        weights_only=True,
-    )
-    return wrap(name, model, open_clip.get_tokenizer(_tokenizer_name(name, architecture, file)), device)
+    with checkpoints.prepared(file) as ready, tempfile.TemporaryDirectory(prefix="model-") as folder:
+        architecture = _parts(name)[0]
+        if described:  # a folder in which these are the only weights
+            architecture = f"local-dir:{folder}"
+            (Path(folder) / config.name).symlink_to(config.resolve())
+            (Path(folder) / f"open_clip_model{ready.file.suffix}").symlink_to(ready.file.resolve())
+        model = open_clip.create_model(
+            architecture,
+            pretrained=None if described else str(ready.file),
+            force_quick_gelu=bool(settings.get("quick_gelu")) or (ready.openai and not described),
+            force_custom_text=True,
+            force_preprocess_cfg=preprocess,
+            pretrained_text=False,
+            require_pretrained=True,
+            weights_only=True,
+        )
+    spoken = f"local-dir:{file.parent}" if described else architecture
+    return wrap(name, model, open_clip.get_tokenizer(_tokenizer_name(name, spoken, file)), device)
 
 
 def wrap(

@@ -43,7 +43,7 @@ class Method(Generic[C]):
     draws: ClassVar[str] = ""  # methods with the same word draw the same numbers in a run, and share views
     source_pictures: ClassVar[int] = 0  # clean pictures of the stream's source it wants to see beforehand
     needs: ClassVar[Literal["", "tokens", "texts"]] = ""  # what the model must offer besides image features
-    Config: type[C]
+    Config: ClassVar[type[hparams.Config]]  # C itself, which a class variable cannot say
 
     def __init__(self, clip: ClipClassifier, config: C, rng: torch.Generator) -> None:
         self.clip = clip

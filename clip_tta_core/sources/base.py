@@ -9,6 +9,7 @@ import numpy as np
 
 from clip_tta_core.records import Choice, Pictures
 from clip_tta_core.registry import Registry
+from clip_tta_core.sources import names
 
 
 class Source(Protocol):
@@ -88,8 +89,7 @@ def few_of(labels: np.ndarray, items: np.ndarray, count: int, rng: np.random.Gen
 
 def relabel(labels: np.ndarray, own: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
     """Labels that index the list `own`, as places in `wanted`; -1 where it lacks the name. (N,) -> (N,)"""
-    known = {name: k for k, name in enumerate(wanted)}
-    return np.array([known.get(name, -1) for name in own] + [-1], dtype=np.int64)[labels]
+    return np.array([*names.places(own, wanted), -1], dtype=np.int64)[labels]
 
 
 def choose(labels: np.ndarray, classes: int, count: int, order: str, rng: np.random.Generator) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from clip_tta_core.clip import loading, weights
+from clip_tta_core.clip import checkpoints, loading, weights
 from clip_tta_core.clip.loading import MINI, MODELS, classifier, load
 from clip_tta_core.methods import METHODS
 from tests.clip import families
@@ -140,7 +140,7 @@ def test_a_model_that_is_not_a_number_is_refused(stored, tmp_path):
         ("", "Unknown CLIP architecture"),
         ("tiny-vit@/nowhere/x.safetensors", "must be a file on this machine"),
         ("tiny-vit@" + __file__, "must end in .safetensors"),
-        ("local-dir:/etc", "Unknown CLIP architecture"),
+        ("local-dir:/etc", "holds no weights"),
     ],
 )
 def test_names_that_mean_nothing_are_answered_with_a_sentence(name, sentence):
@@ -216,7 +216,7 @@ def test_a_model_whose_texts_need_another_package_is_refused_before_its_weights_
     described.write_text('{"model_cfg": {"text_cfg": {"hf_tokenizer_name": "org/words"}}}')
 
     def fetch(repo, names, advance):
-        assert names == (weights.CONFIG,), "the weights are large"
+        assert names == (checkpoints.CONFIG,), "the weights are large"
         return described
 
     monkeypatch.setattr(weights, "fetch", fetch)

@@ -1,4 +1,7 @@
-"""Faults that the tests must notice: what to change, and which tests then fail."""
+"""Faults to plant one at a time, each of which must make a test fail: `python -m tests.faults js`.
+
+Not part of the test run. A table is a list of records, one file of records for each half of the code.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fault:
-    """One planted fault."""
+    """One change of the code that would be wrong."""
 
     id: str
-    file: str  # relative to the top of the repository
-    before: str  # occurs exactly once in the file
+    file: str  # relative to the root
+    before: str  # occurs once in the file
     after: str
-    tests: tuple[str, ...]  # pytest node ids or files, of which at least one test must fail
+    tests: tuple[str, ...]  # what pytest is asked to run; one of them must fail
