@@ -121,7 +121,7 @@ class Rlcf(Method[RlcfConfig]):
         if not named:
             raise ValueError("Rlcf: at least one judge must have a weight above 0, got none; raise a weight.")
         total = sum(weight for _, weight in named)
-        return [self._judge(name, weight / total) for name, weight in named]
+        return [self._judge(name, round(weight / total, 2)) for name, weight in named]
 
     def _judge(self, name: str, share: float) -> _Judge:
         if name == ITSELF:
