@@ -24,12 +24,16 @@ def test_the_answer_is_that_of_all_views_by_how_much_they_resemble_each_other(ma
     clip, images = make_clip(scale=10.0), make_images(batch=3)
     method = build(clip, views=30, lr=0.05)
     views = augment.views(images, 30, torch.Generator().manual_seed(0))
+    report, losses = method.adapt(images), []
     for of_one, answer in zip(views, method.predict(images).logits, strict=True):
+        entropies = torch.distributions.Categorical(logits=clip.predict(of_one).logits).entropy()
+        losses.append(entropies.sort().values[:3].mean().item())
         texts, z = tuned(clip, of_one, 1, 0.05, mean_of_entropies)
         cosines = [sorted((z[v] @ z[u]).item() for u in range(30) if u != v)[-20:] for v in range(30)]
         weights = (torch.tensor(cosines).mean(dim=1) / 0.01).softmax(dim=0)
         expected = sum(w * 10 * texts @ x for w, x in zip(weights, z, strict=True))
         torch.testing.assert_close(answer, expected, atol=1e-3, rtol=1e-3)
+    assert report["loss"] == pytest.approx(sum(losses) / 3, rel=1e-4)
 
 
 def test_of_identical_views_all_weigh_the_same_and_the_loss_is_tpt_s(make_clip, images, monkeypatch):
