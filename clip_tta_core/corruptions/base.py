@@ -20,7 +20,6 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -87,7 +86,7 @@ def corruption(
             name=function.__name__,
             title=title,
             family=function.__module__.rpartition(".")[2],
-            meaning=(inspect.getdoc(function) or "").partition("\n")[0],
+            meaning=inspect.getdoc(function).partition("\n")[0],
             random="rng" in arguments,
             standard=standard,
             function=function,
@@ -103,7 +102,7 @@ def corrupt(image: np.ndarray, name: str, severity: int, seed: int = 0) -> np.nd
     """A corrupted copy of one picture; the same seed gives the same picture, bit for bit.
 
     The benchmark knows squares only. A picture that is not square is mirrored outwards to a square around it,
-    corrupted at that size and cut back. A panorama, whose square would be several times its own size, is
+    corrupted at that size and cut back. A panorama, whose square would be several times as large, is
     corrupted in overlapping squares as high as it is.
 
     Args:
@@ -154,7 +153,7 @@ def quantize(levels: np.ndarray) -> np.ndarray:
     return (np.clip(levels, 0, 255) + 1e-3).astype(np.uint8)
 
 
-def check_whole(what: str, value: Any, low: int, high: float = math.inf) -> None:
+def check_whole(what: str, value: object, low: int, high: float = math.inf) -> None:
     """Raise a ValueError that says what `what` must be, unless `value` is a whole number in low .. high."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not (whole and low <= value <= high):
