@@ -84,6 +84,39 @@ def _backward(optimizer: torch.optim.Optimizer, loss: Tensor) -> bool:
     return gradients_finite(parameters_of(optimizer))
 
 
+class Episode:
+    """Trains parameters for one picture and gives them their values back: learn, use, forget.
+
+    Every picture has a fresh AdamW, at PyTorch's own epsilon and with the weight decay of its own.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], lr: float, weight_decay: float = 0.01) -> None:
+        self.parameters = list(parameters)
+        self.start = copies(parameters)
+        self.lr = lr
+        self.weight_decay = weight_decay
+
+    def learn(self, loss: Callable[[], Tensor], steps: Iterable[object]) -> list[float]:
+        """Take a step on `loss()` for each of `steps`. -> the losses of those that could be taken"""
+        optimizer = torch.optim.AdamW(self.parameters, lr=self.lr, weight_decay=self.weight_decay)
+        taken = []
+        with torch.enable_grad():
+            for _ in steps:
+                value = loss()
+                if guarded_step(optimizer, value):
+                    taken.append(value.item())
+        return taken
+
+    @property
+    def moved(self) -> bool:
+        """Whether anything has been learned."""
+        return any(not torch.equal(p, start) for p, start in zip(self.parameters, self.start, strict=True))
+
+    def forget(self) -> None:
+        """Back to the start."""
+        put_back(self.parameters, self.start)
+
+
 def parameters_of(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     """Everything an optimizer moves."""
     return [p for group in optimizer.param_groups for p in group["params"]]

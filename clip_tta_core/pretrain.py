@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from clip_tta_core.clip import mini
-from clip_tta_core.clip.loading import choose_autocast, choose_device
+from clip_tta_core.clip.loading import choose_device
+from clip_tta_core.clip.precision import choose_autocast
 from clip_tta_core.clip.prompts import SINGLE, TEMPLATES, fill
 from clip_tta_core.sources import rendered
 

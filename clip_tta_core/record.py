@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from clip_tta_core import comparison, engine, export
+from clip_tta_core.logs import open_log
 from clip_tta_core.methods import METHODS
-from clip_tta_core.palette import ordered
 from clip_tta_core.records import RunConfig, RunLog, Standing
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -20,27 +20,22 @@ CONFIG = RunConfig(  # the page's first lesson; tests hold the two together
 
 def record(config: RunConfig) -> RunLog:
     """Run `config` to its end and keep every number."""
-    titles = {card.name: card.title for card in engine.catalog().methods}
-    log = RunLog(
-        class_names=config.class_names or engine.catalog().task,
-        titles={name: titles[name] for name in ordered({"zero_shot", *config.methods})},
-        settings={"corruption": config.corruption, "severity": config.severity, "style": config.style},
-    )
+    log = open_log(config)
     start = time.perf_counter()
     for report in engine.run(config):
         log.append(report, time.perf_counter() - start)
         shown = {name: f"{outcome.metrics['accuracy']:.3f}" for name, outcome in report.outcomes.items()}
-        print(f"batch {report.step} of {report.total}: {shown}", flush=True)
+        print(f"batch {report.batch_number} of {report.total}: {shown}", flush=True)
     return log
 
 
 def compare(config: RunConfig) -> list[Standing]:
     """Every method at its defaults on the stream of `config`, the best first."""
     last = {}
-    for standing in comparison.in_turns(config, {name: {} for name in ordered(METHODS)}):
-        last[standing.method] = standing
+    for standing in comparison.in_turns(config, {name: {} for name in METHODS}):
+        last[standing.label] = standing
         if standing.done == standing.total or standing.problem:
-            print(standing.method, standing.metrics.get("accuracy"), standing.problem, flush=True)
+            print(standing.label, standing.metrics.get("accuracy"), standing.problem, flush=True)
     return comparison.ranked(last.values())
 
 

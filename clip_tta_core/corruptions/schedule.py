@@ -86,6 +86,13 @@ def random(corruption: str, severity: int, n: int, rng: np.random.Generator) -> 
     return [(names[i], severity) for i in rng.integers(len(names), size=n)]
 
 
+@_schedule("All mixed")
+def mixed(corruption: str, severity: int, n: int, rng: np.random.Generator) -> list[Step]:
+    """The fifteen standard corruptions in one stream, each equally often, every picture by chance another."""
+    steps = _stretched([(name, severity) for name in _standard()], n)
+    return [steps[i] for i in rng.permutation(n)]
+
+
 @_schedule("Sudden change")
 def change(corruption: str, severity: int, n: int, rng: np.random.Generator) -> list[Step]:
     """Clean pictures up to the middle of the stream, the chosen corruption from there on."""

@@ -8,7 +8,6 @@ import gradio as gr
 
 from clip_tta_core.sources.limits import LIMITS
 from clip_tta_core.ui.page.layout import build
-from clip_tta_core.ui.page.theme import theme
 
 SESSIONS = 200  # pages whose state is kept
 
@@ -18,7 +17,6 @@ __all__ = ["build", "launch"]
 def launch(page: gr.Blocks, **options: Any) -> tuple:
     """Serve a page with limits for the public; `options` go to Gradio's launch."""
     settings = {
-        "theme": theme(),
         "max_file_size": LIMITS.total_bytes,
         "state_session_capacity": SESSIONS,
         "run_history": False,

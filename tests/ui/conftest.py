@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import socket
@@ -12,7 +13,7 @@ import pytest
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-from clip_tta_core import engine, ui  # noqa: E402
+from clip_tta_core import engine, logs, ui  # noqa: E402
 from clip_tta_core.records import RunConfig, RunLog  # noqa: E402
 from clip_tta_core.ui.page import layout  # noqa: E402
 from clip_tta_core.ui.session.site import Site  # noqa: E402
@@ -32,10 +33,7 @@ def make_log(config: RunConfig | None = None, class_names: tuple[str, ...] = ())
     """The log of a finished fake run."""
     config = config or RunConfig(batches=6, batch_size=32)
     names = class_names or config.class_names or engine.catalog().task
-    titles = {card.name: card.title for card in engine.catalog().methods}
-    log = RunLog(
-        class_names=names, titles={name: titles.get(name, name) for name in ("zero_shot", *config.methods)}
-    )
+    log = logs.open_log(dataclasses.replace(config, class_names=names))
     for count, report in enumerate(fake_engine(classes=len(names))(config), 1):
         log.append(report, 0.5 * count)
     return log

@@ -55,7 +55,7 @@ def compare_tab(tabs: gr.Tabs, compare: Compare, form: gr.Component, cards: tupl
 
     ranking = Ranking(
         compare.first_paint(),
-        RankingProps(cards, LIMITS["methods"][1], KNOBS, measures.shown("ranking")),
+        RankingProps(cards, LIMITS["contenders"][1], KNOBS, measures.shown("ranking")),
         server_functions=[served(compare.describe)],
     )
     event = ranking.start(

@@ -66,7 +66,7 @@ def play_tab(page: gr.Blocks, site: Site) -> gr.Component:
 
 def settings_panel(site: Site) -> tuple[gr.Component, dict[Purpose, gr.Component]]:
     """Every control, and the visitor's own pictures."""
-    props = FormProps(form.sections(site.catalog), form.cards(site.catalog), engine.LIMITS["methods"][1])
+    props = FormProps(form.sections(site.catalog), form.cards(site.catalog), engine.LIMITS["contenders"][1])
     settings = parts.Form(FIRST.settings(), props, server_functions=[served(preview), served(form.costs)])
     limits = UploadLimits(LIMITS.sentence(), LIMITS.total_bytes, LIMITS.entries, ARCHIVES)
     uploads = {

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from clip_tta_core import thumbnails
 from clip_tta_core.records import Pictures
 from clip_tta_core.sources import uploads
 from clip_tta_core.sources.uploads import Upload
-from clip_tta_core.ui.session import views
 from clip_tta_core.ui.wire import parts as wire
+from clip_tta_core.ui.wire.encode import jpeg_url
 from clip_tta_core.ui.wire.parts import Purpose
 
 KEPT_BYTES = 2**30  # of decoded pictures, those of all visitors together; 2,000 of 224 px are 0.3 of it
@@ -165,7 +166,7 @@ def view(upload: Upload, purpose: Purpose, class_names: Sequence[str] = ()) -> w
         f"{_count(len(images), 'picture')}.",
         kept=True,
         skipped=upload.skipped,
-        thumbnails=views.sheet(images[shown], min(COLUMNS, len(shown)), THUMBNAIL),
+        thumbnails=jpeg_url(thumbnails.sheet(images[shown], COLUMNS, THUMBNAIL)),
         shown=len(shown),
     )
     return seen if purpose == "unknowns" else dataclasses.replace(seen, **_fit(upload, class_names))

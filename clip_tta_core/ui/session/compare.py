@@ -12,12 +12,13 @@ from typing import Any
 
 from clip_tta_core import comparison, export
 from clip_tta_core.control import Control, Progress
-from clip_tta_core.palette import ordered
+from clip_tta_core.logs import classes_of
+from clip_tta_core.methods import looks_of
 from clip_tta_core.records import Catalog, RunConfig, Standing
 from clip_tta_core.ui.session.follow import follow
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.runs import Run
-from clip_tta_core.ui.session.settings import class_names, to_config
+from clip_tta_core.ui.session.settings import to_config
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.wire import measures
 from clip_tta_core.ui.wire.form import Option
@@ -45,7 +46,7 @@ class Table:
 
     def take(self, standing: Standing) -> None:
         """Note how far a method is."""
-        self.standings[standing.method] = standing
+        self.standings[standing.label] = standing
 
     def ranked(self) -> list[Standing]:
         """The best first; methods that have not begun are left out."""
@@ -85,7 +86,7 @@ def _row(standing: Standing) -> RankingRow:
     values = {one.name: measured.get(one.name, math.nan) for one in measures.shown("ranking")}
     del values["cost"]  # of the card: known before the method has begun
     shown = {name: round(float(x), 4) if math.isfinite(x) else None for name, x in values.items()}
-    return RankingRow(standing.method, standing.done, standing.total, shown, standing.problem)
+    return RankingRow(standing.label, standing.done, standing.total, shown, standing.problem)
 
 
 def _share(table: Table, progress: Progress | None) -> float:
@@ -125,7 +126,7 @@ class Compare:
             yield Ranking("failed", message=str(problem))
             return
         catalog = self.site.catalog
-        table = Table(tuple(methods), len(class_names(config, catalog)), stream(config, catalog))
+        table = Table(tuple(methods), len(classes_of(config)), stream(config, catalog))
         run = Run(functools.partial(self._engine, methods), config)
         self.site.runs.begin(session, run)
         self._keep(session, table)
@@ -169,8 +170,8 @@ def _set(names: Sequence[str], knobs: str, config: RunConfig) -> dict[str, compa
     if knobs == "protocol":
         chosen = comparison.protocol_knobs()
     elif knobs == "play":
-        chosen = config.methods
-    return {name: chosen.get(name, {}) for name in ordered(map(str, names))}
+        chosen = {one.method: one.settings for one in config.contenders}
+    return {name: chosen.get(name, {}) for name in looks_of({str(name): str(name) for name in names})}
 
 
 def read_recorded(path: Path, catalog: Catalog) -> Table | None:
@@ -178,7 +179,7 @@ def read_recorded(path: Path, catalog: Catalog) -> Table | None:
     if not path.is_file():
         return None
     standings = export.standings_from_json(path.read_text("utf-8"))
-    methods = tuple(one.method for one in standings)
+    methods = tuple(one.label for one in standings)
     table = Table(methods, len(catalog.task), stream(to_config(FIRST.settings()), catalog))
     for standing in standings:
         table.take(standing)

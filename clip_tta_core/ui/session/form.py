@@ -10,10 +10,9 @@ from clip_tta_core.clip import mini
 from clip_tta_core.clip.loading import MINI, devices
 from clip_tta_core.engine import LIMITS
 from clip_tta_core.hparams import Knob
-from clip_tta_core.palette import look
 from clip_tta_core.records import Catalog, Choice
 from clip_tta_core.records import MethodCard as Method
-from clip_tta_core.ui.session.settings import USUAL, methods, whole
+from clip_tta_core.ui.session.settings import USUAL, contenders, whole
 from clip_tta_core.ui.wire.form import (
     ChoiceField,
     Field,
@@ -54,13 +53,13 @@ def costs(settings: Mapping[str, Any]) -> dict[str, float]:
     """Each chosen method's work in forwards of zero-shot CLIP; one with impossible knobs is left out."""
     found = {}
     try:
-        chosen = methods(settings["methods"])
+        chosen = contenders(settings["methods"])
         stream = [max(1, whole(name, settings[name])) for name in ("batch_size", "batches")]
     except (KeyError, TypeError, ValueError):
         return found
-    for name, knobs in chosen.items():
+    for one in chosen:
         try:
-            found[name] = round(engine.costs({name: knobs}, *stream)[name].relative, 2)
+            found[one.label] = round(engine.costs([one], *stream)[one.label].relative, 2)
         except ValueError:
             continue
     return found
@@ -176,15 +175,14 @@ def _number(
 
 
 def _card(method: Method) -> MethodCard:
-    sign = look(method.name)
     return MethodCard(
         name=method.name,
         title=method.title,
         family=method.family,
         summary=method.summary,
         citation=method.citation,
-        colour=sign.colour,
-        marker=sign.marker,
+        colour=method.look.colour,
+        marker=method.look.marker,
         front=method.name in FRONT,
         presets=tuple(Preset(title, dict(values)) for title, values in method.presets.items()),
         cost=round(method.cost.relative, 2),

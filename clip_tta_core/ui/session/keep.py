@@ -35,8 +35,7 @@ def keep(kind: str, log: RunLog) -> KeptFile:
     media, write = WRITERS[kind]
     content = write(log)
     data = base64.b64encode(content if isinstance(content, bytes) else content.encode()).decode()
-    name = f"clip-tta-{log.settings.get('corruption', 'run')}-{len(log)}-batches.{kind}"
-    return KeptFile(name, media, data, next(_serial))
+    return KeptFile(f"{export.file_stem(log)}.{kind}", media, data, next(_serial))
 
 
 def link(settings: Mapping[str, Any]) -> Link:

@@ -32,47 +32,48 @@ LESSONS = (
     Lesson(
         "collapse",
         "Watch TENT collapse",
-        "Both methods see the same noisy pictures. TENT grows ever surer and forgets most classes; "
-        "CLIPTTA keeps them apart.",
+        "Both methods see the same noisy pictures. TENT becomes more and more confident and stops "
+        "predicting most classes; CLIPTTA keeps using them.",
         {"corruption": "gaussian_noise", "severity": 5},
     ),
     Lesson(
         "gentle",
         "Gentle steps",
-        "The same stream with one small step a batch: nobody collapses, and nobody gains much.",
+        "The same stream with one small step per batch: neither method collapses, and neither gains much.",
         {"corruption": "gaussian_noise", "severity": 5},
         {"tent": {"lr": 1e-4, "steps": 1}, "cliptta": {"lr": 1e-4, "steps": 1}},
     ),
     Lesson(
         "style",
         "Only the style changed",
-        "Nothing is broken, the objects are merely drawn as lines. Adapting helps with a new style, too.",
+        "The images are not corrupted: the objects are line drawings. Adapting to a new style helps, too.",
         {"style": "line_drawing", "corruption": "none"},
     ),
     Lesson(
         "sorted",
         "Sorted by class",
-        "One class after the other, as a camera sees the world: one or two in a batch. CLIPTTA expects many, "
-        "and here TENT beats it.",
+        "One class after another, as in a video: one or two per batch. CLIPTTA contrasts the classes of a "
+        "batch, and here TENT beats it.",
         {"corruption": "gaussian_noise", "severity": 3, "order": "sorted"},
     ),
     Lesson(
         "small",
         "A small batch",
-        "Eight pictures at a time: a batch no longer shows every class, and one step weighs more.",
+        "Eight images at a time: a batch no longer covers every class, and every step is noisier.",
         {"corruption": "gaussian_noise", "severity": 5, "batch_size": 8, "batches": 48},
         {"tent": {"lr": 1e-3, "steps": 3}, "cliptta": {"lr": 1e-3, "steps": 3}},
     ),
     Lesson(
         "clean",
         "Do no harm",
-        "The pictures are clean and CLIP is already right. The best a method can do is leave things alone.",
+        "The images are clean and CLIP is already right. The best a method can do is change nothing.",
         {"corruption": "none"},
     ),
     Lesson(
         "unknowns",
         "A flood of unknowns",
-        "Half of the pictures show things outside the class list. Watch known and unknown scores part.",
+        "Half of the images show things outside the class list. Watch the scores of known and unknown images "
+        "separate.",
         {
             "corruption": "gaussian_noise",
             "severity": 3,
@@ -84,8 +85,8 @@ LESSONS = (
     Lesson(
         "nonsense",
         "Confident nonsense",
-        "Half of the pictures are letters, which no class is. Accuracy on the objects hardly moves, yet "
-        "TENT grows as sure of letters as of objects: watch its AUROC fall.",
+        "Half of the images are letters, which belong to no class. Accuracy on the objects hardly changes, "
+        "yet TENT becomes as confident on letters as on objects: watch its AUROC fall.",
         {"corruption": "none", "unknown_source": "characters", "unknown_share": 0.5},
         OPEN,
     ),

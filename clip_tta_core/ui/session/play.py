@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clip_tta_core import engine
-from clip_tta_core.palette import ordered
+from clip_tta_core.logs import open_log
 from clip_tta_core.records import RunConfig, RunLog
 from clip_tta_core.ui.session import status, views
 from clip_tta_core.ui.session.follow import follow
 from clip_tta_core.ui.session.news import News, View
 from clip_tta_core.ui.session.runs import Run
-from clip_tta_core.ui.session.settings import class_names
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.wire.parts import Message
 from clip_tta_core.ui.words.stream import stream
@@ -70,16 +69,8 @@ class Play:
         return line if log is self.site.recorded else dataclasses.replace(line, state="idle")
 
     def _open_log(self, settings: Mapping[str, Any], config: RunConfig) -> RunLog:
-        titles = {card.name: card.title for card in self.site.catalog.methods}
-        names = dict.fromkeys(["zero_shot", *config.methods])
         kept = {key: value for key, value in settings.items() if key != "lesson"}
-        kept["stream"] = stream(config, self.site.catalog)
-        return RunLog(
-            class_names=class_names(config, self.site.catalog),
-            titles={name: titles[name] for name in ordered(names)},
-            settings=kept,
-            total=config.batches,
-        )
+        return open_log(config, kept | {"stream": stream(config, self.site.catalog)})
 
     def pause(self, session: str) -> None:
         """Hold the visitor's run, or let it go on."""

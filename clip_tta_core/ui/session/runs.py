@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 WAITING_REPORTS = 8  # a run that is this far ahead of its visitor waits
 KEPT_LOGS = 64  # finished runs whose numbers can still be downloaded
-UNEXPECTED = "The run ended with an error that was not foreseen; the server's log has the details."
+UNEXPECTED = "The run ended with an unexpected error; the server's log has the details."
 
 
 class Run:

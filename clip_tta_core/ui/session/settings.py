@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from clip_tta_core.records import Catalog, RunConfig
+from clip_tta_core.records import Contender, RunConfig
+from clip_tta_core.sources import class_lists
 from clip_tta_core.sources.datasets import DATASETS
 from clip_tta_core.ui.wire.class_list import CLASS_LIST
 
@@ -27,7 +27,7 @@ def defaults() -> Settings:
     """The settings of a RunConfig that says nothing, as the form holds them."""
     config = RunConfig()
     plain = {name: getattr(config, name) for name in (*WHOLE, *WORDS, "episodic", "unknown_share")}
-    methods = {name: dict(knobs) for name, knobs in config.methods.items()}
+    methods = {one.method: dict(one.settings) for one in config.contenders}
     return {"lesson": "", "class_names": "", "templates": USUAL, "methods": methods, **plain}
 
 
@@ -38,7 +38,7 @@ def to_config(settings: Mapping[str, Any]) -> RunConfig:
     full = defaults() | dict(settings)
     names = split_names(full["class_names"])
     return RunConfig(
-        methods=methods(full["methods"]),
+        contenders=contenders(full["methods"]),
         class_names=names,
         templates=templates(full["templates"], full["source"]),
         episodic=bool(full["episodic"]),
@@ -48,21 +48,14 @@ def to_config(settings: Mapping[str, Any]) -> RunConfig:
     )
 
 
-def class_names(config: RunConfig, catalog: Catalog) -> tuple[str, ...]:
-    """The classes a run will choose between."""
-    if config.class_names:
-        return config.class_names
-    return config.pictures.class_names if config.pictures is not None else catalog.task
-
-
 def split_names(text: Any) -> tuple[str, ...]:
-    """Class names typed one a line or with commas between."""
+    """Class names in any of the forms of `class_lists`."""
     if isinstance(text, list | tuple):
         text = "\n".join(str(part) for part in text)
     if not isinstance(text, str):
         raise ValueError(f"Classes: names must be text, got {type(text).__name__}.")
     rules, words = CLASS_LIST, CLASS_LIST.words
-    names = tuple(part.strip() for part in re.split(f"[{rules.separators}]", text) if part.strip())
+    names = class_lists.parse(text)
     if len(names) > rules.most:
         raise ValueError(f"Classes: {words.many.format(most=rules.most, count=len(names))}.")
     if any(len(name) > rules.longest for name in names):
@@ -70,11 +63,23 @@ def split_names(text: Any) -> tuple[str, ...]:
     return names
 
 
-def methods(chosen: Any) -> dict[str, dict[str, Any]]:
-    """{method: {knob: value}} with plain values; what they may be is for the methods to say."""
-    if not isinstance(chosen, Mapping) or not all(isinstance(knobs, Mapping) for knobs in chosen.values()):
+def contenders(chosen: Any) -> tuple[Contender, ...]:
+    """{method: {knob: value}}, or a list of {label, method, settings} where a method comes more than once;
+    what the values may be is for the methods to say."""
+    if isinstance(chosen, Mapping):
+        chosen = [{"label": name, "method": name, "settings": knobs} for name, knobs in chosen.items()]
+    if not isinstance(chosen, list | tuple) or not all(
+        isinstance(one, Mapping) and isinstance(one.get("settings", {}), Mapping) for one in chosen
+    ):
         raise ValueError("Methods must be a mapping of names to their settings.")
-    return {str(name): {str(knob): value for knob, value in knobs.items()} for name, knobs in chosen.items()}
+    return tuple(
+        Contender(
+            str(one.get("label") or one.get("method")),
+            str(one.get("method")),
+            {str(knob): value for knob, value in one.get("settings", {}).items()},
+        )
+        for one in chosen
+    )
 
 
 def templates(value: Any, source: Any) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image
 
-from clip_tta_core.metrics import WINDOW
-from clip_tta_core.palette import look, ordered
+from clip_tta_core import thumbnails
+from clip_tta_core.methods import looks_of
 from clip_tta_core.records import Report, RunLog
 from clip_tta_core.ui.wire import encode, measures
 from clip_tta_core.ui.wire.encode import Counts, DataUrl, Lines, Numbers, joined
@@ -17,16 +15,15 @@ from clip_tta_core.ui.wire.measures import Measure
 from clip_tta_core.ui.wire.parts import Classes, Contender, Curves, Gallery, Results, Scores, Sentence
 from clip_tta_core.ui.words.run import sentence as sentence_at
 
-TILE = 72  # pixels a side of a picture in the gallery's sprite sheet, at most
 _histories = encode.Histories()
 
 
 def methods(log: RunLog) -> tuple[Contender, ...]:
     """Name, title and look of every method of the run, in the order pictures list them."""
-    looks = ((name, look(name)) for name in ordered(log.series))
+    looks = looks_of({label: log.methods[label] for label in log.series})
     return tuple(
         Contender(name, log.titles.get(name, name), sign.colour, sign.dash, sign.marker)
-        for name, sign in looks
+        for name, sign in looks.items()
     )
 
 
@@ -50,7 +47,7 @@ def classes(log: RunLog) -> Classes:
     return Classes(
         methods=methods(log),
         classes=tuple(log.class_names),
-        window=WINDOW,
+        window=log.recent,
         labelled=log.labelled,
         counts={
             name: Counts(_histories.grown(log, ("counts", name), steps, encode.sparse))
@@ -71,7 +68,7 @@ def scores(log: RunLog) -> Scores | None:
 
     return Scores(
         methods=methods(log),
-        window=WINDOW,
+        window=log.recent,
         known=_lines(log, "known", log.known),
         unknown=_lines(log, "unknown", log.unknown),
         threshold=each("threshold"),
@@ -106,10 +103,10 @@ def gallery(log: RunLog) -> Gallery | None:
     return Gallery(
         methods=methods(log),
         classes=tuple(log.class_names),
-        sprite=sprite(report),
-        step=report.step,
+        sprite=_sprite(log, report),
+        step=report.batch_number,
         total=report.total,
-        columns=_columns(len(batch)),
+        columns=thumbnails.columns(len(batch)),
         labels=joined(np.where(batch.unknown, -1, batch.labels).tolist()),
         unknown=joined(batch.unknown.astype(int).tolist()),
         names=tuple(batch.names),
@@ -125,24 +122,9 @@ def gallery(log: RunLog) -> Gallery | None:
     )
 
 
-def sprite(report: Report) -> DataUrl:
-    """All pictures of a batch on one sheet, as a JPEG in a data URL."""
-    images = report.batch.images
-    return sheet(images, _columns(len(images)), min(TILE, *images.shape[1:3]))
-
-
-def sheet(images: np.ndarray, columns: int, tile: int) -> DataUrl:
-    """Pictures side by side, as a JPEG in a data URL. uint8 (N, H, W, 3)"""
-    rows = math.ceil(len(images) / columns)
-    paper = Image.new("RGB", (columns * tile, rows * tile), (128, 128, 128))
-    for i, image in enumerate(images):
-        picture = Image.fromarray(image).resize((tile, tile), Image.Resampling.BILINEAR)
-        paper.paste(picture, (i % columns * tile, i // columns * tile))
-    return encode.data_url(paper)
-
-
-def _columns(count: int) -> int:
-    return max(1, min(16, count))
+def _sprite(log: RunLog, report: Report) -> DataUrl:
+    """The latest batch's pictures; a recorded run of an earlier version kept them without a sheet."""
+    return encode.jpeg_url(log.sheets[-1] if log.sheets else thumbnails.sheet(report.batch.images))
 
 
 def _fits(log: RunLog, measure: Measure) -> bool:

@@ -73,7 +73,12 @@ def data_url(image: Image.Image, quality: int = 82) -> DataUrl:
     """A picture as a JPEG in a data URL."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
-    return DataUrl("data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode())
+    return jpeg_url(buffer.getvalue())
+
+
+def jpeg_url(content: bytes) -> DataUrl:
+    """A JPEG file as a data URL."""
+    return DataUrl("data:image/jpeg;base64," + base64.b64encode(content).decode())
 
 
 def plain(value: Any) -> Any:

@@ -37,7 +37,7 @@ MEASURES = (
         "Accuracy, recent",
         "share",
         "high",
-        f"Share of correct predictions over the last {WINDOW} batches. Shows best what is happening now.",
+        f"Share of correct predictions over the last {WINDOW} images. Shows best what is happening now.",
         ("curves",),
         needs="labels",
         full="one",
@@ -72,8 +72,8 @@ MEASURES = (
         "Classes in use",
         "number",
         "",
-        f"How many classes the predictions of the last {WINDOW} batches are spread over: e to the entropy of "
-        "their mean. Near 1, every image gets the same class.",
+        f"How many classes the last {WINDOW} predictions are spread over: e to the entropy of their "
+        "histogram. Near 1, every image gets the same class.",
         ("curves", "table", "ranking"),
         full="classes",
         bar=True,

@@ -30,10 +30,10 @@ def ranking(standings: Sequence[Standing], titles: Mapping[str, str], classes: i
     done = [one for one in standings if one.metrics and one.done == one.total]
     if not done:
         return ""
-    frozen = next((one for one in done if one.method == "zero_shot"), None)
+    frozen = next((one for one in done if one.label == "zero_shot"), None)
     parts = [_leader(done, frozen, titles), _fallen(done, frozen), _collapsed(done, frozen, classes)]
     if len(done) < planned:
-        parts.insert(0, f"{len(done)} of {planned} methods have had their turn.")
+        parts.insert(0, f"{len(done)} of {planned} methods are done.")
     return " ".join(part for part in parts if part)
 
 
@@ -41,7 +41,7 @@ def _leader(done: Sequence[Standing], frozen: Standing | None, titles: Mapping[s
     best = done[0].metrics.get("accuracy", math.nan)
     if not math.isfinite(best):
         return ""
-    said = f"{titles[done[0].method]} leads: right on {percent(best)} of the pictures"
+    said = f"{titles[done[0].label]} leads: right on {percent(best)} of the pictures"
     if frozen is None or done[0] is frozen:
         return said + "."
     points = round(100 * best) - round(100 * frozen.metrics["accuracy"])
@@ -54,7 +54,7 @@ def _fallen(done: Sequence[Standing], frozen: Standing | None) -> str:
     if frozen is None or not others or not math.isfinite(frozen.metrics.get("accuracy", math.nan)):
         return ""
     worse = sum(one.metrics["accuracy"] < frozen.metrics["accuracy"] for one in others)
-    return f"{worse} of {len(others)} do worse than zero-shot CLIP." if worse else ""
+    return f"{worse} of {len(others)} are worse than zero-shot CLIP." if worse else ""
 
 
 def _collapsed(done: Sequence[Standing], frozen: Standing | None, classes: int) -> str:

@@ -73,12 +73,11 @@ def _unknowns(log: RunLog, adapted: list[str], step: int) -> str:
     if min(_count(log.known, step), _count(log.unknown, step)) < FEW:
         return ""
     best = max(scores, key=scores.__getitem__)
+    auroc, frozen = percent(scores[best]), percent(scores["zero_shot"])
     if best == "zero_shot":
-        return f"Zero-shot CLIP still tells known from unknown best (AUROC {percent(scores[best])})."
-    frozen = percent(scores["zero_shot"])
-    return (
-        f"{log.titles[best]} tells known from unknown best: AUROC {percent(scores[best])}, before {frozen}."
-    )
+        return f"Zero-shot CLIP still separates known from unknown images best (AUROC {auroc})."
+    who = log.titles[best]
+    return f"{who} separates known from unknown images best: AUROC {auroc}, zero-shot CLIP {frozen}."
 
 
 def _count(scores: Mapping[str, Sequence[Sequence[float]]], step: int) -> int:

@@ -54,7 +54,7 @@ def test_the_sentence_names_the_leader_the_fallen_and_the_collapsed():
     ranking = [standing("cliptta", 0.47), standing("zero_shot", 0.3), standing("tent", 0.1, used=2.0)]
     assert said_of(ranking, TITLES, 20, 3) == (
         "CLIPTTA leads: right on 47% of the pictures, 17 points above zero-shot CLIP. "
-        "1 of 2 do worse than zero-shot CLIP. 1 has collapsed to less than half of the 20 classes."
+        "1 of 2 are worse than zero-shot CLIP. 1 has collapsed to less than half of the 20 classes."
     )
 
 

@@ -18,7 +18,7 @@ from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.site import Site
 from tests.ui.conftest import make_log, serious_violations, serve, zipped
 from tests.ui.fakes import fake_engine
-from tests.ui.test_browser import press, wait_for
+from tests.ui.page.test_browser import press, wait_for
 
 LONG = "a very long name " * 12  # 204 characters: more than a tar's header takes
 
@@ -194,14 +194,14 @@ def test_the_class_box_says_what_is_wrong_while_one_types_and_takes_a_file(visit
     page.set_input_files(".names input[type=file]", listed)
     page.wait_for_function("document.querySelector('.names textarea').value === 'okapi\\ntapir'")
     page.locator("[data-field=model] select").select_option("ViT-B-32/openai")
-    assert note.text_content().startswith("2 classes. One a line")
+    assert note.text_content().startswith("2 classes. One per line")
     page.locator("[data-field=templates] select").select_option("*")
     own = page.locator("[data-field=templates] textarea")
     own.press_sequentially("a sketch of a {}\nno hole")
     help = page.locator("[data-field=templates] .help")
     assert help.text_content() == "Each line must hold {} once; “no hole” does not."
     own.fill("a sketch of a {}\na {} at night")
-    assert help.text_content().startswith("One sentence a line")
+    assert help.text_content().startswith("One template a line")
 
 
 @pytest.mark.browser

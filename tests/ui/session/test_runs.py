@@ -39,7 +39,7 @@ class Counting:
 def test_a_run_hands_over_every_report():
     run = Run(fake_engine(), RunConfig(batches=20, batch_size=4))
     run.start()
-    assert [report.step for report in drained(run)] == list(range(1, 21))
+    assert [report.batch_number for report in drained(run)] == list(range(1, 21))
 
 
 def test_run_stop_run_never_adapts_two_at_once():

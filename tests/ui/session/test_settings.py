@@ -107,7 +107,7 @@ def test_every_knob_of_every_method_has_a_control():
     catalog = engine.catalog()
     for method, card in zip(catalog.methods, form.cards(catalog), strict=True):
         assert [knob.name for knob in card.knobs] == [knob.name for knob in method.knobs]
-        assert all(knob["help"] for knob in card.knobs)
+        assert all(knob.help for knob in card.knobs)
 
 
 def test_every_setting_has_a_control(monkeypatch):

@@ -82,7 +82,7 @@ def test_unknowns_are_covered():
         cliptta={"accuracy_window": 0.5, "auroc": 0.84, "effective_classes": 19.0},
     )
     said = words.sentence(with_scores(log, 20), 0)
-    assert "CLIPTTA tells known from unknown best: AUROC 84%, before 70%." in said
+    assert "CLIPTTA separates known from unknown images best: AUROC 84%, zero-shot CLIP 70%." in said
 
 
 @pytest.mark.parametrize("step", [-1, 1, 99])
