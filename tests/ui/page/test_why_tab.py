@@ -161,7 +161,7 @@ def test_a_dragged_picture_takes_its_arrows_along_on_both_sides(why):
 def test_a_picture_stays_under_the_hand_after_training(why):
     page = why("parts")
     take_steps(page, 30)
-    picture = page.locator(f"{SIDES['right']} .picture").nth(0)
+    picture = page.locator(f"{SIDES['right']} .picture").nth(29)  # on top of all others
     box = picture.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
