@@ -250,14 +250,6 @@ const diversityBonus = (logits) => {
   };
 };
 
-/** @param {LossPart} part @param {number} factor @returns {LossPart} */
-const scaled = (part, factor) => ({
-  ...part,
-  value: part.value * factor,
-  gradient: part.gradient.map((row) => row.map((value) => value * factor)),
-  each: part.each && part.each.map((value) => value * factor),
-});
-
 /**
  * The parts of a loss without bonus and memory; their values and gradients add up to it.
  * @param {LossName} name @param {Rows} logits @param {number[]} labels @returns {LossPart[]}
@@ -266,8 +258,7 @@ export const lossParts = (name, logits, labels) => {
   if (name === "tent") return [entropy(logits)];
   if (name === "image_to_text") return imageToText(logits);
   if (name === "text_to_image") return [textToImage(logits)];
-  if (name === "symmetric")
-    return [...imageToText(logits), textToImage(logits)].map((part) => scaled(part, 1 / 2));
+  if (name === "symmetric") return [...imageToText(logits), textToImage(logits)];
   if (name === "hard") return [hardContrast(logits)];
   if (name === "truth") return [crossEntropy(logits, labels)];
   throw new Error(`lossParts: the loss must be one of ${LOSSES.join(", ")}, got '${name}'.`);

@@ -43,8 +43,6 @@ def reference(name, logits, labels):
     """What plane.js calls a loss, by the project's own functions."""
     if name == "tent":
         return losses.entropy(logits).mean()
-    if name == "text_to_image":
-        return 2 * losses.soft_contrastive(logits, "symmetric") - losses.soft_contrastive(logits)
     if name == "hard":
         return losses.hard_contrastive(logits)
     if name == "truth":

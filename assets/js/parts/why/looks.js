@@ -48,7 +48,7 @@ export const LOSS_LOOKS = {
   symmetric: {
     title: "CLIPTTA, symmetric",
     colour: BLUE,
-    says: "Half image to text, half text to image, as in CLIP’s own training.",
+    says: "Image to text and text to image together, as in CLIP’s own training.",
     target: "its own answer among the batch’s captions",
   },
   hard: {
