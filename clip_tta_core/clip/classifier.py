@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from clip_tta_core.clip.learned import with_visual_prompts
+from clip_tta_core.clip.learned import with_context, with_visual_prompts
 from clip_tta_core.clip.prompts import SINGLE, fill
 from clip_tta_core.clip.tokens import has_tokens, token_reader
 
@@ -296,16 +296,15 @@ class ClipClassifier:
     def _train_other_than_norms(self, train: Train) -> ClipClassifier:
         """Make this fork learn a whole tower, or prompts."""
         if train == "context":
-            if not hasattr(self.encode_text, "with_context"):
+            if not isinstance(self.encode_text, nn.Module):
                 raise ValueError(
-                    "ClipClassifier: fork('context') needs a text encoder whose words can be learned; choose "
-                    "another model."
+                    "ClipClassifier: fork('context') needs a text encoder that is a module; pass encode_text."
                 )
             template = self.templates[0]
             if not template.partition("{}")[0].strip():
                 template = SINGLE
             self.templates = (template,)
-            self.encode_text = self.encode_text.with_context(template.partition("{}")[0].strip())
+            self.encode_text = with_context(self.encode_text, template.partition("{}")[0].strip())
             learned = [self.encode_text.context]
         elif train == "visual_prompts":
             self.visual = with_visual_prompts(self.visual)
