@@ -23,7 +23,12 @@ def test_every_picture_draws_its_own_corruption_whatever_comes_before_it():
     images = np.full((12, 32, 32, 3), 128, np.uint8)
     pictures = Pictures(images, np.zeros(12, np.int64), tuple(map(str, range(12))), ("a", "b"))
     config = RunConfig(
-        source="upload", pictures=pictures, corruption="gaussian_noise", severity=5, schedule="wave", seed=3
+        source="upload",
+        pictures=pictures,
+        corruption="gaussian_noise",
+        severity=5,
+        schedule="gradual",
+        seed=3,
     )
     stream = Stream(config, 32)
     batch = stream.pictures(0, len(stream.items))

@@ -104,7 +104,7 @@ def test_archives_are_told_by_what_is_in_them(tmp_path):
 )
 def test_a_file_without_weights_is_refused(content, tmp_path):
     torch.save(content, tmp_path / "w.pt")
-    with pytest.raises(ValueError, match="the file holds (no weights|nothing)"):
+    with pytest.raises(ValueError, match="the file holds no weights"):
         loaded(tmp_path / "w.pt")
 
 
@@ -190,9 +190,11 @@ def test_a_home_folder_is_found(model, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
-        *((name, "ViT-L-14-336/openai") for name in ("ViT-L/14@336px", "vit-l-14@336px", "ViT-L-14-336:openai")),
-        *((name, "ViT-B-32/openai") for name in ("ViT-B/32", "vit-b-32/OpenAI", " ViT-B-32 / openai ", "'ViT-B/32'")),
-        *((name, "ViT-B-32/openai") for name in ("ViT-B-32, openai", "openai/clip-vit-base-patch32", "vit_b_32/openai")),
+        *((name, "ViT-L-14-336/openai") for name in ("ViT-L/14@336px", "vit-l-14@336px")),
+        ("ViT-L-14-336:openai", "ViT-L-14-336/openai"),
+        *((name, "ViT-B-32/openai") for name in ("ViT-B/32", "vit-b-32/OpenAI", " ViT-B-32 / openai ")),
+        *((name, "ViT-B-32/openai") for name in ("'ViT-B/32'", "ViT-B-32, openai", "vit_b_32/openai")),
+        ("openai/clip-vit-base-patch32", "ViT-B-32/openai"),
         ("vit-b-16/LAION2B-s34b-b88k", "ViT-B-16/laion2b_s34b_b88k"),
         ("RN50x4", "RN50x4"),
         ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
