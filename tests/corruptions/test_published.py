@@ -7,6 +7,7 @@ Frost has a third number, the span of its texture, which is ours and not looked 
 first three are water, with a strength, the last two mud, with a rim.
 """
 
+# ruff: noqa: E501, a table
 from __future__ import annotations
 
 import pytest

@@ -1,5 +1,6 @@
 """Faults in how pictures, streams and corruptions are made."""
 
+# ruff: noqa: E501, a table
 from __future__ import annotations
 
 from tests.faults import Fault
