@@ -17,9 +17,7 @@ class ClassListWords:
     empty: str = "every class needs a name; empty entries skipped: {count}"
     many: str = "at most {most} can be compared, got {count}"
     long: str = "a name may have {longest} characters at most; separate names by commas or lines"
-    strange: str = (
-        "words that mini-CLIP does not know: {names}; name rendered objects, or choose a larger CLIP"
-    )
+    strange: str = "words unknown to mini-CLIP: {names}; name rendered objects, or choose a larger CLIP"
 
 
 @dataclass(frozen=True)
