@@ -7,6 +7,7 @@ for report in run(RunConfig(corruption="fog")):
 from __future__ import annotations
 
 import copy
+import dataclasses
 import gc
 import hashlib
 import time
@@ -22,15 +23,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clip_tta_core import limits, notes, optim, scores
+from clip_tta_core.attacks import pgd
 from clip_tta_core.catalog import catalog
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
-from clip_tta_core.clip.loading import MINI, MODELS, LoadedClip, classifier, load
+from clip_tta_core.clip.embedded import EMBEDDED
+from clip_tta_core.clip.loading import MODELS, LoadedClip, classifier, load
 from clip_tta_core.control import Control, OutOfTime, Progress, Stopped
 from clip_tta_core.methods import Method
 from clip_tta_core.metrics import Tally
 from clip_tta_core.records import Batch, Loading, Outcome, Report, RunConfig
 from clip_tta_core.stream import Stream
-from clip_tta_core.validation import LIMITS, ZERO_SHOT, Checked, Entry, check, costs
+from clip_tta_core.validation import LIMITS, ZERO_SHOT, Checked, Entry, attack_of, check, costs
 
 __all__ = ["LIMITS", "ZERO_SHOT", "catalog", "check", "costs", "prepare", "preview", "run"]
 
@@ -61,11 +64,13 @@ def prepare(config: RunConfig | Checked, control: Control | None = None) -> None
 def preview(config: RunConfig) -> np.ndarray:
     """One picture as the stream would show it. -> uint8 (S, S, 3)"""
     check(config)
-    return (
-        Stream(config, load(config.model, config.device, wanted=config.precision).image_size)
-        .pictures(0, 1)
-        .images[0]
-    )
+    loaded = load(config.model, config.device, wanted=config.precision)
+    stream = Stream(config, loaded.image_size)
+    batch = stream.pictures(0, 1)
+    if attack_of(config).epsilon:
+        frozen = classifier(loaded, stream.class_names, config.templates)
+        batch = attacked(batch, 0, config, frozen, loaded.image_size)
+    return batch.images[0]
 
 
 def _announcer(control: Control) -> Callable[[Loading], None]:
@@ -106,15 +111,21 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
     loaded = load(config.model, config.device, _announcer(control), wanted=config.precision)
     stream = Stream(config, loaded.image_size)
     frozen = classifier(loaded, stream.class_names, config.templates, _announcer(control))
-    runners = {entry.contender.label: Runner(entry, config, frozen) for entry in checked.entries}
+    clean = _clean(checked, stream, loaded)
+    runners = {entry.contender.label: Runner(entry, config, frozen, clean) for entry in checked.entries}
+
+    def make(index: int) -> Batch:
+        batch = stream.batch(index)
+        return attacked(batch, index * config.batch_size, config, frozen, loaded.image_size)
+
     weights, total = fingerprint(loaded), len(stream)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="stream") as ahead:
-        upcoming = ahead.submit(stream.batch, 0)
+        upcoming = ahead.submit(make, 0)
         for number in range(1, total + 1):
             control.checkpoint(Progress(number, total))
             batch = upcoming.result()
             if number < total:
-                upcoming = ahead.submit(stream.batch, number)  # made while this one adapts
+                upcoming = ahead.submit(make, number)  # made while this one adapts
             if not len(batch):  # all of its files were broken
                 continue
             images = to_tensor(batch.images, loaded.image_size, loaded.device)
@@ -124,10 +135,56 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
                 said += notes.of_outcome(runner.title, outcome, stream.unknowns is not None)
                 said += runner.take_notes()
                 outcomes[label] = outcome
-            if config.model == MINI and config.source != "rendered":
-                said.append(notes.DRAWINGS_ONLY)
+            if config.model in EMBEDDED and not EMBEDDED[config.model].is_at_home(config.source):
+                said.append(EMBEDDED[config.model].abroad)
             place, form = str(loaded.device), loaded.precision
             yield Report(number, total, batch, outcomes, place, tuple(said), weights, form)
+
+
+def attacked(batch: Batch, start: int, config: RunConfig, frozen: ClipClassifier, size: int) -> Batch:
+    """A batch whose pictures are made adversarial for the model, where the run asks for it.
+
+    Attacked pictures have the model's own size; unknown ones have no class to be led away from, and stay.
+
+    Args:
+        start: how many pictures of the stream came before.
+        size: side of the pictures as the model takes them.
+    """
+    attack = attack_of(config)
+    if not attack.epsilon:
+        return batch
+    images = (to_tensor(batch.images, size, frozen.device) * 255).round() / 255
+    labels = torch.from_numpy(np.where(batch.unknown, -1, batch.labels)).to(frozen.device)
+    rng = torch.Generator().manual_seed(config.seed)
+    torch.randint(2**62, (start,), generator=rng)  # the seeds of the pictures before
+    moved = pgd(lambda pictures: frozen.predict(pictures).logits, images, labels, attack, rng)
+    shown = (255 * moved).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    strength = f"{attack.norm} {255 * attack.epsilon:.3g}/255"
+    applied = tuple(
+        ", ".join(filter(None, [before, strength if label >= 0 else ""]))
+        for before, label in zip(batch.applied, labels.tolist(), strict=True)
+    )
+    return dataclasses.replace(batch, images=shown, applied=applied)
+
+
+def _clean(checked: Checked, stream: Stream, loaded: LoadedClip) -> tuple[Tensor, Tensor] | None:
+    """Clean pictures and classes for the methods that want to see some, drawn apart from the stream's."""
+    wanted = max(entry.method.source_pictures for entry in checked.entries)
+    if not wanted or stream.corrupted:  # of a corrupted set there are no clean ones
+        return None
+    config = dataclasses.replace(
+        checked.config,
+        corruption="none",
+        schedule="constant",
+        order="shuffled",
+        unknown_source="none",
+        batch_size=wanted,
+        batches=1,
+        seed=checked.config.seed ^ 1,
+    )
+    batch = Stream(config, loaded.image_size).batch(0)
+    images = to_tensor(batch.images, loaded.image_size, loaded.device)
+    return images, torch.from_numpy(batch.labels).to(loaded.device)
 
 
 _fingerprints: WeakKeyDictionary[nn.Module, str] = WeakKeyDictionary()
@@ -148,8 +205,15 @@ def fingerprint(loaded: LoadedClip) -> str:
 class Runner:
     """One contender in one run: builds its method, feeds it, counts what it gets right."""
 
-    def __init__(self, entry: Entry, config: RunConfig, frozen: ClipClassifier) -> None:
+    def __init__(
+        self,
+        entry: Entry,
+        config: RunConfig,
+        frozen: ClipClassifier,
+        clean: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
         self.entry = entry
+        self.clean = clean
         self.title = entry.title
         self.frozen = frozen
         self.predict_first = config.predict == "pre"
@@ -163,7 +227,10 @@ class Runner:
         self.start = optim.copies(self.method.clip.trainable())
 
     def _build(self) -> Method[Any]:
-        return self.entry.method(self.frozen.fork(self.entry.method.train), self.entry.config, self.rng)
+        method = self.entry.method(self.frozen.fork(self.entry.method.train), self.entry.config, self.rng)
+        if method.source_pictures and self.clean is not None:
+            method.see_source(*self.clean)
+        return method
 
     def take_notes(self) -> list[str]:
         """What the visitor should read about the last batch."""

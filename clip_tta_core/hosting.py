@@ -3,7 +3,7 @@
 Hugging Face's ZeroGPU lends one to the functions that its package `spaces` decorates. Such a function runs in
 another process: its arguments and every report are pickled, and what it changes there is not changed here. So
 one call is one whole run, everything that is trained is built inside it, and of the run's control only Stop
-reaches it, between batches. mini-CLIP needs no GPU and stays in this process, where Pause and Step work.
+reaches it, between batches. The embedded CLIPs need none and stay in this process, where Pause and Step work.
 Without the package, or elsewhere, `run` is the engine's own.
 """
 
@@ -16,9 +16,11 @@ import os
 from collections.abc import Callable, Generator
 
 from clip_tta_core import engine, limits
-from clip_tta_core.clip.loading import MINI, load
+from clip_tta_core.clip.embedded import EMBEDDED
+from clip_tta_core.clip.loading import load
 from clip_tta_core.control import Control, OutOfTime, Progress, Stopped
 from clip_tta_core.records import Report, RunConfig
+from clip_tta_core.validation import Checked
 
 # What a run asks for. The rates are guesses on the safe side, not measurements: a call that takes longer than
 # it declared is ended, and one that declares more than a visitor has left today is refused.
@@ -67,7 +69,7 @@ _borrowed = _borrow()  # when this is imported: the package wants to know its fu
 
 def has_controls(model: str) -> bool:
     """Whether runs of `model` can be paused and stepped here; Stop works always."""
-    return _borrowed is None or model == MINI
+    return _borrowed is None or model in EMBEDDED
 
 
 def run(config: RunConfig, control: Control | None = None) -> Generator[Report]:
@@ -78,10 +80,9 @@ def run(config: RunConfig, control: Control | None = None) -> Generator[Report]:
     """
     if _borrowed is None:
         return _explained(engine.run(config, control))
-    if config.model == MINI:
+    if config.model in EMBEDDED:
         return _explained(engine.run(dataclasses.replace(config, device="cpu"), control))
-    engine.check(config)
-    return _explained(_relayed(_borrowed, config, control or Control()))
+    return _explained(_relayed(_borrowed, engine.check(config), control or Control()))
 
 
 def _explained(reports: Generator[Report]) -> Generator[Report]:
@@ -98,13 +99,14 @@ def _explained(reports: Generator[Report]) -> Generator[Report]:
         ) from error
 
 
-def _relayed(borrowed: Borrowed, config: RunConfig, control: Control) -> Generator[Report]:
+def _relayed(borrowed: Borrowed, checked: Checked, control: Control) -> Generator[Report]:
     """Fetch the model without a GPU, then pass on what the other process reports."""
     reports = None
     control.limit(limits.MAX_SECONDS.value)
     try:
-        engine.prepare(dataclasses.replace(config, device="cpu"), control)
-        reports = borrowed(dataclasses.replace(config, device="auto"))
+        here = dataclasses.replace(checked.config, device="cpu")
+        engine.prepare(dataclasses.replace(checked, config=here), control)
+        reports = borrowed(dataclasses.replace(checked.config, device="auto"))
         for report in reports:
             control.announce(Progress(report.batch_number, report.total))
             yield report

@@ -18,6 +18,7 @@ from functools import cache
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 Value = bool | int | float | str
+Kind = Literal["bool", "int", "float", "choice"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Knob:
     """One hyper-parameter as an interface needs to know it."""
 
     name: str
-    kind: Literal["bool", "int", "float", "choice"]
+    kind: Kind
     default: Value
     low: float | None  # inclusive; None where there is no number to bound
     high: float | None
@@ -99,10 +100,10 @@ def _knobs(cls: type[Config]) -> tuple[Knob, ...]:
 
 def _describe(f: dataclasses.Field[Any], hint: Any) -> Knob:
     parts = get_args(hint) if get_origin(hint) not in (None, Literal) else (hint,)
-    kinds: dict[Any, Literal["bool", "int", "float"]] = {bool: "bool", int: "int", float: "float"}
-    numbers = [kinds[part] for part in parts if part in kinds]
+    kinds: dict[Any, Kind] = {bool: "bool", int: "int", float: "float"}
+    numbers: list[Kind] = [kinds[part] for part in parts if part in kinds]
     choices = tuple(word for part in parts if get_origin(part) is Literal for word in get_args(part))
-    kind: Literal["bool", "int", "float", "choice"] = numbers[0] if numbers else "choice"
+    kind: Kind = numbers[0] if numbers else "choice"
     meta: Mapping[str, Any] = f.metadata
     default: Any = f.default
     return Knob(f.name, kind, default, meta["low"], meta["high"], meta["log"], choices, meta["help"])

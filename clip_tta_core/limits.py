@@ -57,7 +57,9 @@ ANY_MODEL = Setting(
 LOCAL_FILES = Setting(
     "CLIPTTA_LOCAL_FILES", True, False, "Whether visitors may name a checkpoint on this machine."
 )
-MODELS_KEPT = Setting("CLIPTTA_MODELS_KEPT", 3, 2, "How many models stay in memory besides mini-CLIP.")
+MODELS_KEPT = Setting(
+    "CLIPTTA_MODELS_KEPT", 3, 2, "How many models stay in memory besides those that ship with the page."
+)
 MAX_MODEL_MB = Setting("CLIPTTA_MAX_MODEL_MB", 0, 4000, "The largest weights file that is downloaded, in MB.")
 MAX_IMAGES = Setting("CLIPTTA_MAX_IMAGES", 0, 8192, "The most images in one run.")
 MAX_STEPS = Setting(

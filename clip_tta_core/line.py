@@ -16,8 +16,9 @@ class Line:
 
     def __init__(self, at_once: int, waiting: int) -> None:
         self.at_once, self.waiting = at_once, waiting
+        self.standing = 0  # inside and in front
         self._room = threading.BoundedSemaphore(at_once)
-        self._queue = threading.BoundedSemaphore(at_once + waiting)
+        self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def turn(self, patient: bool = False) -> Iterator[None]:
@@ -29,12 +30,13 @@ class Line:
         Raises:
             Full: where `waiting` others wait already and one is not patient.
         """
-        queued = patient or self._queue.acquire(blocking=False)
-        if not queued:
-            raise Full("This page is busy with other visitors' pictures; try again in a moment.")
+        with self._lock:
+            if not patient and self.standing >= self.at_once + self.waiting:
+                raise Full("This page is busy with other visitors' pictures; try again in a moment.")
+            self.standing += 1
         try:
             with self._room:
                 yield
         finally:
-            if not patient:
-                self._queue.release()
+            with self._lock:
+                self.standing -= 1

@@ -7,7 +7,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -175,7 +175,8 @@ class TimelyMemory(_Limited):
             return True
         else:
             rivals = self._largest()
-        worst = max((entry for label in rivals for entry in self.slots[label]), key=self._fault)
+        entries = [entry for label in rivals for entry in self.slots[label]]
+        worst = max(entries, key=lambda entry: self._fault(entry))
         if self._fault(worst) <= self._fault(new):
             return False
         self.slots[worst.label] = [entry for entry in self.slots[worst.label] if entry is not worst]
@@ -264,7 +265,7 @@ class LastResult:
     """The last thing computed from a tensor of pictures, so that adapting and predicting share a forward."""
 
     def __init__(self) -> None:
-        self._kept: tuple[weakref.ref, object] | None = None
+        self._kept: tuple[weakref.ref[Tensor], Any] | None = None
 
     def of(self, images: Tensor, compute: Callable[[Tensor], T]) -> T:
         """compute(images), or what it gave last time if these are the same tensor."""

@@ -6,11 +6,6 @@ import numpy as np
 
 from clip_tta_core.records import Batch, Outcome
 
-DRAWINGS_ONLY = (
-    "mini-CLIP has seen nothing but drawings of its own world, so its answers to other pictures mean little; "
-    "choose a larger CLIP under Model and classes."
-)
-
 
 def of_batch(batch: Batch) -> list[str]:
     """Of a batch, whoever adapts to it."""

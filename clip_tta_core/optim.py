@@ -62,9 +62,10 @@ def sharp_step(
     kept = copies(weights)
     try:
         with torch.no_grad():
-            length = torch.stack([p.grad.norm() for p in weights]).norm() + 1e-12
-            for p in weights:
-                p.add_(p.grad * (rho / length))
+            gradients = [p.grad for p in weights if p.grad is not None]
+            length = torch.stack([gradient.norm() for gradient in gradients]).norm() + 1e-12
+            for p, gradient in zip(weights, gradients, strict=True):
+                p.add_(gradient * (rho / length))
         second = again()
         finite = second is not None and _backward(optimizer, second)
     finally:
@@ -149,8 +150,10 @@ def ema_update(teacher: Sequence[Tensor], student: Sequence[Tensor], rate: float
 @torch.no_grad()
 def drift(parameters: Sequence[Tensor], start: Sequence[Tensor]) -> float:
     """How far weights are from where they started, relative to their norm then."""
-    moved = sum((p - q).square().sum() for p, q in zip(parameters, start, strict=True))
-    return math.sqrt(moved.item() / max(sum(q.square().sum() for q in start).item(), 1e-12))
+    pairs = list(zip(parameters, start, strict=True))
+    moved = torch.stack([(p - q).square().sum() for p, q in pairs]).sum()
+    size = torch.stack([q.square().sum() for _, q in pairs]).sum()
+    return math.sqrt(moved.item() / max(size.item(), 1e-12))
 
 
 def gradients_finite(parameters: Iterable[Tensor]) -> bool:

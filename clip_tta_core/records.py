@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 
 import numpy as np
@@ -105,14 +105,14 @@ class Contender:
     settings: Mapping[str, Value] = field(default_factory=dict)  # {knob: value}; what is left out is default
 
 
-Chosen = Mapping[str, Mapping[str, Value]] | Iterable[Contender]
+Chosen = Mapping[str, Mapping[str, Value]] | tuple[Contender, ...] | list[Contender]
 
 
 def contenders_of(chosen: Chosen) -> tuple[Contender, ...]:
     """Contenders as they are; {method: settings} as one contender a method, labelled by the method's name."""
     if isinstance(chosen, Mapping):
         return tuple(Contender(name, name, dict(settings)) for name, settings in chosen.items())
-    return tuple(one for one in chosen if isinstance(one, Contender))
+    return tuple(chosen)
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,10 @@ class RunConfig:
     corruption: str = "none"
     severity: int = 5
     schedule: str = "constant"  # a name of corruptions.schedule.SCHEDULES
+    attack: str = "none"  # or "linf", "l2": labelled pictures made adversarial for the model; see attacks.py
+    attack_epsilon: float = 1 / 255  # radius of the attack, of pictures in [0, 1]; 0 is no attack
+    attack_step: float = 0.25  # length of its steps, as a share of the radius
+    attack_iterations: int = 7
     order: str = "shuffled"  # a name of stream.ORDERS
     batch_size: int = 64
     batches: int = 16

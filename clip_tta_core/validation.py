@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
 from clip_tta_core import limits
+from clip_tta_core.attacks import Attack
 from clip_tta_core.clip import precision, prompts
 from clip_tta_core.clip.loading import check_name, choose_device
 from clip_tta_core.corruptions import CORRUPTIONS
@@ -109,6 +109,7 @@ def check_stream(config: RunConfig) -> None:
         CORRUPTIONS[config.corruption]
     for registry, name in ((STYLES, config.style), (SCHEDULES, config.schedule), (ORDERS, config.order)):
         registry[name]
+    _check_attack(config)
     ARRIVALS[config.unknown_arrival]
     _check_classes(config.class_names)
     # Opened only to be told what is wrong; a data set is fetched where it is opened, so it waits for the run.
@@ -127,7 +128,27 @@ def check_stream(config: RunConfig) -> None:
     check_name(config.model)
 
 
-def check_amount(config: RunConfig, contenders: Iterable[Contender]) -> None:
+def _check_attack(config: RunConfig) -> None:
+    """An attack must be one, and can only be made on pictures whose class is known."""
+    if config.attack == "none":
+        return
+    attack_of(config)
+    pictures = config.pictures if config.source == "upload" else None
+    if pictures is not None and any(label < 0 for label in pictures.labels):
+        raise ValueError(
+            "Attack: the class of every picture must be known, and some of yours have none; put them into "
+            "folders named after their classes, or attack nothing."
+        )
+
+
+def attack_of(config: RunConfig) -> Attack:
+    """How the pictures of a run are attacked; a radius of 0 where they are not."""
+    if config.attack == "none":
+        return Attack(epsilon=0.0)
+    return Attack(config.attack, config.attack_epsilon, config.attack_step, config.attack_iterations)
+
+
+def check_amount(config: RunConfig, contenders: tuple[Contender, ...]) -> None:
     """What the operator allows one run; a step is one backward pass over as many pictures as a batch has."""
     images = config.batch_size * config.batches
     passes = costs(contenders, config.batch_size, config.batches).values()

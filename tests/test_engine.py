@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from clip_tta_core import engine, notes
+from clip_tta_core.clip import embedded
 from clip_tta_core.clip.loading import LoadedClip
 from clip_tta_core.control import Control
 from clip_tta_core.methods import METHODS
@@ -426,11 +427,14 @@ def test_a_few_unknown_pictures_do_not_cost_the_known_ones():
     assert sum(report.batch.unknown.sum() for report in result) == 1
 
 
-def test_mini_clip_warns_of_pictures_from_outside_its_world():
+def test_an_embedded_clip_warns_of_pictures_from_outside_its_world():
     mine = Pictures(np.zeros((8, 16, 16, 3), dtype=np.uint8), np.full(8, -1), tuple("abcdefgh"))
-    result = reports(source="upload", pictures=mine, class_names=("cat", "cup"), batches=1)
-    assert notes.DRAWINGS_ONLY in result[0].notes
-    assert notes.DRAWINGS_ONLY not in reports(batches=1)[0].notes
+    uploads = dict(source="upload", pictures=mine, class_names=("cat", "cup"), batches=1)
+    assert embedded.MINI.abroad in reports(**uploads)[0].notes
+    assert embedded.MINI.abroad not in reports(batches=1)[0].notes
+    assert embedded.PHOTO.abroad not in reports(**uploads, model="photo-clip")[0].notes
+    drawings = reports(model="photo-clip", class_names=("cat", "horse"), batches=1)
+    assert embedded.PHOTO.abroad in drawings[0].notes
 
 
 COPIES = (

@@ -24,7 +24,7 @@ ROOMS = [  # from the ground up; rooms on one line know nothing of each other
     {"engine", "logs"},
     {"hosting"},
     {"plots", "export", "comparison"},
-    {"pretrain", "card", "bench", "record", "sweep"},
+    {"pretrain", "card", "bench", "first_paint", "sweep"},
     {"ui"},
 ]
 UI_ROOMS = [  # the same inside the page's own house

@@ -224,3 +224,10 @@ def test_outlier_exposure_speaks_up_to_a_thousandth_of_the_weight_on_one_side(ot
     assert (loss is not None) == speaks
     if speaks:
         assert loss.item() == pytest.approx(-4.0)
+
+
+def test_view_entropy_is_that_of_the_mean_prediction():
+    logits = random_logits(batch=6, classes=4)
+    mean = logits.softmax(dim=1).mean(dim=0)
+    torch.testing.assert_close(losses.view_entropy(logits), torch.special.entr(mean).sum())
+    assert losses.view_entropy(torch.tensor([[1e4, -1e4], [1e4, 0.0]])).item() == 0

@@ -89,3 +89,9 @@ def test_the_surest_views_come_first_a_share_of_them_rounded_down_but_one_at_lea
     assert scores.surest(logits, 0.1).tolist() == [1]
     assert scores.surest(torch.stack([logits, logits.flip(0)]), 0.3).tolist() == [[1], [0]]
     assert scores.surest(torch.zeros(64, 3), 0.1).shape == (6,)
+
+
+def test_likeliest_classes_come_in_their_own_order():
+    logits = torch.tensor([0.1, 5.0, 3.0, 4.0])
+    assert scores.likeliest(logits, 3) == [1, 2, 3] and scores.likeliest(logits, 2) == [1, 3]
+    assert scores.likeliest(logits, "all") == scores.likeliest(logits, 9) == [0, 1, 2, 3]

@@ -135,6 +135,6 @@ export const CLASS_LIST = {
     "empty": "every class needs a name; empty entries skipped: {count}",
     "many": "at most {most} can be compared, got {count}",
     "long": "a name may have {longest} characters at most; separate names by commas or lines",
-    "strange": "words unknown to mini-CLIP: {names}; name rendered objects, or choose a larger CLIP"
+    "strange": "this CLIP does not know {names}: use words that it knows, or choose a larger one"
   }
 };

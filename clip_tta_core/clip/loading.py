@@ -1,6 +1,6 @@
 """Load a CLIP by name once, keep it frozen, and hand out zero-shot classifiers that share it.
 
-"mini-clip"                          the model that ships with the project
+"mini-clip", "photo-clip"            the models that ship with the project
 "ViT-B-32/laion2b_s34b_b79k"         architecture and pretraining tag, as open_clip lists them
 "hf-hub:org/name"                    a repository on the Hugging Face hub
 "ViT-B-32@/path/weights.safetensors" an architecture with weights from a local file; where the file's folder
@@ -23,6 +23,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import open_clip
@@ -33,10 +34,11 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 from clip_tta_core import limits
-from clip_tta_core.clip import checkpoints, precision, weights
+from clip_tta_core.clip import checkpoints, embedded, precision, weights
 from clip_tta_core.clip.aside import aside
 from clip_tta_core.clip.attention import make_contiguous
 from clip_tta_core.clip.classifier import ClipClassifier
+from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.learned import ContextEmbedding, copy_tree
 from clip_tta_core.clip.model_names import FOLDER, HUB, MINI, canonical, unknown
 from clip_tta_core.clip.prompts import fill, templates
@@ -45,7 +47,7 @@ from clip_tta_core.registry import Registry, unknown_name
 
 MODELS: Registry[Choice] = Registry("model")  # the short list of the page; `load` takes any name
 for _model in (
-    Choice(MINI, "mini-CLIP", "Ships with this page and knows the rendered objects; 64 px.", "here"),
+    *(Choice(member.name, member.title, member.help, "here") for member in EMBEDDED.values()),
     Choice(
         "ViT-B-32/openai",
         "ViT-B/32, OpenAI",
@@ -84,7 +86,6 @@ for _model in (
     # SigLIP's texts are read by a package that is not asked for otherwise.
     if "SigLIP" not in _model.name or importlib.util.find_spec("transformers"):
         MODELS.register(_model)
-MINI_FOLDER = Path(__file__).parents[2] / "assets" / "mini_clip"
 CONTROL_GROUP = Path("/sys/fs/cgroup")  # of a container, as its processes see it
 TEXTS_AT_ONCE = 64  # a few seconds of a ViT-B's text encoder on a laptop; in between, one sees progress
 LISTS_KEPT = 32  # class lists whose text features a model remembers
@@ -269,7 +270,7 @@ def _is_local(name: str) -> bool:
 
 def here() -> frozenset[str]:
     """The models of the list that are on this machine, so that they load without the hub."""
-    return frozenset(name for name in MODELS if name == MINI or _has(name))
+    return frozenset(name for name in MODELS if name in EMBEDDED or _has(name))
 
 
 def _has(name: str) -> bool:
@@ -346,7 +347,7 @@ def _keep(key: Key, loaded: LoadedClip) -> None:
     """Put a model on the shelf and take off those used longest ago; runs that use one keep it alive."""
     with _guard:
         _shelf[key] = loaded
-        others = [old for old in _shelf if old[0] != MINI]
+        others = [old for old in _shelf if old[0] not in EMBEDDED]
         most = limits.MODELS_KEPT.value or len(others)
         for old in others[: max(0, len(others) - most)]:
             del _shelf[old]
@@ -360,11 +361,13 @@ def _place(model: str, device: torch.device, wanted: precision.Precision, tell: 
         if on_cpu is not None and on_cpu.autocast in (None, _autocast(on_cpu, device, wanted)):
             return _moved(on_cpu, device, wanted)
     tell(Loading(model, "loading"))
-    return _load_mini(device) if model == MINI else _load_open_clip(model, device, wanted, tell)
+    if model in EMBEDDED:
+        return _load_embedded(model, device)
+    return _load_open_clip(model, device, wanted, tell)
 
 
 def _autocast(loaded: LoadedClip, device: torch.device, wanted: precision.Precision) -> torch.dtype | None:
-    return None if loaded.name == MINI else precision.choose(loaded.visual, device, wanted)
+    return None if loaded.name in EMBEDDED else precision.choose(loaded.visual, device, wanted)
 
 
 def _moved(loaded: LoadedClip, device: torch.device, wanted: precision.Precision) -> LoadedClip:
@@ -423,22 +426,21 @@ def _text_features(
     return features
 
 
-def _load_mini(device: torch.device) -> LoadedClip:
-    from clip_tta_core.clip import mini
-
+def _load_embedded(name: str, device: torch.device) -> LoadedClip:
+    member = EMBEDDED[name]
     try:
-        checkpoints.kind(MINI_FOLDER / "model.safetensors")
-        model = mini.load(MINI_FOLDER).to(device)
+        checkpoints.kind(member.folder / "model.safetensors")
+        model = embedded.load(member).to(device)
     except Exception as error:
         raise ValueError(
-            f"Model '{MINI}' cannot be used: {weights.why_unreadable(error)}; fetch the folder "
-            "assets/mini_clip again, or choose another model."
+            f"Model '{name}' cannot be used: {weights.why_unreadable(error)}; fetch the folder "
+            f"assets/{member.folder.name} again, or choose another model."
         ) from error
     config = model.config
     return LoadedClip(
-        MINI,
+        name,
         model.visual.requires_grad_(False).eval(),
-        TextTower(model.text, mini.tokenize).requires_grad_(False).eval(),
+        TextTower(model.text, partial(embedded.tokenize, name)).requires_grad_(False).eval(),
         model.logit_scale.exp().item(),
         tuple(config.mean),
         tuple(config.std),

@@ -15,7 +15,7 @@ PIXELS = 2**26  # numbers of the views that are made at once: 256 MB
 
 def make_views(images: Tensor, count: int, rng: torch.Generator, augmix: bool = False) -> Tensor:
     """`augment.views`, the one place all views come from. (B, 3, H, W) -> (B, V, 3, H, W)"""
-    return augment.views(images, count, rng, augmix) if augmix else augment.views(images, count, rng)
+    return augment.views(images, count, rng, augmix=True) if augmix else augment.views(images, count, rng)
 
 
 @torch.no_grad()

@@ -102,7 +102,7 @@ def corrupt(image: np.ndarray, name: str, severity: int, seed: int = 0) -> np.nd
     """A corrupted copy of one picture; the same seed gives the same picture, bit for bit.
 
     The benchmark knows squares only. A picture that is not square is mirrored outwards to a square around it,
-    corrupted at that size and cut back. A panorama, whose square would be several times as large as itself, is
+    corrupted at that size and cut back. A panorama, whose square would be several times as large, is
     corrupted in overlapping squares as high as it is.
 
     Args:

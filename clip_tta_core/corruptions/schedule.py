@@ -54,7 +54,7 @@ def _schedule(title: str) -> Callable[[Callable[..., list[Step]]], Callable[...,
     """Register a function as the schedule of its name; its docstring is what a visitor reads."""
 
     def register(steps: Callable[..., list[Step]]) -> Callable[..., list[Step]]:
-        SCHEDULES.register(Schedule(steps.__name__, title, steps.__doc__, steps))
+        SCHEDULES.register(Schedule(steps.__name__, title, steps.__doc__ or "", steps))
         return steps
 
     return register

@@ -2,21 +2,21 @@
 
 One step, with w a light view of each picture and q, k two strong ones:
 
-    refined label  class of the mean prediction of the 10 nearest of a bank of past pictures, by cosine between
-                   the slow encoder's features
+    refined label  class of the mean prediction of the 10 nearest of a bank of past pictures, by cosine of the
+                   slow encoder's features
     L_cls          cross-entropy of q's prediction with the refined label
     L_ins          -log [ e^(q k / 0.07) / (e^(q k / 0.07) + sum of e^(q k_j / 0.07) over queued k_j whose
                    picture had another label) ], with k and the queue by the slow encoder
     L_div          minus the entropy of the mean prediction of q
     slow           0.999 slow + 0.001 adapted, after every step
 
-Then the slow encoder's feature and prediction of w join the bank, k and its label the queue, the oldest leave.
-The first batch is its own bank, and its queue is empty, so that L_ins is 0 in the very first step.
+Then the slow encoder's feature and prediction of w join the bank, k and its label the queue, and the oldest
+leave. The first batch is its own bank, and its queue is empty: L_ins is 0 in the very first step.
 
-The original trains all weights of a ResNet by momentum descent over several epochs; the norms by Adam are ours,
-for CLIP. CLIPTTA's re-implementation never updates the slow encoder and has the batch for a bank; its protocol
-here means the weights of the terms, three neighbours, and the number of steps. Predictions are made by the
-adapted encoder.
+The original trains all weights of a ResNet by momentum descent over several epochs; the norms by Adam are
+ours, for CLIP. CLIPTTA's re-implementation never updates the slow encoder and has the batch for a bank; its
+protocol here means the weights of the terms, three neighbours, and the number of steps. The adapted encoder
+predicts.
 """
 
 from __future__ import annotations

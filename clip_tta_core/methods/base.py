@@ -41,6 +41,7 @@ class Method(Generic[C]):
     episodic: bool = False  # its authors start over at every batch: the engine rebuilds it; a knob may say no
     presets: ClassVar[Mapping[str, Mapping[str, Value]]] = {}  # settings worth a name; {} is the default
     draws: ClassVar[str] = ""  # methods with the same word draw the same numbers in a run, and share views
+    source_pictures: ClassVar[int] = 0  # clean pictures of the stream's source it wants to see beforehand
     needs: ClassVar[Literal["", "tokens", "texts"]] = ""  # what the model must offer besides image features
     Config: ClassVar[type[hparams.Config]]  # C itself, which a class variable cannot say
 
@@ -53,6 +54,14 @@ class Method(Generic[C]):
     def adapt(self, images: Tensor) -> dict[str, float]:
         """Learn from a batch. (B, 3, H, W) in [0, 1] -> numbers worth plotting"""
         return {}
+
+    def see_source(self, images: Tensor, labels: Tensor) -> None:
+        """Look at clean pictures before the first batch, where `source_pictures` asks for them.
+
+        Args:
+            images: (N, 3, H, W) in [0, 1], of another part of the source than the stream's where it has one.
+            labels: (N,) true classes, -1 where there is none.
+        """
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:

@@ -68,6 +68,7 @@ class Tapt(Method[TaptConfig]):
     citation = "Wang et al., CVPR 2025, arXiv 2411.13136"
     train = "visual_prompts"
     draws = "views"
+    source_pictures = 256
     presets = {
         "authors": {"spread": 0.02},
         "TAME, one set of tokens": {"lr": 3.5e-3, "weight": 13.25, "blocks": 5, "divisor": 6.0},

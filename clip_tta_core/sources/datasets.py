@@ -47,6 +47,7 @@ class Dataset:
     templates: str = "single"  # a name of clip.prompts.TEMPLATES
     size: int = SIZE  # side of its pictures in pixels
     corrupted: bool = False  # its pictures come corrupted, by kind and severity
+    instead: str = ""  # the pattern of what does as well as all that it needs
     download: Callable[[Path], object] | None = None
     megabytes: int = 0  # to download
     base: str = ""  # the published folder (or only file) with which all that it needs begins
@@ -71,9 +72,13 @@ class Dataset:
     def missing(self, folder: Path) -> str:
         """The first pattern that nothing in `folder` matches, or ""."""
         places = self.places(folder)
-        if any(not self._lacks(place) for place in places):
+        if self.stands_in(folder) or any(not self._lacks(place) for place in places):
             return ""
         return self._lacks(places[0]) if places else self.needs[0]
+
+    def stands_in(self, folder: Path) -> bool:
+        """Whether what does as well as the published files is there."""
+        return bool(self.instead) and any(folder.glob(self.instead))
 
     def nearly(self, folder: Path) -> str:
         """What is there instead of the whole set, as half a sentence; "" where nothing is."""
@@ -229,8 +234,12 @@ def _open(name: str, folder: str, *which: str | int) -> Items:
             f"{dataset.title}: looked for '{missing}' in {root} and found nothing{way_out and '; '}{way_out}."
         )
     try:
-        with layouts.view(root, dataset.base, dataset.place(root)) as published:
-            items = dataset.read(published, *which)
+        place = dataset.place(root)
+        if place is None:  # something else stands in, and the reader knows it
+            items = dataset.read(root, *which)
+        else:
+            with layouts.view(root, dataset.base, place) as published:
+                items = dataset.read(published, *which)
     except ModuleNotFoundError as error:
         raise ValueError(
             f"{dataset.title}: reading it needs the package '{error.name}'; install it with "
@@ -263,22 +272,24 @@ DATASETS: Registry[Dataset] = Registry("data set")
 for _dataset in (
     Dataset(
         "cifar10",
-        "CIFAR-10",
-        "The 10,000 test pictures of ten animals and vehicles, 32 px.",
+        "Photographs (CIFAR-10)",
+        "Test pictures of ten animals and vehicles, 32 px.",
         ("cifar-10-batches-py/test_batch",),
         partial(readers.cifar, "CIFAR10"),
         size=32,
+        instead=readers.cifar_classes("CIFAR10"),
         download=readers.fetch("CIFAR10"),
         megabytes=170,
         base="cifar-10-batches-py",
     ),
     Dataset(
         "cifar100",
-        "CIFAR-100",
-        "The 10,000 test pictures of a hundred everyday things, 32 px.",
+        "Photographs (CIFAR-100)",
+        "Test pictures of a hundred everyday things, 32 px.",
         ("cifar-100-python/test",),
         partial(readers.cifar, "CIFAR100"),
         size=32,
+        instead=readers.cifar_classes("CIFAR100"),
         download=readers.fetch("CIFAR100"),
         megabytes=169,
         base="cifar-100-python",

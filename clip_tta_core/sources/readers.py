@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
@@ -80,6 +82,31 @@ def own(folder: Path) -> Items:
     return Items((), np.full(len(paths), -1), names, lambda item: Image.open(paths[item]), above)
 
 
+def class_folders(path: Path) -> Items:
+    """Pictures in a folder for each class, inside a folder or a zip."""
+    return tree(path) if path.is_dir() else zipped(path)
+
+
+def zipped(path: Path) -> Items:
+    """Pictures in a zip with a folder for each class; read from it one by one, and never unpacked."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise RuntimeError(f"'{path.name}' is no zip archive, or damaged") from error
+    members = [PurePosixPath(name) for name in sorted(archive.namelist())]
+    members = [
+        m for m in members if not clutter.is_clutter(str(m)) and m.suffix.lower() in clutter.suffixes()
+    ]
+    class_names = sorted({member.parent.name for member in members})
+    labels = np.array([class_names.index(member.parent.name) for member in members], dtype=np.int64)
+    return Items(
+        tuple(words(name) for name in class_names),
+        labels,
+        [f"{member.parent.name}/{member.name}" for member in members],
+        lambda item: Image.open(io.BytesIO(archive.read(str(members[item])))),
+    )
+
+
 def by_torchvision(name: str, folder: Path, rename: Callable[[str], str] = words, **options) -> Items:
     """A set of files that torchvision lists; the loader that does nothing keeps it at that."""
     from torchvision import datasets as torchvision_datasets
@@ -116,11 +143,27 @@ def fetch(name: str, **options) -> Callable[[Path], object]:
     return download
 
 
-def cifar(name: str, folder: Path) -> Items:
+def cifar(name: str, folder: Path, part: str = "test", download: bool = False) -> Items:
+    """CIFAR10 or CIFAR100 as published, or else in class folders that `cifar_classes` names.
+
+    Args:
+        part: "train" or "test".
+        download: fetch the published files where neither is there.
+    """
     from torchvision import datasets as torchvision_datasets
 
-    dataset = getattr(torchvision_datasets, name)(folder, train=False)  # refuses files with a wrong checksum
+    published = getattr(torchvision_datasets, name)
+    in_classes = sorted(folder.glob(cifar_classes(name, part)))
+    if in_classes and not (folder / published.base_folder).is_dir():
+        return class_folders(in_classes[0])
+    # Refuses files with a wrong checksum.
+    dataset = published(folder, train=part == "train", download=download)
     return arrays([words(c) for c in dataset.classes], np.array(dataset.targets), dataset.data)
+
+
+def cifar_classes(name: str, part: str = "test") -> str:
+    """The pattern of a folder, or zip, of class folders with a part of CIFAR10 or CIFAR100."""
+    return f"{name.lower()}_{part}*"
 
 
 def svhn(folder: Path) -> Items:

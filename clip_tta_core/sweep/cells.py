@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 
-from clip_tta_core.clip.loading import MINI, MINI_FOLDER
+from clip_tta_core.clip.embedded import EMBEDDED
+from clip_tta_core.clip.loading import MINI
 from clip_tta_core.engine import run
 from clip_tta_core.hparams import Value
 from clip_tta_core.records import RunConfig
@@ -18,8 +19,8 @@ from clip_tta_core.records import RunConfig
 PACKAGE = Path(__file__).parents[1]
 # What no number of a run depends on.
 ELSEWHERE = (
-    *("ui", "bench", "sweep", "card.py", "catalog.py", "export.py", "logs.py", "notes.py", "palette.py"),
-    *("plots.py", "pretrain.py", "record.py", "thumbnails.py", "versions.py"),
+    *("ui", "bench", "sweep", "card", "catalog.py", "export.py", "logs.py", "notes.py", "palette.py"),
+    *("plots.py", "pretrain", "first_paint.py", "thumbnails.py", "versions.py"),
 )
 
 
@@ -111,8 +112,8 @@ def code_version() -> str:
 @cache
 def weights_version(model: str) -> str:
     """A hash of the weights where they are a file here; others are pinned by the model's name."""
-    if model == MINI:
-        file = MINI_FOLDER / "model.safetensors"
+    if model in EMBEDDED:
+        file = EMBEDDED[model].folder / "model.safetensors"
     elif "@" in model:
         file = Path(model.partition("@")[2]).expanduser()
     else:

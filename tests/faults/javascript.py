@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.faults import Fault
 
 PLAY, FORM, LIB = (f"tests/ui/page/test_drawn_{name}.py" for name in ("play", "form", "lib"))
+PLANE, WHY = "tests/ui/page/test_plane.py", "tests/ui/page/test_why_tab.py"
 
 
 def _fault(id: str, file: str, before: str, after: str, *tests: str) -> Fault:
@@ -179,5 +180,61 @@ FAULTS = [
         "image.src = reply.tiles[k]",
         "image.src = reply.tiles[k + 1]",
         f"{FORM}::test_a_ladder_climbs_from_severity_one_to_five",
+    ),
+    _fault(  # TENT climbs
+        "p1",
+        "lib/plane.js",
+        "gradient: logs.map((row, i) => row.map((log) => -times(log, log + each[i])",
+        "gradient: logs.map((row, i) => row.map((log) => times(log, log + each[i])",
+        f"{PLANE}::test_losses_and_their_gradients_are_those_of_losses_py",
+    ),
+    _fault(  # the bonus forgets that probabilities add up to one
+        "p2",
+        "lib/plane.js",
+        "value * (slope[c] - dot(p, slope))",
+        "value * slope[c]",
+        f"{PLANE}::test_losses_and_their_gradients_are_those_of_losses_py",
+    ),
+    _fault(  # frequent classes cost nothing
+        "p3",
+        "lib/plane.js",
+        "frequent[c] - penalties[i]",
+        "-penalties[i]",
+        f"{PLANE}::test_the_two_parts_of_image_to_text_are_what_they_are_called",
+    ),
+    _fault(  # an arrow forgets the other classes
+        "p4",
+        "lib/plane.js",
+        "p * (inside - gradient[c])",
+        "p * -gradient[c]",
+        f"{PLANE}::test_a_pull_is_how_descent_moves_the_probabilities",
+    ),
+    _fault(  # captions count once
+        "p5",
+        "lib/plane.js",
+        "(-counts[c] / size) *",
+        "(-1 / size) *",
+        f"{PLANE}::test_losses_and_their_gradients_are_those_of_losses_py",
+    ),
+    _fault(  # pictures leave the circle
+        "p6",
+        "lib/plane.js",
+        "(toFeature[k] - along * features[i][k]) / length",
+        "toFeature[k] / length",
+        f"{PLANE}::test_weights_get_the_gradient_of_autograd_with_bonus_and_memory",
+    ),
+    _fault(  # the memory keeps the least sure
+        "p7",
+        "lib/plane.js",
+        "sure[b] - sure[a]",
+        "sure[a] - sure[b]",
+        f"{PLANE}::test_the_contenders_of_every_preset_train_as_by_torch",
+    ),
+    _fault(  # a dragged picture is dropped where the untrained model has it
+        "p8",
+        "parts/why.js",
+        "(value - beta[k]) / scale",
+        "value - beta[k]",
+        f"{WHY}::test_a_picture_stays_under_the_hand_after_training",
     ),
 ]

@@ -14,6 +14,10 @@ def build(clip, **knobs):
     return Mint(clip.fork("visual_norm"), Mint.Config(**knobs), torch.Generator())
 
 
+def weights(method):
+    return [p.detach().clone() for p in method.clip.trainable()]
+
+
 def unit(rows):
     return torch.nn.functional.normalize(rows, dim=-1)
 
@@ -102,6 +106,18 @@ def test_no_weight_moves_further_than_the_step_and_all_come_back(clip, images):
     method.adapt(images)
     assert far[0] == 0 and 0.009 < far[1] < 0.01 + 1e-6
     assert all(torch.equal(p, q) for p, q in zip(before, method.clip.trainable(), strict=True))
+
+
+def test_a_gradient_of_the_size_of_the_epsilon_takes_half_a_step(clip, images):
+    method = build(clip, lr=0.01)
+    method.gradient = [torch.full_like(g, 1e-8) for g in method.gradient]
+    seen = []
+    encode = method.clip.encode_image
+    method.clip.encode_image = lambda images: (seen.extend(weights(method)), encode(images))[1]
+    before = weights(method)
+    method.predict(images)
+    for p, q in zip(seen, before, strict=True):
+        torch.testing.assert_close(p, q - 0.005, atol=1e-6, rtol=0)
 
 
 def test_the_same_batch_again_leaves_the_mean_gradient(clip, images):

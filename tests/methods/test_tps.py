@@ -102,3 +102,10 @@ def test_a_broken_picture_is_its_own_trouble_only(clip, make_images):
     method = build(clip, views=4)
     assert all(math.isfinite(value) for value in method.adapt(images).values())
     assert method.predict(images).logits[[0, 1, 3, 4, 5, 6, 7]].isfinite().all()
+
+
+def test_weight_decay_acts_from_the_second_step_on(make_clip, make_images):
+    clip, images = make_clip(scale=20.0), make_images(batch=3)
+    method = build(clip, views=6, share=1.0, steps=3, lr=0.5)
+    ours, theirs = method.predict(images).logits, by_definition(clip, images, 6, 1.0, 3, 0.5)
+    torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=0)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import pickle
 import threading
+import zipfile
 from http.client import IncompleteRead
 from pathlib import Path
 
@@ -92,9 +94,9 @@ def cifar101(folder):
 
 
 def svhn(folder):
-    io = pytest.importorskip("scipy.io")
+    matlab = pytest.importorskip("scipy.io")
     labels = np.array([[10], [1], [2], [9], [10]], np.uint8)  # the published files write the digit 0 as 10
-    io.savemat(folder / "test_32x32.mat", {"X": noise(32, 32, 3, 5), "y": labels})
+    matlab.savemat(folder / "test_32x32.mat", {"X": noise(32, 32, 3, 5), "y": labels})
     return {"0": 2, "1": 1, "2": 1} | dict.fromkeys("345678", 0) | {"9": 1}
 
 
@@ -112,11 +114,11 @@ def eurosat(folder):
 
 
 def flowers102(folder):
-    io = pytest.importorskip("scipy.io")
+    matlab = pytest.importorskip("scipy.io")
     for number in (1, 2, 3):
         picture(folder / "flowers-102/jpg" / f"image_{number:05d}.jpg")
-    io.savemat(folder / "flowers-102/imagelabels.mat", {"labels": np.array([1, 102, 1])})
-    io.savemat(folder / "flowers-102/setid.mat", {"trnid": [2], "valid": [2], "tstid": [1, 2, 3]})
+    matlab.savemat(folder / "flowers-102/imagelabels.mat", {"labels": np.array([1, 102, 1])})
+    matlab.savemat(folder / "flowers-102/setid.mat", {"trnid": [2], "valid": [2], "tstid": [1, 2, 3]})
     names = [name.lower() for name in torchvision.datasets.Flowers102.classes]
     return dict.fromkeys(names, 0) | {names[0]: 2, names[101]: 1}
 
@@ -140,15 +142,15 @@ def pets(folder):
 
 
 def cars(folder):
-    io = pytest.importorskip("scipy.io")
+    matlab = pytest.importorskip("scipy.io")
     base = folder / "stanford_cars"
     for name in ("00001.jpg", "00002.jpg"):
         picture(base / "cars_test" / name)
     (base / "devkit").mkdir()
     names = np.array(["AM General Hummer SUV 2000", "Acura RL Sedan 2012"], dtype=object)
-    io.savemat(base / "devkit/cars_meta.mat", {"class_names": names})
+    matlab.savemat(base / "devkit/cars_meta.mat", {"class_names": names})
     rows = np.array([("00001.jpg", 2), ("00002.jpg", 1)], dtype=[("fname", object), ("class", object)])
-    io.savemat(base / "cars_test_annos_withlabels.mat", {"annotations": rows})
+    matlab.savemat(base / "cars_test_annos_withlabels.mat", {"annotations": rows})
     return {"AM General Hummer SUV 2000": 1, "Acura RL Sedan 2012": 1}
 
 
@@ -322,9 +324,9 @@ def test_lists_that_are_damaged_are_answered_with_a_sentence(name, damage, folde
 
 
 def test_a_compressed_list_with_wrong_bytes_is_answered_with_a_sentence(folder, any_checksum):
-    io = pytest.importorskip("scipy.io")
+    matlab = pytest.importorskip("scipy.io")
     path = folder / "test_32x32.mat"
-    io.savemat(path, {"X": noise(32, 32, 3, 5), "y": np.ones((5, 1), np.uint8)}, do_compression=True)
+    matlab.savemat(path, {"X": noise(32, 32, 3, 5), "y": np.ones((5, 1), np.uint8)}, do_compression=True)
     content = bytearray(path.read_bytes())
     content[-len(content) // 2 :: 7] = bytes(len(content[-len(content) // 2 :: 7]))
     path.write_bytes(content)
@@ -356,6 +358,61 @@ def test_labels_and_pixels_stay_together(folder, any_checksum):
     for image, item, label in zip(images, items, labels, strict=True):
         np.testing.assert_array_equal(image, published["data"][item].reshape(3, 32, 32).transpose(1, 2, 0))
         assert label == published["labels"][item]
+
+
+def class_zip(path: Path, **pictures: int) -> None:
+    """A zip with a folder for each class, and what systems leave beside the pictures."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("README.txt", "no picture")
+        for name, count in pictures.items():
+            for number in range(count):
+                content = io.BytesIO()
+                Image.new("RGB", (32, 32), (10 * number, 0, 0)).save(content, "PNG")
+                archive.writestr(f"{name}/{number:05d}.png", content.getvalue())
+
+
+@pytest.mark.parametrize("unpacked", [False, True])
+def test_cifar_in_class_folders_or_a_zip_of_them_is_found_and_read(unpacked, folder):
+    class_zip(folder / "cifar100_test_half.zip", sweet_pepper=3, apple=2)
+    if unpacked:
+        with zipfile.ZipFile(folder / "cifar100_test_half.zip") as archive:
+            archive.extractall(folder / "cifar100_test_half")
+        (folder / "cifar100_test_half.zip").unlink()
+    assert not DATASETS["cifar100"].missing(folder) and DATASETS["cifar10"].missing(folder)
+    source = DatasetSource("cifar100")
+    assert source.class_names == ("apple", "sweet pepper")
+    items, labels = source.arrange(9, "sorted", np.random.default_rng(0))
+    images, names = source.read(items, labels)
+    assert labels.tolist() == [0, 0, 1, 1, 1] and images.shape == (5, 32, 32, 3)
+    shades = {name: int(image[0, 0, 0]) for name, image in zip(names, images, strict=True)}
+    assert shades["sweet_pepper/00002.png"] == 20 and shades["apple/00001.png"] == 10
+
+
+def test_the_published_files_win_over_class_folders(folder, any_checksum):
+    class_zip(folder / "cifar10_test_half.zip", cat=1)
+    cifar10(folder)
+    assert DatasetSource("cifar10").class_names == readers.CIFAR10_CLASSES
+
+
+def test_a_zip_that_is_none_is_told_in_one_sentence(folder):
+    (folder / "cifar10_test.zip").write_bytes(b"<html>404</html>")
+    with pytest.raises(ValueError, match="'cifar10_test.zip' is no zip archive, or damaged.*\\.$"):
+        DatasetSource("cifar10")
+
+
+def test_the_classes_of_one_cifar_are_unknown_to_the_other(folder):
+    class_zip(folder / "cifar10_test.zip", cat=8, ship=8)
+    class_zip(folder / "cifar100_test.zip", rose=8, wolf=8)
+    for known, unknown in (("cifar10", "cifar100"), ("cifar100", "cifar10")):
+        config = RunConfig(
+            source=f"dataset:{known}", unknown_source=f"dataset:{unknown}", batch_size=16, batches=1
+        )
+        batch = Stream(config, 32).batch(0)
+        assert batch.unknown.sum() == 8 and (batch.labels[batch.unknown] == -1).all()
+        shown = {
+            name.split("/")[0] for name, strange in zip(batch.names, batch.unknown, strict=True) if strange
+        }
+        assert shown <= ({"rose", "wolf"} if unknown == "cifar100" else {"cat", "ship"})
 
 
 def test_a_shorter_class_list_keeps_its_pictures_only(folder):
@@ -448,7 +505,7 @@ def test_a_data_set_can_be_the_unknowns(folder):
 def test_a_wrong_checksum_is_refused(folder):
     """A stand-in for CIFAR-10 without its checksum: pickles of unknown origin are not opened."""
     cifar10(folder)
-    with pytest.raises(ValueError, match="CIFAR-10: its files in .* cannot be read .*corrupted"):
+    with pytest.raises(ValueError, match=r"\(CIFAR-10\): its files in .* cannot be read .*corrupted"):
         DatasetSource("cifar10")
 
 

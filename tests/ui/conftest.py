@@ -129,7 +129,7 @@ def visit(chromium):
         page.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}") or dialog.dismiss())
         page.on("console", lambda said: errors.append(said.text) if "js_on_load" in said.text else None)
         page.goto(url + query)
-        page.wait_for_selector("#ct-form .section", timeout=30_000)
+        page.wait_for_selector("#ct-form .section", state="attached", timeout=30_000)
         return page
 
     yield open_page

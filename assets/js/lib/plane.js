@@ -2,8 +2,8 @@
 /**
  * A CLIP in two dimensions, and how test-time adaptation trains it: pure functions of plain arrays.
  *
- * Pictures are points x, captions unit vectors t_c. As in TENT and CLIPTTA only a normalization's scale gamma and
- * shift beta are trained, and all pictures share them:
+ * Pictures are points x, captions unit vectors t_c. As in TENT and CLIPTTA only a normalization's scale
+ * gamma and shift beta are trained, and all pictures share them:
  *
  *     u = gamma * x + beta,   z = u / |u|,   logits l_c = scale * z . t_c,   p = softmax(l)
  *
@@ -115,8 +115,8 @@ export const classesInUse = (counts) => {
 };
 
 /**
- * What a picture would choose among the captions of the batch: pi_ic proportional to n_c e^(l_ic), where n_c pictures
- * answer class c. Classes nobody answers have no caption there. As logarithms, (B, K).
+ * What a picture would choose among the captions of the batch: pi_ic proportional to n_c e^(l_ic), where
+ * n_c pictures answer class c. Classes nobody answers have no caption there. As logarithms, (B, K).
  * @param {Rows} logits @param {number[]} counts
  */
 const logUnderCounts = (logits, counts) =>
@@ -148,8 +148,8 @@ const entropy = (logits) => {
 
 /**
  * Image to text, CLIPTTA's soft contrastive loss, in its two parts: H(q_i) = H(pi_i) + sum_c pi_ic log n_c.
- * The first is entropy under the batch's own class frequencies, the second a penalty on frequent classes. Which class a
- * picture answers, and so n_c, is not differentiated.
+ * The first is entropy under the batch's own class frequencies, the second a penalty on frequent classes.
+ * Which class a picture answers, and so n_c, is not differentiated.
  * @param {Rows} logits @returns {LossPart[]}
  */
 const imageToText = (logits) => {
@@ -176,8 +176,8 @@ const imageToText = (logits) => {
 };
 
 /**
- * Text to image: every caption of the batch chooses among the pictures, r_ic = softmax over i of l_ic; the mean over
- * captions of the entropy of that choice. A class answered n_c times counts n_c times.
+ * Text to image: every caption of the batch chooses among the pictures, r_ic = softmax over i of l_ic; the
+ * mean over captions of the entropy of that choice. A class answered n_c times counts n_c times.
  * @param {Rows} logits @returns {LossPart}
  */
 const textToImage = (logits) => {
@@ -215,7 +215,8 @@ const hardContrast = (logits) => {
 };
 
 /**
- * Cross-entropy with the truth, which no test-time method can see. Unknown pictures (label -1) have no part in it.
+ * Cross-entropy with the truth, which no test-time method can see. Unknown pictures (label -1) have no part
+ * in it.
  * @param {Rows} logits @param {number[]} labels @returns {LossPart}
  */
 const crossEntropy = (logits, labels) => {
@@ -249,14 +250,6 @@ const diversityBonus = (logits) => {
   };
 };
 
-/** @param {LossPart} part @param {number} factor @returns {LossPart} */
-const scaled = (part, factor) => ({
-  ...part,
-  value: part.value * factor,
-  gradient: part.gradient.map((row) => row.map((value) => value * factor)),
-  each: part.each && part.each.map((value) => value * factor),
-});
-
 /**
  * The parts of a loss without bonus and memory; their values and gradients add up to it.
  * @param {LossName} name @param {Rows} logits @param {number[]} labels @returns {LossPart[]}
@@ -265,16 +258,15 @@ export const lossParts = (name, logits, labels) => {
   if (name === "tent") return [entropy(logits)];
   if (name === "image_to_text") return imageToText(logits);
   if (name === "text_to_image") return [textToImage(logits)];
-  if (name === "symmetric")
-    return [...imageToText(logits), textToImage(logits)].map((part) => scaled(part, 1 / 2));
+  if (name === "symmetric") return [...imageToText(logits), textToImage(logits)];
   if (name === "hard") return [hardContrast(logits)];
   if (name === "truth") return [crossEntropy(logits, labels)];
   throw new Error(`lossParts: the loss must be one of ${LOSSES.join(", ")}, got '${name}'.`);
 };
 
 /**
- * The parts of what a contender minimizes on one group of pictures. Of one picture alone no diversity is asked, as it
- * would only reward doubt.
+ * The parts of what a contender minimizes on one group of pictures. Of one picture alone no diversity is
+ * asked, as it would only reward doubt.
  * @param {Contender} contender @param {Rows} logits @param {number[]} labels @returns {LossPart[]}
  */
 const groupParts = (contender, logits, labels) => [
@@ -283,11 +275,15 @@ const groupParts = (contender, logits, labels) => [
 ];
 
 /**
- * All that a contender minimizes. The memory's pictures are a batch of their own, added to the other, as in CLIPTTA.
+ * All that a contender minimizes. The memory's pictures are a batch of their own, added to the other, as in
+ * CLIPTTA.
  * @param {Contender} contender
  * @param {Rows} logits Of every picture there is, (B + P, K): the batch, then earlier ones.
- * @param {number[]} labels @param {number} batch B. @param {number[]} kept Places of the pictures in the memory.
- * @returns {{batch: LossPart[], memory: LossPart[], value: number, gradient: Rows}} The gradient is of the sum, (B + P, K).
+ * @param {number[]} labels
+ * @param {number} batch B.
+ * @param {number[]} kept Places of the pictures in the memory.
+ * @returns {{batch: LossPart[], memory: LossPart[], value: number, gradient: Rows}} The gradient is of the
+ * sum, (B + P, K).
  */
 export const objective = (contender, logits, labels, batch, kept) => {
   const own = groupParts(contender, logits.slice(0, batch), labels.slice(0, batch));
@@ -333,8 +329,8 @@ export const backward = (points, captions, { moved, features }, gradient, scale 
 };
 
 /**
- * How a small step of descent on its own logits would change a picture's probabilities: where a loss pulls it.
- * dp_c = p_c (d_c - sum_k p_k d_k) with d = -gradient.
+ * How a small step of descent on its own logits would change a picture's probabilities: where a loss pulls
+ * it. dp_c = p_c (d_c - sum_k p_k d_k) with d = -gradient.
  * @param {number[]} probs @param {number[]} gradient Both (K,).
  */
 export const pullOnProbs = (probs, gradient) => {
@@ -343,8 +339,8 @@ export const pullOnProbs = (probs, gradient) => {
 };
 
 /**
- * The class-wise confident memory: places of the surest pictures of each predicted class. The confidence is taken of
- * the cosines as they are, not of the scaled logits, as CLIPTTA's code does.
+ * The class-wise confident memory: places of the surest pictures of each predicted class. The confidence is
+ * taken of the cosines as they are, not of the scaled logits, as CLIPTTA's code does.
  * @param {Rows} logits @param {number} scale
  */
 export const remember = (logits, scale = SCALE) => {
@@ -361,7 +357,8 @@ export const remember = (logits, scale = SCALE) => {
 /** @typedef {{weights: Weights, first: Weights, second: Weights, steps: number, kept: number[]}} Learner */
 
 /**
- * A learner at the start; its memory, chosen once, holds the surest pictures as the untrained model sees them.
+ * A learner at the start; its memory, chosen once, holds the surest pictures as the untrained model sees
+ * them.
  * @param {Rows} points Of every picture there is. @param {Rows} captions
  * @returns {Learner}
  */
@@ -378,8 +375,8 @@ export const newLearner = (points, captions) => {
 };
 
 /**
- * One step of Adam (Kingma and Ba, ICLR 2015, with their constants) on what a contender minimizes. The learner given is
- * left as it is.
+ * One step of Adam (Kingma and Ba, ICLR 2015, with their constants) on what a contender minimizes. The
+ * learner given is left as it is.
  * @param {Learner} learner @param {Contender} contender
  * @param {Rows} points @param {number[]} labels @param {number} batch @param {Rows} captions
  * @returns {Learner}
@@ -441,7 +438,11 @@ export const cloud = (counts, captions, seed) => {
   return { points, labels };
 };
 
-/** Pictures after a corruption that pushes all of them towards the top. @param {Rows} points @param {number} shift */
+/**
+ * Pictures after a corruption that pushes all of them towards the top.
+ * @param {Rows} points
+ * @param {number} shift
+ */
 export const shifted = (points, shift) => points.map(([x, y]) => [x, y + PUSH * shift]);
 
 /**

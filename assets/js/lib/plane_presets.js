@@ -10,7 +10,8 @@
  * @property {number} shift How hard the corruption pushes; 0 leaves the pictures around their captions.
  * @property {number} seed Of the cloud.
  * @property {number[]} [counts] Pictures of each class, for a cloud.
- * @property {number[][]} [pictures] Pictures one by one: angle in degrees, distance, class (-1: of none of them).
+ * @property {number[][]} [pictures] Pictures one by one: angle in degrees, distance, class (-1: of none of
+ * them).
  * @property {number[]} [earlier] Pictures of each class seen before this batch; only a memory knows them.
  * @property {number} [touch] The picture whose numbers are shown first.
  * @property {[Contender, Contender]} sides
@@ -32,8 +33,9 @@ export const PRESETS = [
     name: "small",
     title: "A small shift",
     look:
-      "The corruption has pushed all pictures a little towards “a cat”. Press Play. TENT makes every answer surer, " +
-      "and on this cloud that also makes more of them right. Then push the shift up, and play again.",
+      "The corruption has pushed all pictures a little towards “a cat”. Press Play. TENT makes every " +
+      "answer surer, and on this cloud that also makes more of them right. Then push the shift up, and " +
+      "play again.",
     shift: 0.6,
     seed: 6,
     counts: [10, 10, 10],
@@ -44,8 +46,9 @@ export const PRESETS = [
     name: "collapse",
     title: "TENT collapses",
     look:
-      "Pushed harder, most pictures lean to “a cat”. Moving everybody there makes every answer surer, and in TENT’s " +
-      "loss nothing objects: the whole cloud slides onto one caption. The contrast on the right keeps it spread.",
+      "Pushed harder, most pictures lean to “a cat”. Moving everybody there makes every answer surer, " +
+      "and in TENT’s loss nothing objects: the whole cloud slides onto one caption. The contrast on the " +
+      "right keeps it spread.",
     shift: 1.4,
     seed: 6,
     counts: [10, 10, 10],
@@ -56,8 +59,9 @@ export const PRESETS = [
     name: "parts",
     title: "Which part helps",
     look:
-      "TENT with one more term, a bonus for answers that spread over the classes, does not collapse either. " +
-      "The contrast keeps them spread without it, too: here one of the two is enough. Switch each off and on.",
+      "TENT with one more term, a bonus for answers that spread over the classes, does not collapse " +
+      "either. The contrast keeps them spread without it, too: here one of the two is enough. Switch " +
+      "each off and on.",
     shift: 1.4,
     seed: 6,
     counts: [10, 10, 10],
@@ -68,8 +72,9 @@ export const PRESETS = [
     name: "frequent",
     title: "A frequent class",
     look:
-      "Two thirds of these pictures really are cats. Whatever spreads answers evenly now takes right ones away: here TENT " +
-      "does better, because its prejudice happens to be true. Neither loss can know.",
+      "Two thirds of these pictures really are cats. Whatever spreads answers evenly now takes right " +
+      "ones away: here TENT does better, because its prejudice happens to be true. Neither loss can " +
+      "know.",
     shift: 0.7,
     seed: 6,
     counts: [20, 5, 5],
@@ -80,8 +85,9 @@ export const PRESETS = [
     name: "ambiguous",
     title: "A picture in doubt",
     look:
-      "One dog lies on the border and leans to “a cat” by a hair. On its own, image to text pulls it on towards “a cat”. " +
-      "Text to image pulls it the other way, as “a cat” already has clearer pictures. Compare the coloured arrows.",
+      "One dog lies on the border and leans to “a cat” by a hair. On its own, image to text pulls it on " +
+      "towards “a cat”. Text to image pulls it the other way, as “a cat” already has clearer pictures. " +
+      "Compare the coloured arrows.",
     shift: 0,
     seed: 0,
     pictures: [
@@ -99,8 +105,9 @@ export const PRESETS = [
     name: "collapsed",
     title: "A collapsed batch",
     look:
-      "Every picture already answers “a cat”. Then all captions of the batch are the same and the contrast has nothing to " +
-      "compare: its gradient is exactly zero, and Play moves nothing on the left. The diversity bonus can still pull.",
+      "Every picture already answers “a cat”. Then all captions of the batch are the same and the " +
+      "contrast has nothing to compare: its gradient is exactly zero, and Play moves nothing on the " +
+      "left. The diversity bonus can still pull.",
     shift: 2.7,
     seed: 3,
     counts: [10, 10, 10],
@@ -111,8 +118,9 @@ export const PRESETS = [
     name: "one",
     title: "A batch of one",
     look:
-      "One picture alone has no other captions to be contrasted with: on the left nothing moves. The memory on the right " +
-      "kept sure pictures of earlier batches (the rings), and they give the contrast something to work with.",
+      "One picture alone has no other captions to be contrasted with: on the left nothing moves. The " +
+      "memory on the right kept sure pictures of earlier batches (the rings), and they give the " +
+      "contrast something to work with.",
     shift: 0.9,
     seed: 5,
     pictures: [[172, 0.5, 1]],
@@ -124,8 +132,9 @@ export const PRESETS = [
     name: "unknown",
     title: "Unknown pictures",
     look:
-      "The grey crosses show none of the three. No loss here knows that: each is made sure of some caption all the same, " +
-      "and pulls on the weights that everybody shares. CLIPTTA needs its open-set part for these.",
+      "The grey crosses show none of the three. No loss here knows that: each is made sure of some " +
+      "caption all the same, and pulls on the weights that everybody shares. CLIPTTA needs its open-set " +
+      "part for these.",
     shift: 0.7,
     seed: 6,
     counts: [7, 7, 7],
@@ -146,8 +155,9 @@ export const PRESETS = [
     name: "absent",
     title: "An absent class",
     look:
-      "There are no birds here, and nobody answers “a bird”. For image to text that caption does not exist: it pulls " +
-      "nothing. The diversity bonus wants answers there all the same, and moves dogs and cats to get them.",
+      "There are no birds here, and nobody answers “a bird”. For image to text that caption does not " +
+      "exist: it pulls nothing. The diversity bonus wants answers there all the same, and moves dogs " +
+      "and cats to get them.",
     shift: 0.3,
     seed: 8,
     pictures: [

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Terms of the field, with a dotted underline and an explanation wherever they occur. The primer teaches the terms once
- * (`learn`); any part may then have its words looked over (`explain`), before or after that.
+ * Terms of the field, with a dotted underline and an explanation wherever they occur. The primer teaches
+ * the terms once (`learn`); any part may then have its words looked over (`explain`), before or after that.
  */
 
 /** @typedef {{word: string, says: string, also: string[]}} Term */
@@ -67,7 +67,8 @@ const wordFor = (text, term) => {
 };
 
 /**
- * Underline the first occurrence of each term under an element. Words that are put there later need another call.
+ * Underline the first occurrence of each term under an element. Words that are put there later need another
+ * call.
  * @param {Element} root
  */
 export function explain(root) {

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The Why tab: a CLIP in two dimensions that one plays with by hand. Two contenders start from the same weights and see the
- * same pictures; all is computed here, nothing asks the server.
+ * The Why tab: a CLIP in two dimensions that one plays with by hand. Two contenders start from the same
+ * weights and see the same pictures; all is computed here, nothing asks the server.
  */
 
 import * as plane from "../lib/plane.js";
@@ -60,12 +60,15 @@ export default function mount({ element }) {
   let way = 1; // from the step before to the last one
   let speed = 10;
   let tool = "move";
-  /** @type {{touched: number | null, pinned: number | null, caption: number | null, part: string | null, pinnedPart: string | null}} */
+  /**
+   * @type {{touched: number | null, pinned: number | null, caption: number | null, part: string | null,
+   * pinnedPart: string | null}}
+   */
   const hand = { touched: null, pinned: null, caption: null, part: null, pinnedPart: null };
   const show = { pull: true, step: true };
   let dirty = true;
 
-  // --- what the hand does -------------------------------------------------------------------------------------------
+  // --- what the hand does ---
 
   const redraw = () => (dirty = true);
   const finished = () => runs[0].after.steps >= STEPS;
@@ -149,7 +152,11 @@ export default function mount({ element }) {
     writeControls();
   };
 
-  /** Where a place on a side's plane was before normalization and shift. @param {number[]} to @param {number} side */
+  /**
+   * Where a place on a side's plane was before normalization and shift.
+   * @param {number[]} to
+   * @param {number} side
+   */
   const unplaced = (to, side) => {
     const { gamma, beta } = runs[side].after.weights;
     const x = to.map((value, k) => {
@@ -232,7 +239,7 @@ export default function mount({ element }) {
     },
   };
 
-  // --- where a contender ends at every shift, worked out while nothing else happens -----------------------------------
+  // --- where a contender ends at every shift, worked out while nothing else happens ---
 
   /** @type {{shift: number, start: number, ends: number[]}[]} */
   let ends = [];
@@ -265,7 +272,7 @@ export default function mount({ element }) {
     }, 150);
   };
 
-  // --- the page -------------------------------------------------------------------------------------------------------
+  // --- the page ---
 
   const button = (/** @type {string} */ name, /** @type {string} */ path, /** @type {() => void} */ act) =>
     h(
@@ -284,7 +291,8 @@ export default function mount({ element }) {
   });
   const resetButton = button(
     "Reset",
-    "M8 2.5a5.5 5.5 0 1 0 5.2 7.3l-1.9-.6A3.5 3.5 0 1 1 8 4.5c.9 0 1.8.4 2.4 1L8.5 7.5H14V2l-2 2A5.5 5.5 0 0 0 8 2.5z",
+    "M8 2.5a5.5 5.5 0 1 0 5.2 7.3l-1.9-.6A3.5 3.5 0 1 1 8 4.5c.9 0 1.8.4 2.4 1L8.5 7.5H14V2l-2 2A5.5 " +
+      "5.5 0 0 0 8 2.5z",
     () => {
       playing = false;
       restart();
@@ -494,13 +502,14 @@ export default function mount({ element }) {
       class: "help",
       id: "why-keys",
       text:
-        "Drag pictures and captions. With keys: Tab enters a plane, Page Up and Page Down choose a picture or a caption, arrow keys " +
-        "move it, 1, 2, 3 add a picture of a class there and 0 an unknown one, Delete removes it, Enter keeps its numbers in view. " +
-        "A picture’s colour and shape say what it shows, the ground below it what is answered there; the wrong ones have a ring.",
+        "Drag pictures and captions. With keys: Tab enters a plane, Page Up and Page Down choose a " +
+        "picture or a caption, arrow keys move it, 1, 2, 3 add a picture of a class there and 0 an " +
+        "unknown one, Delete removes it, Enter keeps its numbers in view. A picture’s colour and shape " +
+        "say what it shows, the ground below it what is answered there; the wrong ones have a ring.",
     }),
   );
 
-  // --- drawing --------------------------------------------------------------------------------------------------------
+  // --- drawing ---
 
   let numbersAt = 0;
   const draw = () => {
@@ -552,7 +561,8 @@ export default function mount({ element }) {
           : `${from} % correct so far. `;
       say(
         against,
-        `${moved}The next step carries ${scene.sides[side].against} of ${world.batch} pictures against their own pull.`,
+        `${moved}The next step carries ${scene.sides[side].against} of ${world.batch}` +
+          ` pictures against their own pull.`,
       );
     });
     drawRow(scene);
@@ -563,7 +573,10 @@ export default function mount({ element }) {
     element.dataset.steps = String(runs[0].after.steps);
   };
 
-  /** The numbers of the picture that is touched or kept in view. @param {import("./why/scene.js").Scene} scene */
+  /**
+   * The numbers of the picture that is touched or kept in view.
+   * @param {import("./why/scene.js").Scene} scene
+   */
   const drawRow = (scene) => {
     const i = scene.touched;
     row.classList.toggle("empty", i === null);
@@ -575,8 +588,9 @@ export default function mount({ element }) {
     say(rowTitle, `Picture ${i + 1}: ${CAPTIONS[scene.labels[i]] ?? "none of the three"}`);
     say(
       rowHelp,
-      "Pull on score: minus the gradient of its loss. Own pull: which way its answer would go if it could follow that alone. Next " +
-        "step: which way it does go, as all pictures pull on the same weights; in percentage points.",
+      "Pull on score: minus the gradient of its loss. Own pull: which way its answer would go if it " +
+        "could follow that alone. Next step: which way it does go, as all pictures pull on the same " +
+        "weights; in percentage points.",
     );
     scene.sides.forEach((one, side) => {
       const target = targetOf(one, i, scene);
@@ -584,7 +598,12 @@ export default function mount({ element }) {
     });
   };
 
-  /** The distribution a loss compares a picture's answer with. @param {import("./why/scene.js").Side} one @param {number} i @param {import("./why/scene.js").Scene} scene */
+  /**
+   * The distribution a loss compares a picture's answer with.
+   * @param {import("./why/scene.js").Side} one
+   * @param {number} i
+   * @param {import("./why/scene.js").Scene} scene
+   */
   const targetOf = (one, i, scene) => {
     const logits = one.seen.logits.slice(0, scene.batch);
     const only = (/** @type {number} */ label) => CAPTIONS.map((_, c) => Number(c === label));
@@ -597,7 +616,7 @@ export default function mount({ element }) {
     return plane.underCounts(logits)[i];
   };
 
-  // --- time -----------------------------------------------------------------------------------------------------------
+  // --- time ---
 
   let last = 0;
   let ticking = false;

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from clip_tta_core import engine, hosting
-from clip_tta_core.clip import mini
-from clip_tta_core.clip.loading import MINI, devices
+from clip_tta_core.clip import embedded
+from clip_tta_core.clip.loading import devices
 from clip_tta_core.engine import LIMITS
 from clip_tta_core.hparams import Knob
 from clip_tta_core.records import Catalog, Choice
@@ -125,9 +125,10 @@ def _model(catalog: Catalog) -> tuple[Field, ...]:
     classes = NamesField(
         name="class_names",
         title="Classes",
-        help="One per line or separated by commas; empty for the default. mini-CLIP knows only its own.",
+        help="One per line or separated by commas; empty for the default. mini-CLIP and photo-CLIP know only "
+        "their own.",
         placeholder={"rendered": ", ".join(catalog.task), "": "the default classes of these pictures"},
-        knows={MINI: tuple(mini.words())},
+        knows={name: tuple(embedded.vocabulary(name).words) for name in embedded.EMBEDDED},
     )
     default = Choice(
         USUAL, "Default", "A data set's own prompt templates; “a photo of a {}” for other pictures."

@@ -17,7 +17,7 @@ class ClassListWords:
     empty: str = "every class needs a name; empty entries skipped: {count}"
     many: str = "at most {most} can be compared, got {count}"
     long: str = "a name may have {longest} characters at most; separate names by commas or lines"
-    strange: str = "words unknown to mini-CLIP: {names}; name rendered objects, or choose a larger CLIP"
+    strange: str = "this CLIP does not know {names}: use words that it knows, or choose a larger one"
 
 
 @dataclass(frozen=True)

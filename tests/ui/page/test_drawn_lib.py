@@ -246,7 +246,7 @@ def test_class_lists_are_reviewed_by_the_rules_of_the_server(page, text, says):
 
 def test_words_that_the_model_does_not_know_are_named(page):
     said = call(page, "lib/names.js", "m.review('red cat, dog, emu', ['cat', 'dog', 'red'])")
-    assert said[1].startswith("Words unknown to mini-CLIP: “emu”")
+    assert said[1].startswith("This CLIP does not know “emu”")
 
 
 def test_a_table_is_quoted_where_it_must_be(page):

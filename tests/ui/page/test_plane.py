@@ -43,8 +43,6 @@ def reference(name, logits, labels):
     """What plane.js calls a loss, by the project's own functions."""
     if name == "tent":
         return losses.entropy(logits).mean()
-    if name == "text_to_image":
-        return 2 * losses.soft_contrastive(logits, "symmetric") - losses.soft_contrastive(logits)
     if name == "hard":
         return losses.hard_contrastive(logits)
     if name == "truth":
@@ -197,7 +195,7 @@ def test_the_worked_example_of_three_pictures_and_two_classes(plane):
     close(list(values.values()), list(expected.values()), 2e-6)
 
 
-def train(contender, points, labels, captions, batch, steps=60):
+def train(contender, points, labels, captions, batch, steps):
     """The same training by torch, in double precision."""
     gamma, beta = (torch.full((2,), v, dtype=torch.float64, requires_grad=True) for v in (1.0, 0.0))
 
@@ -218,12 +216,12 @@ def train(contender, points, labels, captions, batch, steps=60):
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
-    return gamma.detach(), beta.detach(), see().detach()[:batch], kept
+    return gamma.detach(), beta.detach(), kept
 
 
 @pytest.mark.parametrize("number", range(9))
-def test_sixty_steps_of_every_preset_end_where_torch_ends(plane, number):
-    """Both sides of a preset, on clouds of its kind, 20 steps exactly and 60 in what they answer."""
+def test_the_contenders_of_every_preset_train_as_by_torch(plane, number):
+    """Twenty steps of Adam, weights and memory, on a cloud with pictures that only the memory knows."""
     sides = plane("presets.PRESETS[number].sides", number=number)
     for contender in sides:
         cloud = plane("m.cloud([9, 6, 5], m.captionsAt(presets.ANGLES), number)", number=number)
@@ -239,7 +237,7 @@ def test_sixty_steps_of_every_preset_end_where_torch_ends(plane, number):
             labels=labels.tolist(),
             contender=contender,
         )
-        gamma, beta, _, kept = train(contender, points, labels, captions, 14, steps=20)
+        gamma, beta, kept = train(contender, points, labels, captions, 14, steps=20)
         assert found["kept"] == kept
         close(found["weights"]["gamma"], gamma)
         close(found["weights"]["beta"], beta)

@@ -187,7 +187,7 @@ def test_the_class_box_says_what_is_wrong_while_one_types_and_takes_a_file(visit
     assert note.text_content() == (
         "3 classes. Each must be listed once; remove the repetition of “cat”. "
         "Every class needs a name; empty entries skipped: 2. "
-        "Words unknown to mini-CLIP: “dog”, “newt”; name rendered objects, or choose a larger CLIP."
+        "This CLIP does not know “dog”, “newt”: use words that it knows, or choose a larger one."
     )
     area.fill("cat")
     assert "At least two are needed" in note.text_content()

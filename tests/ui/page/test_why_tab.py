@@ -5,6 +5,7 @@ import urllib.request
 
 import pytest
 
+from clip_tta_core.ui.page.theme import modules
 from clip_tta_core.ui.words import glossary
 from tests.ui.conftest import serious_violations
 
@@ -157,6 +158,23 @@ def test_a_dragged_picture_takes_its_arrows_along_on_both_sides(why):
 
 
 @browser
+def test_a_picture_stays_under_the_hand_after_training(why):
+    page = why("parts")
+    take_steps(page, 30)
+    picture = page.locator(f"{SIDES['right']} .picture").nth(29)  # on top of all others
+    box = picture.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y + 30, steps=4)
+    page.mouse.up()
+    settle(page)
+    box = picture.bounding_box()
+    assert box["x"] + box["width"] / 2 == pytest.approx(x + 40, abs=1.5)
+    assert box["y"] + box["height"] / 2 == pytest.approx(y + 30, abs=1.5)
+
+
+@browser
 def test_a_dragged_caption_turns_and_answers_follow(why):
     page = why()
     label = f"{SIDES['left']} .caption"
@@ -271,6 +289,39 @@ def test_switching_the_bonus_on_saves_tent(why):
     page.locator(f"{SIDES['left']} [data-extra=diversity]").check(force=True)
     take_steps(page, 60)
     assert figure(page, "classes") > 2.5
+
+
+@browser
+def test_nothing_of_a_play_asks_the_server(why):
+    page = why("collapse")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.get_by_label("Speed").select_option("60")
+    page.locator("#ct-why [data-do=play]").click()
+    page.wait_for_function("() => +document.querySelector('#ct-why [data-steps]')?.dataset.steps >= 20")
+    assert not [url for url in asked if "/gradio_api/queue/join" in url or "/gradio_api/run" in url]
+
+
+@browser
+def test_a_lesson_can_open_the_tab_at_its_preset(visit, url):
+    page = visit(url)
+    page.evaluate(
+        "async (where) => (await import(where)).showPreset('absent')",
+        f"{url.rstrip('/')}/gradio_api/file={modules()}/parts/why.js",
+    )
+    page.wait_for_selector("#ct-why [data-preset=absent][aria-pressed=true]")
+    assert "tab=why&preset=absent" in page.url
+
+
+@browser
+def test_every_loss_and_part_has_its_words(why):
+    page = why("collapse")
+    chosen = page.get_by_label("Loss on the left")
+    for option in chosen.locator("option").all():
+        chosen.select_option(option.get_attribute("value"))
+        settle(page)
+        assert page.locator(f"{SIDES['left']} .part").count() >= 1
+        assert page.locator(f"{SIDES['left']} .says").text_content()
 
 
 @browser

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from clip_tta_core import engine, hosting, record
+from clip_tta_core import engine, first_paint, hosting
 from clip_tta_core.clip import prompts
 from clip_tta_core.records import RunConfig
 from clip_tta_core.ui.session import form, links
@@ -55,7 +55,7 @@ def test_there_are_lessons_enough_and_their_names_differ():
 
 
 def test_the_recorded_run_is_the_first_lesson():
-    assert record.CONFIG == to_config(FIRST.settings())
+    assert first_paint.CONFIG == to_config(FIRST.settings())
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)

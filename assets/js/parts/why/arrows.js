@@ -1,7 +1,8 @@
 // @ts-check
 /**
- * The arrows of all pictures, in two paths rather than one for each picture, as the browser works out the style of every
- * element that changes: one path for the picture under the pointer, one for the others. A line of the path is a picture's.
+ * The arrows of all pictures, in two paths rather than one for each picture, as the browser works out the
+ * style of every element that changes: one path for the picture under the pointer, one for the others. A
+ * line of the path is a picture's.
  */
 
 import { s } from "../../lib/dom.js";

@@ -72,7 +72,11 @@ export const historyView = (/** @type {number} */ side, /** @type {() => void} *
     put(axis, "d", `M0 4H${wide}M0 ${TALL}H${wide}`);
     resized();
   }).observe(element);
-  /** @param {import("./scene.js").Scene} now @param {{accuracy: number, classes: number}[]} past @param {number} steps */
+  /**
+   * @param {import("./scene.js").Scene} now
+   * @param {{accuracy: number, classes: number}[]} past
+   * @param {number} steps
+   */
   const draw = (now, past, steps) => {
     const x = (/** @type {number} */ k) => (k * Math.max(0, wide)) / Math.max(steps, past.length - 1);
     const y = (/** @type {number} */ share) => 4 + (TALL - 4) * (1 - share);
@@ -123,7 +127,9 @@ export const endsView = () => {
   const element = h("div", { class: "ends" }, svg, key);
   let keyed = "";
   /**
-   * @param {{shift: number, start: number, ends: number[]}[]} found @param {number} most Largest shift. @param {number} shift
+   * @param {{shift: number, start: number, ends: number[]}[]} found
+   * @param {number} most Largest shift.
+   * @param {number} shift
    * @param {import("../../lib/plane.js").Contender[]} contenders
    */
   const draw = (found, most, shift, contenders) => {
@@ -141,7 +147,8 @@ export const endsView = () => {
       found[0],
     );
     const said = nearest
-      ? ` At ${nearest.shift.toFixed(1)}: before ${percent(nearest.start)}, left side ${percent(nearest.ends[0])}, right side ${percent(nearest.ends[1])}.`
+      ? ` At ${nearest.shift.toFixed(1)}: before ${percent(nearest.start)}, ` +
+        `left side ${percent(nearest.ends[0])}, right side ${percent(nearest.ends[1])}.`
       : "";
     put(svg, "aria-label", `Accuracy after 60 steps for each shift.${said}`);
     const swatch = (/** @type {string} */ colour, /** @type {string} */ dash, /** @type {string} */ text) =>

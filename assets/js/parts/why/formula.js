@@ -34,18 +34,12 @@ export const formulaView = (hand, side) => {
   const element = h("div", { class: "formula" }, says, list, memory);
   let shown = "";
 
-  /** @param {string} name @param {number} place @param {boolean} half */
-  const makePart = (name, place, half) => {
+  /** @param {string} name @param {number} place */
+  const makePart = (name, place) => {
     const button = h(
       "button",
       { type: "button", class: "part", "data-part": name, "aria-pressed": "false" },
-      h(
-        "span",
-        { class: "line" },
-        h("b", { class: "plus", text: place ? "+" : "loss =" }),
-        half ? "½ " : null,
-        written(name),
-      ),
+      h("span", { class: "line" }, h("b", { class: "plus", text: place ? "+" : "loss =" }), written(name)),
       h("b", { class: "value" }),
       h("small", { text: PART_LOOKS[name].says }),
       h("i", { class: "strength" }),
@@ -63,11 +57,7 @@ export const formulaView = (hand, side) => {
     if (key !== shown) {
       shown = key;
       say(says, LOSS_LOOKS[one.contender.loss].says);
-      list.replaceChildren(
-        ...one.batch.map((part, k) =>
-          makePart(part.name, k, one.contender.loss === "symmetric" && part.name !== "diversity"),
-        ),
-      );
+      list.replaceChildren(...one.batch.map((part, k) => makePart(part.name, k)));
     }
     const touched = now.hovered;
     const strengths = one.batch.map((part) =>

@@ -1,7 +1,10 @@
 // @ts-check
 /** How classes and losses look on the plane, and what the page calls the losses and their parts. */
 
-/** One colour and one shape a class; the last are for pictures of none. Okabe and Ito's colours that no loss has here. */
+/**
+ * One colour and one shape a class; the last are for pictures of none. Okabe and Ito's colours that no loss
+ * has here.
+ */
 export const CLASS_COLOURS = ["#E69F00", "#56B4E9", "#009E73", "#8a919c"];
 const SHAPES = [
   "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0Z",
@@ -19,7 +22,10 @@ const VERMILION = "#D55E00";
 const BLUE = "#0072B2";
 const GREY = "#6F7782";
 
-/** @type {Record<import("../../lib/plane.js").LossName, {title: string, colour: string, says: string, target: string}>} */
+/**
+ * @type {Record<import("../../lib/plane.js").LossName, {title: string, colour: string, says: string,
+ * target: string}>}
+ */
 export const LOSS_LOOKS = {
   tent: {
     title: "TENT",
@@ -42,7 +48,7 @@ export const LOSS_LOOKS = {
   symmetric: {
     title: "CLIPTTA, symmetric",
     colour: BLUE,
-    says: "Half image to text, half text to image, as in CLIP’s own training.",
+    says: "Image to text and text to image together, as in CLIP’s own training.",
     target: "its own answer among the batch’s captions",
   },
   hard: {
@@ -59,7 +65,9 @@ export const LOSS_LOOKS = {
   },
 };
 
-/** @type {Record<string, {formula: [string, string, string], says: string}>} Formula: before, letter, index. */
+/**
+ * @type {Record<string, {formula: [string, string, string], says: string}>} Formula: before, letter, index.
+ */
 export const PART_LOOKS = {
   entropy: { formula: ["mean H(", "p", "i"], says: "entropy of each answer" },
   prior_entropy: { formula: ["mean H(", "π", "i"], says: "entropy under the batch’s own class frequencies" },

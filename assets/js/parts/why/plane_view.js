@@ -22,7 +22,10 @@ const TURN = 3; // degrees an arrow key turns a caption
 /** @param {number} x @param {number} y */
 const at = (x, y) => `${(x * UNIT).toFixed(1)} ${(-y * UNIT).toFixed(1)}`;
 
-/** The background, a slice for each direction, coloured as a picture there would answer. @param {number[][]} captions */
+/**
+ * The background, a slice for each direction, coloured as a picture there would answer.
+ * @param {number[][]} captions
+ */
 const directions = (captions) => {
   const channels = CLASS_COLOURS.map((colour) => [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16)));
   const stops = [];
@@ -86,7 +89,12 @@ export const planeView = (hand, side, help) => {
     ];
   };
 
-  /** Follow the pointer until it lets go; a press that moved nothing is a click. @param {Element} node @param {(to: number[]) => void} move @param {() => void} click */
+  /**
+   * Follow the pointer until it lets go; a press that moved nothing is a click.
+   * @param {Element} node
+   * @param {(to: number[]) => void} move
+   * @param {() => void} click
+   */
   const draggable = (node, move, click) => {
     node.addEventListener("pointerdown", (/** @type {any} */ event) => {
       if (event.button) return;
@@ -124,30 +132,37 @@ export const planeView = (hand, side, help) => {
     ArrowUp: [0, 1],
     ArrowDown: [0, -1],
   });
-  svg.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    if (!scene || event.ctrlKey || event.metaKey || event.altKey) return;
-    const all = stops();
-    const place = all.indexOf(/** @type {any} */ (document.activeElement));
-    if (place < 0) return;
-    const picture = place < points.children.length ? place : -1;
-    const direction = ARROWS[event.key];
-    if (direction && picture >= 0) {
-      const here = scene.sides[side].seen.moved[picture];
-      hand.movePicture(picture, [here[0] + STEP * direction[0], here[1] + STEP * direction[1]], side);
-    } else if (direction) {
-      const caption = place - points.children.length;
-      hand.turnCaption(caption, scene.angles[caption] - TURN * (direction[0] - direction[1]));
-    } else if (event.key === "PageDown" || event.key === "PageUp")
-      goTo(place + (event.key === "PageDown" ? 1 : -1));
-    else if ((event.key === "Enter" || event.key === " ") && picture >= 0) hand.clickPicture(picture);
-    else if ((event.key === "Delete" || event.key === "Backspace") && picture >= 0) {
+  /** @param {number} picture @param {string} key */
+  const pictureKey = (picture, key) => {
+    if (key === "Enter" || key === " ") hand.clickPicture(picture);
+    else if (key === "Delete" || key === "Backspace") {
       hand.removePicture(picture);
       if (points.children.length) goTo(Math.min(picture, points.children.length - 1));
-    } else if ("0123".includes(event.key) && event.key !== "") {
-      const here = picture >= 0 ? scene.sides[side].seen.moved[picture] : [0.3, 0.3];
-      hand.addPicture([here[0] + 0.1, here[1] + 0.1], Number(event.key) - 1, side);
-    } else return;
-    event.preventDefault();
+    } else return false;
+    return true;
+  };
+
+  /** What a key does to the picture or caption in focus; false where it does nothing. */
+  const press = (/** @type {Scene} */ now, /** @type {number} */ place, /** @type {string} */ key) => {
+    const picture = place < points.children.length ? place : -1;
+    const here = picture >= 0 ? now.sides[side].seen.moved[picture] : [0.3, 0.3];
+    const [dx, dy] = ARROWS[key] ?? [0, 0];
+    if (key in ARROWS && picture >= 0)
+      hand.movePicture(picture, [here[0] + STEP * dx, here[1] + STEP * dy], side);
+    else if (key in ARROWS) {
+      const caption = place - points.children.length;
+      hand.turnCaption(caption, now.angles[caption] - TURN * (dx - dy));
+    } else if (key === "PageDown") goTo(place + 1);
+    else if (key === "PageUp") goTo(place - 1);
+    else if (["0", "1", "2", "3"].includes(key))
+      hand.addPicture([here[0] + 0.1, here[1] + 0.1], Number(key) - 1, side);
+    else return picture >= 0 && pictureKey(picture, key);
+    return true;
+  };
+  svg.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (!scene || event.ctrlKey || event.metaKey || event.altKey) return;
+    const place = stops().indexOf(/** @type {any} */ (document.activeElement));
+    if (place >= 0 && press(scene, place, event.key)) event.preventDefault();
   });
   svg.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
     if (!event.button) hand.clickPlane(placeOf(event), side);

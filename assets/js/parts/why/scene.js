@@ -1,5 +1,7 @@
 // @ts-check
-/** Everything the views draw, worked out once a frame from the pictures, the captions and the two learners. */
+/**
+ * Everything the views draw, worked out once a frame from the pictures, the captions and the two learners.
+ */
 
 import * as plane from "../../lib/plane.js";
 

@@ -1,5 +1,7 @@
 // @ts-check
-/** The triangle of probabilities: a corner for each caption, and where every picture is pulled and carried. */
+/**
+ * The triangle of probabilities: a corner for each caption, and where every picture is pulled and carried.
+ */
 
 import { h, s } from "../../lib/dom.js";
 import { put, repeat } from "./update.js";
@@ -21,7 +23,8 @@ const SHARP = 0.35; // a change of probabilities, as a length, that gets the lon
 const onTriangle = (probs) => [0, 1].map((k) => probs.reduce((sum, p, c) => sum + p * CORNERS[c][k], 0));
 
 /**
- * The arrow of a change. Its length grows with the square root, so that weak pulls are seen beside strong ones.
+ * The arrow of a change. Its length grows with the square root, so that weak pulls are seen beside strong
+ * ones.
  * @param {number[]} change
  */
 const reach = (change) => {

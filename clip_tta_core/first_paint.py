@@ -1,4 +1,4 @@
-"""Record what the page shows at first sight: python -m clip_tta_core.record [--comparison]"""
+"""Record what the page shows at first sight: python -m clip_tta_core.first_paint [--comparison]"""
 
 from __future__ import annotations
 

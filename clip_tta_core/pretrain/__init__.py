@@ -1,0 +1,1 @@
+"""Train the CLIPs that ship with the project: python -m clip_tta_core.pretrain [rendered | photo]"""
