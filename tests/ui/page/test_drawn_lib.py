@@ -244,6 +244,21 @@ def test_class_lists_are_reviewed_by_the_rules_of_the_server(page, text, says):
     assert call(page, "lib/names.js", "m.review(a)", text) == says
 
 
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("\ufeffcat\r\ndog\n".encode(), "cat\ndog"),
+        ("猫\nкот".encode(), "猫\nкот"),
+        ("cat\ndog".encode("utf-16"), "cat\ndog"),  # with its mark
+        (b"\xfe\xff" + "chat".encode("utf-16-be"), "chat"),
+        ("café".encode("latin-1"), None),
+        (b"", ""),
+    ],
+)
+def test_a_file_of_names_is_read_in_its_encoding_or_not_at_all(page, data, text):
+    assert call(page, "lib/names.js", "m.decoded(new Uint8Array(a))", list(data)) == text
+
+
 def test_words_that_the_model_does_not_know_are_named(page):
     said = call(page, "lib/names.js", "m.review('red cat, dog, emu', ['cat', 'dog', 'red'])")
     assert said[1].startswith("Words that this CLIP does not know: “emu”")

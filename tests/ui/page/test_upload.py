@@ -190,7 +190,7 @@ def test_the_class_box_says_what_is_wrong_while_one_types_and_takes_a_file(visit
         "Words that this CLIP does not know: “dog”, “newt”; use others, or choose a larger CLIP."
     )
     area.fill("cat")
-    assert "at least two" in note.text_content()
+    assert "At least two are needed" in note.text_content()
     listed = {"name": "c.txt", "mimeType": "text/plain", "buffer": "\ufeffokapi\r\ntapir\r\n".encode()}
     page.set_input_files(".names input[type=file]", listed)
     page.wait_for_function("document.querySelector('.names textarea').value === 'okapi\\ntapir'")
