@@ -72,10 +72,13 @@ def laplacian_smoothing(
 def sinkhorn(logits: Tensor, iterations: int = 3) -> Tensor:
     """Codes that share a batch out evenly over the classes, by optimal transport. (B, K) -> rows of sum 1
 
-    Alternately gives every class a mass of B / K and every picture a mass of 1, pictures last, in the log
-    domain: at CLIP's scale the exponentials themselves come near the end of float32. Source: Cuturi,
-    NeurIPS 2013; as used by Mishra et al., arXiv 2411.17002.
+    Starts from softmax(logits), then alternately gives every class a mass of B / K and every picture a mass
+    of 1, pictures last, in the log domain: at CLIP's scale the exponentials themselves come near the end of
+    float32. The softmax matters: a few rounds from the raw exponentials stay far from the plan, for a picture
+    whose cosines are all a little larger takes a class to itself. Source: Cuturi, NeurIPS 2013; as in the
+    code of Mishra et al., arXiv 2411.17002.
     """
+    logits = logits.log_softmax(dim=-1)
     share = math.log(len(logits) / logits.shape[1])
     for _ in range(iterations):
         logits = logits - logits.logsumexp(dim=0, keepdim=True) + share
@@ -106,3 +109,36 @@ def mean_shift(
     cosines, nearest = (seen @ others.T).topk(min(neighbours, len(candidates)), dim=-1)  # (B, k)
     weights = (cosines / bandwidth).softmax(dim=-1)  # the common factor cancels in the mean
     return F.normalize((weights[..., None] * candidates[nearest]).sum(dim=1), dim=-1)
+
+
+def nearest_links(similarity: Tensor, neighbours: int) -> Tensor:
+    """Of every row the largest entries, the rest 0; of equals the earlier stay. (B, N) -> (B, N)"""
+    order = similarity.sort(dim=-1, descending=True, stable=True).indices
+    nearest = order[:, : min(neighbours, similarity.shape[1])]
+    return torch.zeros_like(similarity).scatter(1, nearest, similarity.gather(1, nearest))
+
+
+def normalized_graph(links: Tensor) -> Tensor:
+    """Links made mutual and divided by the roots of both ends' degrees. (N, N) -> (N, N)
+
+    W = links + links', then D^-1/2 W D^-1/2 with the degrees D of W; a link both ways counts twice.
+    """
+    weights = links + links.T
+    root = weights.sum(dim=-1).sqrt() + 1e-6  # the released ECALP's guard, arXiv 2412.18303
+    return weights / root[:, None] / root
+
+
+def propagate(graph: Tensor, given: Tensor, start: Tensor, alpha: float = 1.0, rounds: int = 3) -> Tensor:
+    """Labels that spread from nodes that have them over a graph. -> (N, K)
+
+    rounds x  Y <- alpha graph [given; Y] + (1 - alpha) start, from Y = start.
+
+    Args:
+        graph: (N, M + N) weights of the nodes' links to the labelled nodes and to one another.
+        given: (M, K) labels that stay.
+        start: (N, K) labels at first.
+    """
+    labels = start
+    for _ in range(rounds):
+        labels = alpha * graph @ torch.cat([given, labels]) + (1 - alpha) * start
+    return labels

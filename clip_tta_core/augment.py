@@ -1,4 +1,7 @@
-"""Random changes to pictures in [0, 1], each picture its own. (B, 3, H, W) -> (B, 3, H, W)"""
+"""Random changes to pictures in [0, 1], each picture its own. (B, 3, H, W) -> (B, 3, H, W)
+
+`views` makes many of each picture at once: the test-time augmentation of TPT and its successors.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchvision.transforms.v2 import functional as TF
 
 GRAY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601
+CROP_PAD = 4  # pixels
 
 
 def _uniform(images: Tensor, low: float, high: float, rng: torch.Generator) -> Tensor:
@@ -107,14 +112,180 @@ def strong(images: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def crop_flip(images: Tensor, rng: torch.Generator) -> Tensor:
-    """STAMP's light view: pad by an eighth with black, cut the size out anywhere, mirror half of them."""
+    """STAMP's light view: pad by four pixels of black, cut the size out anywhere, mirror half of them.
+
+    Four pixels at any size, as in the authors' code: an eighth of CIFAR's side, a 56th of ImageNet's.
+    """
     batch, _, height, width = images.shape
-    pad = max(1, height // 8)
-    padded = F.pad(images, (pad, pad, pad, pad))
-    top, left = torch.randint(2 * pad + 1, (2, batch, 1), generator=rng).to(images.device)  # (B, 1) each
+    padded = F.pad(images, (CROP_PAD, CROP_PAD, CROP_PAD, CROP_PAD))
+    top, left = torch.randint(2 * CROP_PAD + 1, (2, batch, 1), generator=rng).to(images.device)  # (B, 1) each
     mirrored = torch.rand(batch, 1, generator=rng).to(images.device) < 0.5
     across = torch.arange(width, device=images.device).expand(batch, width)
     columns = left + torch.where(mirrored, across.flip(1), across)  # (B, W)
     rows = top + torch.arange(height, device=images.device)  # (B, H)
     which = torch.arange(batch, device=images.device)[:, None, None]
     return padded.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+TRIES = 10  # crops drawn before the whole picture is taken, as in torchvision
+CHAINS = DEPTH = 3  # AugMix's
+NUMBERS = 2 * TRIES + 3 + 1 + 2 * CHAINS + 3 * CHAINS * DEPTH  # what chance decides about one view
+PHOTOGRAPH = 128  # a picture of this side or more can lose nine tenths of itself and still be recognized
+
+
+def views(images: Tensor, count: int, rng: torch.Generator, augmix: bool = False) -> Tensor:
+    """Every picture and count - 1 random changes of it. (B, 3, H, W) -> (B, V, 3, H, W), V = count
+
+    The picture itself comes first, bit for bit. The others are crops at a random place, of a random area and
+    with sides 3 : 4 to 4 : 3, resized to the whole (bilinear), half of them mirrored: the views of TPT,
+    Shu et al., NeurIPS 2022, arXiv 2209.07511. A crop holds at least 8 % of a photograph and, since less of a
+    small picture shows nothing, half of one that is below 128 pixels.
+
+    A picture has a generator of its own, seeded from `rng`: its views follow from its place in the stream,
+    not from the batch it comes in, and asking for more views does not change the first.
+
+    Args:
+        images: (B, 3, H, W) in [0, 1].
+        count: views per picture, 1 or more.
+        rng: on the CPU; gives one seed per picture.
+        augmix: whether the crops are also mixed with three chains of changes (`mix_chains`), as TPT does for
+            everything but the variants of ImageNet.
+    """
+    if count < 1:
+        raise ValueError(f"views: count must be 1 or more, got {count}.")
+    seeds = torch.randint(2**62, (len(images),), generator=rng).tolist()
+    drawn = [torch.rand(count - 1, NUMBERS, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    numbers = torch.stack(drawn).flatten(0, 1).to(images.device)  # (B (V - 1), NUMBERS)
+    many = images.repeat_interleave(count - 1, dim=0)  # (B (V - 1), 3, H, W)
+    if len(many):
+        many = resized_crops(many, numbers[:, : 2 * TRIES + 3])
+        if augmix:
+            many = mix_chains(many, numbers[:, 2 * TRIES + 3 :])
+    return torch.cat([images[:, None], many.unflatten(0, (len(images), count - 1))], dim=1)
+
+
+def resized_crops(images: Tensor, numbers: Tensor) -> Tensor:
+    """Crops resized to the whole, half of them mirrored; what is cut where is torchvision's rule.
+
+    Args:
+        images: (N, 3, H, W).
+        numbers: (N, 2 TRIES + 3), even in [0, 1): areas, ratios of the sides, place down and across, mirror.
+    """
+    height, width = images.shape[-2:]
+    least = 0.08 if min(height, width) >= PHOTOGRAPH else 0.5
+    area = (least + (1 - least) * numbers[:, :TRIES]) * height * width
+    ratio = ((2 * numbers[:, TRIES : 2 * TRIES] - 1) * math.log(4 / 3)).exp()  # width : height
+    wide, high = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()  # (N, TRIES)
+    fits = (0 < wide) & (wide <= width) & (0 < high) & (high <= height)
+    first = fits.float().argmax(dim=1, keepdim=True)
+    none = ~fits.any(dim=1)
+    wide = wide.gather(1, first)[:, 0].masked_fill(none, width)  # (N,)
+    high = high.gather(1, first)[:, 0].masked_fill(none, height)
+    down, across, mirror = numbers[:, 2 * TRIES :].unbind(dim=1)
+    top, left = (down * (height - high + 1)).floor(), (across * (width - wide + 1)).floor()
+    rows = _sample_points(top, high, height)  # (N, H)
+    columns = _sample_points(left, wide, width)  # (N, W)
+    columns = torch.where(mirror[:, None] < 0.5, columns.flip(1), columns)
+    return _read_at(images, rows[:, :, None].expand(-1, -1, width), columns[:, None].expand(-1, height, -1))
+
+
+def _sample_points(start: Tensor, length: Tensor, size: int) -> Tensor:
+    """Where in the picture each pixel of a resized stretch lies, never beyond the stretch. -> (N, size)"""
+    centres = (torch.arange(size, device=start.device) + 0.5) / size  # shares of the stretch
+    inside = (centres * length[:, None] - 0.5).clamp(min=0).minimum(length[:, None] - 1)
+    return start[:, None] + inside
+
+
+def _read_at(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Bilinear values at positions in pixels, black outside. (N, 3, H, W), 2 x (N, H, W) -> (N, 3, H, W)"""
+    height, width = images.shape[-2:]
+    grid = torch.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1], dim=-1)
+    return F.grid_sample(images, grid.to(images.dtype), padding_mode="zeros", align_corners=False)
+
+
+def mix_chains(images: Tensor, numbers: Tensor) -> Tensor:
+    """AugMix: m x picture + (1 - m) x the weighted sum of three chains of one to three changes each.
+
+    The changes are contrast and histogram stretched, fewer shades, inverted lights, and small turns, shears
+    and shifts, which leave black behind; at severity 1. Source: Hendrycks et al., ICLR 2020,
+    arXiv 1912.02781, with the weights from Dirichlet(1, 1, 1) and m from Beta(1, 1).
+
+    Args:
+        images: (N, 3, H, W) in [0, 1].
+        numbers: (N, 1 + 2 CHAINS + 3 CHAINS DEPTH), even in [0, 1).
+    """
+    kept, weights, depths, steps = numbers.split([1, CHAINS, CHAINS, 3 * CHAINS * DEPTH], dim=1)
+    weights = -(1 - weights).log()  # exponential variables over their sum are Dirichlet(1, 1, 1)
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    depths = (depths * DEPTH).floor()  # a chain takes one change more than this
+    steps = steps.unflatten(1, (CHAINS, DEPTH, 3))
+    mixed = torch.zeros_like(images)
+    for chain in range(CHAINS):
+        changed = images
+        for depth in range(DEPTH):
+            which, level, side = steps[:, chain, depth].unbind(dim=1)
+            which = (which * len(CHANGES)).floor().masked_fill(depth > depths[:, chain], -1)
+            changed = _change(changed, which, 0.1 + 0.9 * level, side.sub(0.5).sign())
+        mixed = mixed + weights[:, chain, None, None, None] * changed
+    kept = kept[:, :, None, None]
+    return kept * images + (1 - kept) * mixed
+
+
+def _change(images: Tensor, which: Tensor, level: Tensor, side: Tensor) -> Tensor:
+    """Apply to each picture the change of its number, to none where it is -1. (N, 3, H, W), 3 x (N,)"""
+    changed = images.clone()
+    for number, change in enumerate(CHANGES):
+        chosen = which == number
+        if chosen.any():
+            changed[chosen] = change(images[chosen], level[chosen], side[chosen])
+    return changed
+
+
+def _bytes(change: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """A change of colours that is defined on whole shades from 0 to 255."""
+    return lambda images, level, side: change((images * 255).round().to(torch.uint8), level).float() / 255
+
+
+def _solarize(images: Tensor, level: Tensor) -> Tensor:
+    threshold = 256 - (25.6 * level).floor()[:, None, None, None]
+    return torch.where(images >= threshold, 255 - images, images)
+
+
+def _move(
+    degrees: float = 0, shear: tuple[float, float] = (0, 0), shift: tuple[float, float] = (0, 0)
+) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """A change of place, as far as at level 10: degrees, shear of columns and rows, shift in shares."""
+
+    def change(images: Tensor, level: Tensor, side: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        level, side = level[:, None, None] / 10, side[:, None, None]
+        rows = torch.arange(height, device=images.device, dtype=images.dtype)[:, None]
+        columns = torch.arange(width, device=images.device, dtype=images.dtype)
+        angle = side * (level * degrees).floor() * math.pi / 180
+        down, across = rows - (height - 1) / 2, columns - (width - 1) / 2  # turns are about the middle
+        return _read_at(
+            images,
+            rows
+            + angle.sin() * across
+            + (angle.cos() - 1) * down
+            + side * (level * shear[1] * columns + (level * shift[1] * height).floor()),
+            columns
+            + (angle.cos() - 1) * across
+            - angle.sin() * down
+            + side * (level * shear[0] * rows + (level * shift[0] * width).floor()),
+        )
+
+    return change
+
+
+CHANGES = (  # of AugMix: (N, 3, H, W), level (N,) in [0.1, 1), side (N,) 1 or -1
+    _bytes(lambda images, level: TF.autocontrast(images)),
+    _bytes(lambda images, level: TF.equalize(images)),
+    _bytes(lambda images, level: TF.posterize(images, 4)),  # a level below 10 / 4 takes no further bit
+    _move(degrees=30),
+    _bytes(_solarize),
+    _move(shear=(0.3, 0)),
+    _move(shear=(0, 0.3)),
+    _move(shift=(1 / 3, 0)),
+    _move(shift=(0, 1 / 3)),
+)

@@ -1,26 +1,25 @@
-"""Every method in turn over the same stream: who is right how often, and at what price.
+"""Every contender in turn over the same stream: who is right how often, and at what price.
 
 for standing in in_turns(RunConfig(corruption="fog"), {name: {} for name in METHODS}):
-    print(standing.method, standing.metrics["accuracy"])
+    print(standing.label, standing.metrics["accuracy"])
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
-from clip_tta_core import engine, hosting, limits
+from clip_tta_core import hosting, limits, validation
 from clip_tta_core.control import Control
 from clip_tta_core.hparams import Value
 from clip_tta_core.methods import METHODS
-from clip_tta_core.records import Report, RunConfig, Standing
+from clip_tta_core.records import Chosen, Contender, Report, RunConfig, Standing, contenders_of
 
 PROTOCOL = "CLIPTTA protocol"  # the preset's name, for methods whose authors chose otherwise
 
 Knobs = Mapping[str, Value]
-Run = Callable[[RunConfig, Control], Iterator[Report]]
+Engine = Callable[[RunConfig, Control], Generator[Report]]
 
 
 def protocol_knobs() -> dict[str, Knobs]:
@@ -28,68 +27,75 @@ def protocol_knobs() -> dict[str, Knobs]:
     return {name: dict(cls.presets.get(PROTOCOL, {})) for name, cls in METHODS.items()}
 
 
-def check(config: RunConfig, methods: Mapping[str, Knobs]) -> None:
-    """Raise one sentence if these methods cannot be compared on this stream; loads nothing."""
-    if not methods:
+def check(config: RunConfig, chosen: Chosen) -> None:
+    """Raise one sentence if these contenders cannot be compared on this stream; loads nothing."""
+    contenders = contenders_of(chosen)
+    if not contenders:
         raise ValueError("Comparison: at least one method must be chosen, got none.")
-    for name, knobs in methods.items():
-        engine.check(_alone(config, name, knobs))
+    validation.check_contenders(contenders)
+    validation.check_stream(config)
+    validation.check_amount(config, contenders)  # of all together: for every limit it is one run
 
 
 def in_turns(
-    config: RunConfig,
-    methods: Mapping[str, Knobs],
-    control: Control | None = None,
-    run: Run = hosting.run,
+    config: RunConfig, chosen: Chosen, control: Control | None = None, run: Engine = hosting.run
 ) -> Iterator[Standing]:
-    """Run the methods one after the other over the stream of `config` and report batch by batch.
+    """Run contenders one after the other over the stream of `config` and report batch by batch.
 
     Any number of them: a run of its own for each keeps the memory that of one. The stream comes from the seed
-    and a method's numbers do not depend on what runs beside it, so the standings are those of a joint run.
+    and a contender's numbers do not depend on what runs beside it, so the standings are those of a joint run.
 
     Args:
-        config: the stream, the model and the protocol; its own methods are not read.
-        methods: {method: knobs}, in the order in which they have their turn.
+        config: the stream, the model and the protocol; its own contenders are not read.
+        chosen: contenders, or {method: settings}, in the order in which they have their turn.
         control: pauses, steps and stops, as in `engine.run`.
-        run: what runs one method.
+        run: what runs one contender.
 
     Returns:
-        a generator of standings. A method that cannot run here has one with the reason, and the next has its
-        turn.
+        a generator of standings. A contender that cannot run here has one with the reason, and the next has
+        its turn.
     """
-    check(config, methods)
-    return _in_turns(config, methods, control or Control(), run)
+    contenders = contenders_of(chosen)
+    check(config, contenders)
+    return _in_turns(config, contenders, control or Control(), run)
 
 
 def _in_turns(
-    config: RunConfig, methods: Mapping[str, Knobs], control: Control, run: Run
+    config: RunConfig, contenders: tuple[Contender, ...], control: Control, run: Engine
 ) -> Iterator[Standing]:
-    seconds = limits.MAX_SECONDS.value
-    end = time.monotonic() + seconds if seconds else math.inf
-    for turn, (name, knobs) in enumerate(methods.items()):
-        if time.monotonic() > end:
+    control.limit(limits.MAX_SECONDS.value)
+    finished = 0
+    for one in contenders:
+        if control.left < 0:
             raise ValueError(
-                f"Comparison: on this page it may take {seconds} seconds, and only {turn} of {len(methods)} "
-                "methods had their turn by then; choose fewer methods or batches."
+                f"Comparison: on this page it may take {limits.MAX_SECONDS.value} seconds, and only "
+                f"{finished} of {len(contenders)} methods had their turn by then; "
+                "choose fewer methods or batches."
             )
-        standing, spent = Standing(name, 0, config.batches, {}, math.nan), 0.0
-        reports = run(_alone(config, name, knobs), control)
+        standing = Standing(
+            one.label, 0, config.batches, {}, math.nan, method=one.method, settings=dict(one.settings)
+        )
+        spent = 0.0
+        reports = run(dataclasses.replace(config, contenders=(one,)), control)
         try:
             for report in reports:
-                outcome = report.outcomes[name]
+                outcome = report.outcomes[one.label]
                 spent += outcome.seconds
-                standing = Standing(name, report.step, report.total, outcome.metrics, spent / report.step)
+                standing = dataclasses.replace(
+                    standing,
+                    done=report.batch_number,
+                    total=report.total,
+                    metrics=outcome.metrics,
+                    seconds=spent / report.batch_number,
+                )
                 yield standing
+            finished += 1
         except ValueError as problem:
             yield dataclasses.replace(standing, problem=str(problem))
         finally:
             reports.close()
         if control.stopped:
             return
-
-
-def _alone(config: RunConfig, name: str, knobs: Knobs) -> RunConfig:
-    return dataclasses.replace(config, methods={name: knobs})
 
 
 def ranked(standings: Iterable[Standing]) -> list[Standing]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -9,6 +10,10 @@ from dataclasses import dataclass
 
 class Stopped(Exception):
     """Raised inside a run, between two optimization steps, after stop() was called."""
+
+
+class OutOfTime(Exception):
+    """Raised inside a run where it may be held or announces what it does, once its time is up."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Control:
         self._paused = False
         self._steps_allowed = 0
         self._stopped = False
+        self._end = math.inf
 
     @property
     def paused(self) -> bool:
@@ -68,20 +74,39 @@ class Control:
             self._stopped = True
             self._changed.notify_all()
 
+    def limit(self, seconds: float) -> None:
+        """Let the run end so many seconds from now, held or not; 0 is no limit. The first decision holds: a
+        comparison makes it for all its runs.
+        """
+        if seconds and self._end == math.inf:
+            self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds until the run must end, infinite without a limit."""
+        return self._end - time.monotonic()
+
     def announce(self, progress: Progress) -> None:
-        """Called by the run where it cannot be held: publish `progress`, raise Stopped if it is to end."""
+        """Called by the run where it cannot be held: publish `progress`, raise if it is to end."""
         self.progress = progress
-        if self._stopped:
-            raise Stopped
+        self._raise_if_over()
 
     def checkpoint(self, progress: Progress) -> None:
-        """Called by the run: publish `progress`, wait while held, raise Stopped if it is to end."""
+        """Called by the run: publish `progress`, wait while held, raise if it is to end."""
         self.progress = progress
         with self._changed:
             start = time.perf_counter()
-            self._changed.wait_for(lambda: self._stopped or not self._paused or self._steps_allowed > 0)
+            self._changed.wait_for(
+                lambda: self._stopped or not self._paused or self._steps_allowed > 0,
+                timeout=None if self._end == math.inf else max(0.0, self.left),
+            )
             self.held += time.perf_counter() - start
-            if self._stopped:
-                raise Stopped
+            self._raise_if_over()
             if self._paused:
                 self._steps_allowed -= 1
+
+    def _raise_if_over(self) -> None:
+        if self._stopped:
+            raise Stopped
+        if self.left < 0:
+            raise OutOfTime

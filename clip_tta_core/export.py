@@ -1,4 +1,8 @@
-"""A run's log <-> files: every number as CSV; the whole log, its last pictures included, as JSON and back."""
+"""A run's log <-> files: every number as CSV; the whole log, its pictures included, as JSON and back.
+
+JSON mirrors the records field by field, so that a new field is in the file by being declared. A format's
+number goes up when what is written can no longer be read as it was; earlier files still open.
+"""
 
 from __future__ import annotations
 
@@ -8,210 +12,314 @@ import dataclasses
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+import re
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from PIL import Image
 
-from clip_tta_core.records import Batch, Outcome, Report, RunLog, Standing
+from clip_tta_core.records import RunLog, Standing
 
 T = TypeVar("T")
-FORMAT = "clip-tta-run/1"
-STANDINGS = "clip-tta-standings/1"
+RUN, STANDINGS = "clip-tta-run", "clip-tta-standings"
+VERSION = 2
+SETTINGS = (  # of the stream, as columns of a CSV, so that tables of several runs can be put together
+    "model",
+    "source",
+    "style",
+    "corruption",
+    "severity",
+    "schedule",
+    "order",
+    "batch_size",
+    "predict",
+    "episodic",
+    "unknown_source",
+    "unknown_share",
+    "unknown_arrival",
+    "templates",
+    "seed",
+)
 
 
 def to_csv(log: RunLog) -> str:
-    """One row per batch and method, one column per curve; empty where a number is undefined."""
+    """Tidy: one row per batch and contender, one column per curve, and every setting in columns of its own.
+
+    Empty where a number is undefined. `settings` holds a contender's knobs as JSON.
+    """
     curves = list(dict.fromkeys(curve for series in log.series.values() for curve in series))
+    settings = [name for name in SETTINGS if name in log.settings]
+    chosen = {one.label: json.dumps(dict(one.settings)) for one in log.contenders}
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["batch", "method", "pictures", "elapsed_seconds", *curves])
-    for step, (size, elapsed) in enumerate(zip(log.sizes, log.elapsed, strict=True)):
-        for method, series in log.series.items():
-            numbers = [_number(series[curve][step]) if curve in series else "" for curve in curves]
-            writer.writerow([step + 1, method, size, f"{elapsed:.3f}", *numbers])
+    writer.writerow(
+        ["batch", "contender", "method", "pictures", "elapsed_seconds", *curves, "settings", *settings]
+    )
+    stream = [log.settings[name] for name in settings]
+    for number, (size, elapsed) in enumerate(zip(log.sizes, log.elapsed, strict=True)):
+        for label, series in log.series.items():
+            numbers = [_number(series[curve][number]) if curve in series else "" for curve in curves]
+            who = [label, log.methods[label], size, f"{elapsed:.3f}"]
+            writer.writerow([number + 1, *who, *numbers, chosen.get(label, "{}"), *stream])
     return out.getvalue()
+
+
+def pictures_to_csv(log: RunLog) -> str:
+    """One row per picture and contender: what it was, what was answered, how confidently."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["batch", "picture", "name", "applied", "label", "contender", "answer", "confidence", "right"]
+    )
+    for batch, labels in enumerate(log.labels):
+        for picture, label in enumerate(labels):
+            what = [log.names[batch][picture], log.applied[batch][picture]]
+            truth = log.class_names[label] if label >= 0 else ""
+            for contender, answers in log.answers.items():
+                answer = answers[batch][picture]
+                right = int(answer == label) if label >= 0 else ""
+                said = [log.class_names[answer], f"{log.confidence[contender][batch][picture]:.6g}", right]
+                writer.writerow([batch + 1, picture + 1, *what, truth, contender, *said])
+    return out.getvalue()
+
+
+def file_stem(log: RunLog) -> str:
+    """A file's name without its ending; the date in it keeps files from overwriting each other."""
+    settings = log.settings
+    parts = [settings.get("corruption", "run"), settings.get("model", ""), f"seed{settings.get('seed', 0)}"]
+    when = re.sub(r"[^0-9T]", "", log.made.get("date", "").split("+")[0])
+    words = ["clip-tta", *map(str, parts), f"{len(log)}-batches", when]
+    return "-".join(re.sub(r"[^\w.-]+", "_", word) for word in words if word)
 
 
 def to_json(log: RunLog) -> str:
     """Everything in the log; `from_json` gives it back."""
-    plain = {item.name: getattr(log, item.name) for item in dataclasses.fields(log)}
-    plain["series"] = {
-        method: {curve: _without_nan(values) for curve, values in series.items()}
-        for method, series in log.series.items()
-    }
-    plain["last"] = None if log.last is None else _report(log.last)
-    return json.dumps({"format": FORMAT} | plain, allow_nan=False)
+    return json.dumps({"format": f"{RUN}/{VERSION}"} | _encode(log), allow_nan=False)
 
 
 def from_json(text: str) -> RunLog:
-    """Read what `to_json` wrote; anything else raises one sentence."""
-    return _read(text, FORMAT, _read_log)
+    """Read what `to_json` wrote, now or in an earlier version; anything else raises one sentence."""
+    return _read(text, RUN, lambda plain, version: _decode(RunLog, _run_of(plain) if version == 1 else plain))
 
 
 def standings_to_json(standings: Iterable[Standing]) -> str:
     """A comparison's standings; `standings_from_json` gives them back."""
-    plain = [
-        vars(one) | {"metrics": _numbers(one.metrics), "seconds": _maybe(one.seconds)} for one in standings
-    ]
-    return json.dumps({"format": STANDINGS, "standings": plain}, indent=1, allow_nan=False) + "\n"
+    plain = {"format": f"{STANDINGS}/{VERSION}", "standings": _encode(list(standings))}
+    return json.dumps(plain, indent=1, allow_nan=False) + "\n"
 
 
 def standings_from_json(text: str) -> list[Standing]:
-    """Read what `standings_to_json` wrote; anything else raises one sentence."""
-    return _read(text, STANDINGS, lambda plain: [_read_standing(one) for one in plain["standings"]])
+    """Read what `standings_to_json` wrote, now or earlier; anything else raises one sentence."""
+
+    def read(plain: dict[str, Any], version: int) -> list[Standing]:
+        rows = plain["standings"]
+        if version == 1:
+            rows = [row | {"label": row["method"]} for row in rows]
+        return _decode(list[Standing], rows)
+
+    return _read(text, STANDINGS, read)
 
 
-def _read_standing(plain: dict[str, Any]) -> Standing:
-    numbers = {"metrics": _read_numbers(plain["metrics"]), "seconds": _read_number(plain["seconds"])}
-    return Standing(**plain | numbers)
+COLUMNS = ("accuracy", "effective_classes_run", "changed", "ece", "auroc", "fpr95")  # of a table of standings
 
 
-def _read_log(plain: dict[str, Any]) -> RunLog:
-    return RunLog(
-        class_names=tuple(plain["class_names"]),
-        titles=dict(plain["titles"]),
-        settings=dict(plain["settings"]),
-        total=plain["total"],
-        device=plain["device"],
-        series={m: {c: _with_nan(v) for c, v in series.items()} for m, series in plain["series"].items()},
-        predicted={m: [tuple(step) for step in steps] for m, steps in plain["predicted"].items()},
-        truth=[tuple(step) for step in plain["truth"]],
-        known={m: [tuple(step) for step in steps] for m, steps in plain["known"].items()},
-        unknown={m: [tuple(step) for step in steps] for m, steps in plain["unknown"].items()},
-        sizes=list(plain["sizes"]),
-        elapsed=list(plain["elapsed"]),
-        notes=list(plain["notes"]),
-        last=None if plain["last"] is None else _read_report(plain["last"]),
+def standings_to_csv(standings: Iterable[Standing]) -> str:
+    """Tidy: one row per contender with all its numbers."""
+    rows = list(standings)
+    measures = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["contender", "method", "settings", "batches", "of", *measures, "seconds_per_batch", "problem"]
+    )
+    for row in rows:
+        numbers = [_number(row.metrics.get(name, math.nan)) for name in measures]
+        who = [row.label, row.method or row.label, json.dumps(dict(row.settings)), row.done, row.total]
+        writer.writerow([*who, *numbers, _number(row.seconds), row.problem])
+    return out.getvalue()
+
+
+def standings_to_markdown(standings: Sequence[Standing], titles: Mapping[str, str]) -> str:
+    """A table for a README, in the order of the standings; what is undefined for all is left out."""
+    head, rows = _table(standings, titles)
+    aligned = ["---", *(["--:"] * (len(head) - 1))]
+    cells = [[_escaped(cell, r"([\\|])", r"\\\1") for cell in row] for row in (head, *rows)]
+    lines = [cells[0], aligned, *cells[1:]]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def standings_to_latex(standings: Sequence[Standing], titles: Mapping[str, str]) -> str:
+    """A table for a paper (package booktabs), in the order of the standings."""
+    head, rows = _table(standings, titles)
+    lines = [" & ".join(map(_latex, row)) + r" \\" for row in (head, *rows)]
+    layout = "l" + "r" * (len(head) - 1)
+    body = [lines[0], r"\midrule", *lines[1:]]
+    return "\n".join(
+        [rf"\begin{{tabular}}{{{layout}}}", r"\toprule", *body, r"\bottomrule", r"\end{tabular}", ""]
     )
 
 
-def _read(text: str, wanted: str, read: Callable[[dict[str, Any]], T]) -> T:
+LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+LATEX |= {letter: "\\" + letter for letter in "&%$#_{}"}
+
+
+def _latex(text: str) -> str:
+    return "".join(LATEX.get(letter, letter) for letter in text)
+
+
+def _escaped(text: str, pattern: str, replacement: str) -> str:
+    return re.sub(pattern, replacement, text.replace("\n", " "))
+
+
+def _table(standings: Sequence[Standing], titles: Mapping[str, str]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a table of standings; shares in percent with one digit."""
+    shown = [
+        name for name in COLUMNS if any(math.isfinite(one.metrics.get(name, math.nan)) for one in standings)
+    ]
+    shares = {"accuracy", "changed", "ece", "auroc", "fpr95"}
+    head = {"accuracy": "Accuracy %", "effective_classes_run": "Classes in use", "changed": "Changed %"}
+    head |= {"ece": "ECE %", "auroc": "AUROC %", "fpr95": "FPR95 %"}
+    rows = []
+    for one in standings:
+        values = [one.metrics.get(name, math.nan) * (100 if name in shares else 1) for name in shown]
+        rows.append(
+            [titles.get(one.label, one.label), *(f"{v:.1f}" if math.isfinite(v) else "-" for v in values)]
+        )
+    return ["Method", *(head[name] for name in shown)], rows
+
+
+def _read(text: str, wanted: str, read: Callable[[dict[str, Any], int], T]) -> T:
     """What `read` makes of the object in a file that says it is of the wanted format."""
     try:
         plain = json.loads(text)
     except ValueError:
         raise ValueError("Run file: must be JSON as the page exports it, got something else.") from None
-    if not isinstance(plain, dict) or plain.get("format") != wanted:
-        raise ValueError(f"Run file: must be of the format '{wanted}', got {_format_of(plain)}.")
+    name, _, version = str(plain.get("format") if isinstance(plain, dict) else "").partition("/")
+    if name != wanted or not version.isdecimal():
+        raise ValueError(f"Run file: must be of the format '{wanted}/{VERSION}', got {_format_of(plain)}.")
+    if not 1 <= int(version) <= VERSION:
+        raise ValueError(
+            f"Run file: this page reads '{wanted}' up to {VERSION}, got {version}; open it with a newer page."
+        )
     try:
-        return read(plain)
-    except (
-        KeyError,
-        TypeError,
-        AttributeError,
-        ValueError,
-        OSError,
-    ) as error:  # the last two: of what is encoded
+        return read({key: value for key, value in plain.items() if key != "format"}, int(version))
+    except (KeyError, TypeError, AttributeError, ValueError, OSError, RecursionError) as error:
         raise ValueError(f"Run file: something is missing or of the wrong kind ({error}).") from None
 
 
-def _report(report: Report) -> dict[str, Any]:
-    batch = report.batch
-    return {
-        "step": report.step,
-        "total": report.total,
-        "device": report.device,
-        "notes": list(report.notes),
-        "batch": {
-            "images": _pictures(batch.images),
-            "labels": batch.labels.tolist(),
-            "names": list(batch.names),
-            "unknown": batch.unknown.tolist(),
-            "applied": list(batch.applied),
-        },
-        "outcomes": {name: _outcome(outcome) for name, outcome in report.outcomes.items()},
+def _run_of(plain: dict[str, Any]) -> dict[str, Any]:
+    """A run of format 1 in the words of the present one: a batch was a step, a contender a method."""
+    knobs = plain["settings"].get("methods", {})
+    contenders = [
+        {"label": name, "method": name, "settings": knobs.get(name, {})} for name in plain["titles"]
+    ]
+    series = {
+        name: {_curve_of(curve): values for curve, values in curves.items()}
+        for name, curves in plain["series"].items()
     }
+    last = plain["last"]
+    if last is not None:
+        last = {"batch_number" if key == "step" else key: value for key, value in last.items()}
+    return plain | {"contenders": contenders, "series": series, "last": last}
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "probs": _array(outcome.probs),
-        "features": _array(outcome.features),
-        "scores": _array(outcome.scores),
-        "threshold": _maybe(outcome.threshold),
-        "losses": _numbers(outcome.losses),
-        "metrics": _numbers(outcome.metrics),
-        "seconds": outcome.seconds,
-    }
+def _curve_of(name: str) -> str:
+    return "loss" if name == "loss loss" else name.replace("loss ", "loss_", 1)
 
 
-def _read_report(plain: dict[str, Any]) -> Report:
-    batch = plain["batch"]
-    return Report(
-        plain["step"],
-        plain["total"],
-        Batch(
-            _read_pictures(batch["images"]),
-            np.array(batch["labels"], dtype=np.int64),
-            tuple(batch["names"]),
-            np.array(batch["unknown"], dtype=bool),
-            tuple(batch["applied"]),
-        ),
-        {name: _read_outcome(outcome) for name, outcome in plain["outcomes"].items()},
-        plain["device"],
-        tuple(plain["notes"]),
-    )
+def _encode(value: Any) -> Any:
+    """Records of numpy and plain Python as JSON holds them; numbers that are not finite become null."""
+    if dataclasses.is_dataclass(value):
+        return {item.name: _encode(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, np.ndarray):
+        return _encode_array(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, Mapping):
+        return {str(key): _encode(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encode(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
-def _read_outcome(plain: dict[str, Any]) -> Outcome:
-    return Outcome(
-        _read_array(plain["probs"]),
-        _read_array(plain["features"]),
-        _read_array(plain["scores"]),
-        _read_number(plain["threshold"]),
-        _read_numbers(plain["losses"]),
-        _read_numbers(plain["metrics"]),
-        plain["seconds"],
-    )
+def _decode(kind: Any, plain: Any) -> Any:
+    """What `_encode` made of a value of this kind, back again."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        return _decode_record(kind, plain)
+    if origin in (Union, types.UnionType):
+        others = [part for part in parts if part is not type(None)]
+        if plain is None and len(others) < len(parts):
+            return None
+        return _decode(others[0], plain) if len(others) == 1 else plain
+    if origin in (list, tuple):
+        if not isinstance(plain, list):
+            raise TypeError(f"a list was expected, got {type(plain).__name__}")
+        return origin(_decode(parts[0], one) for one in plain)
+    if origin is not None and issubclass(origin, Mapping):
+        return {key: _decode(parts[1], one) for key, one in plain.items()}
+    if kind is np.ndarray:
+        return _decode_array(plain)
+    if kind is bytes:
+        return base64.b64decode(plain, validate=True)
+    if kind is float and plain is None:
+        return math.nan
+    if kind is float and isinstance(plain, int | float) and not isinstance(plain, bool):
+        return float(plain)
+    if kind in (object, Any) or (kind in (int, str, bool) and type(plain) is kind):
+        return plain
+    raise TypeError(f"{getattr(kind, '__name__', kind)} was expected, got {type(plain).__name__}")
 
 
-def _array(values: np.ndarray) -> dict[str, Any]:
-    data = np.ascontiguousarray(values, dtype="<f4")
-    return {"shape": list(data.shape), "float32": base64.b64encode(data.tobytes()).decode()}
+def _decode_record(kind: Any, plain: Any) -> Any:
+    hints, values = _hints(kind), {}
+    for item in dataclasses.fields(kind):
+        if item.name in plain:
+            values[item.name] = _decode(hints[item.name], plain[item.name])
+        elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
+            raise KeyError(item.name)
+        elif item.name in NEEDED:
+            raise KeyError(item.name)
+    return kind(**values)
 
 
-def _read_array(plain: dict[str, Any]) -> np.ndarray:
+NEEDED = ("class_names", "series", "sizes")  # a log can begin without them, a file cannot
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _encode_array(values: np.ndarray) -> Any:
+    if values.dtype == np.uint8:  # all pictures below each other in one PNG, without loss
+        out = io.BytesIO()
+        count, height, width, _ = values.shape
+        Image.fromarray(values.reshape(count * height, width, 3)).save(out, "PNG", optimize=True)
+        return {"count": count, "png": base64.b64encode(out.getvalue()).decode()}
+    if values.dtype.kind == "f":
+        data = np.ascontiguousarray(values, dtype="<f4")
+        return {"shape": list(data.shape), "float32": base64.b64encode(data.tobytes()).decode()}
+    return values.tolist()
+
+
+def _decode_array(plain: Any) -> np.ndarray:
+    if isinstance(plain, list):
+        values = np.array(plain)
+        if values.dtype.kind not in "bi":
+            raise TypeError(f"whole numbers or true and false were expected, got {values.dtype}")
+        return values
+    if "png" in plain:
+        png = io.BytesIO(base64.b64decode(plain["png"]))
+        with Image.open(png, formats=["PNG"]) as sheet:
+            rows = np.asarray(sheet.convert("RGB"))
+        return rows.reshape(plain["count"], -1, rows.shape[1], 3).copy()
     return np.frombuffer(base64.b64decode(plain["float32"]), dtype="<f4").reshape(plain["shape"]).copy()
-
-
-def _pictures(images: np.ndarray) -> dict[str, Any]:
-    """All pictures below each other in one PNG, without loss."""
-    out = io.BytesIO()
-    count, height, width, _ = images.shape
-    Image.fromarray(images.reshape(count * height, width, 3)).save(out, "PNG", optimize=True)
-    return {"count": count, "png": base64.b64encode(out.getvalue()).decode()}
-
-
-def _read_pictures(plain: dict[str, Any]) -> np.ndarray:
-    with Image.open(io.BytesIO(base64.b64decode(plain["png"])), formats=["PNG"]) as sheet:
-        rows = np.asarray(sheet.convert("RGB"))
-    return rows.reshape(plain["count"], -1, rows.shape[1], 3).copy()
-
-
-def _numbers(values: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: _maybe(value) for name, value in values.items()}
-
-
-def _maybe(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _without_nan(values: list[float]) -> list[float | None]:
-    return [_maybe(value) for value in values]
-
-
-def _with_nan(values: list[float | None]) -> list[float]:
-    return [_read_number(value) for value in values]
-
-
-def _read_number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
-
-
-def _read_numbers(values: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: _read_number(value) for name, value in values.items()}
 
 
 def _number(value: float) -> str:

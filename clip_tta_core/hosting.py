@@ -10,15 +10,17 @@ Without the package, or elsewhere, `run` is the engine's own.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 from clip_tta_core import engine, limits
 from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.loading import load
-from clip_tta_core.control import Control, Progress, Stopped
+from clip_tta_core.control import Control, OutOfTime, Progress, Stopped
 from clip_tta_core.records import Report, RunConfig
+from clip_tta_core.validation import Checked
 
 # What a run asks for. The rates are guesses on the safe side, not measurements: a call that takes longer than
 # it declared is ended, and one that declares more than a visitor has left today is refused.
@@ -27,14 +29,19 @@ STEP_SECONDS = 0.03  # of a small model, where the GPU waits for Python
 FLOPS_PER_SECOND = 5e13  # with autocast
 SHORTEST, LONGEST = 15, 120
 
-Borrowed = Callable[[RunConfig], Iterator[Report]]
+log = logging.getLogger(__name__)
+Borrowed = Callable[[RunConfig], Generator[Report]]
 
 
 def seconds(config: RunConfig) -> int:
     """How long a run will hold a GPU, generously; what is declared when one is asked for."""
     images = config.batch_size * config.batches
-    costs = engine.costs(config.methods, config.batch_size, config.batches).values()
-    work = sum(cost.relative for cost in costs) * images * load(config.model, "cpu").flops
+    costs = engine.costs(config.contenders, config.batch_size, config.batches).values()
+    work = (
+        sum(cost.relative for cost in costs)
+        * images
+        * load(config.model, "cpu", wanted=config.precision).flops
+    )
     # A method that needs `relative` forwards for a picture takes about a third as many steps for a batch.
     steps = sum(1 + cost.relative / 3 for cost in costs) * config.batches
     expected = START_SECONDS + work / FLOPS_PER_SECOND + steps * STEP_SECONDS
@@ -42,7 +49,7 @@ def seconds(config: RunConfig) -> int:
     return min(longest, max(SHORTEST, math.ceil(expected)))
 
 
-def _run_here(config: RunConfig) -> Iterator[Report]:
+def _run_here(config: RunConfig) -> Generator[Report]:
     yield from engine.run(config)
 
 
@@ -51,7 +58,7 @@ def _borrow() -> Borrowed | None:
     if not os.environ.get("SPACES_ZERO_GPU"):
         return None
     try:
-        import spaces
+        import spaces  # pyright: ignore[reportMissingImports] (only where GPUs are lent)
     except ImportError:
         return None
     return spaces.GPU(duration=seconds)(_run_here)
@@ -65,27 +72,51 @@ def has_controls(model: str) -> bool:
     return _borrowed is None or model in EMBEDDED
 
 
-def run(config: RunConfig, control: Control | None = None) -> Iterator[Report]:
-    """What `engine.run` does, on a lent GPU where there is one and the model is worth it."""
+def run(config: RunConfig, control: Control | None = None) -> Generator[Report]:
+    """What `engine.run` does, on a lent GPU where there is one and the model is worth it.
+
+    Whatever goes wrong inside is a ValueError with a sentence for the visitor; what nobody foresaw has its
+    trace in the log.
+    """
     if _borrowed is None:
-        return engine.run(config, control)
+        return _explained(engine.run(config, control))
     if config.model in EMBEDDED:
-        return engine.run(dataclasses.replace(config, device="cpu"), control)
-    engine.check(config)
-    return _relayed(config, control or Control())
+        return _explained(engine.run(dataclasses.replace(config, device="cpu"), control))
+    return _explained(_relayed(_borrowed, engine.check(config), control or Control()))
 
 
-def _relayed(config: RunConfig, control: Control) -> Iterator[Report]:
+def _explained(reports: Generator[Report]) -> Generator[Report]:
+    """The border of a run: no error leaves it without a sentence."""
+    try:
+        yield from reports
+    except ValueError:
+        raise
+    except Exception as error:
+        log.exception("a run failed")
+        raise ValueError(
+            f"Run: something went wrong inside ({type(error).__name__}: {error!s:.200}); what was computed "
+            "so far is kept. The server's log has the details."
+        ) from error
+
+
+def _relayed(borrowed: Borrowed, checked: Checked, control: Control) -> Generator[Report]:
     """Fetch the model without a GPU, then pass on what the other process reports."""
     reports = None
+    control.limit(limits.MAX_SECONDS.value)
     try:
-        engine.prepare(dataclasses.replace(config, device="cpu"), control)
-        reports = _borrowed(dataclasses.replace(config, device="auto"))
+        here = dataclasses.replace(checked.config, device="cpu")
+        engine.prepare(dataclasses.replace(checked, config=here), control)
+        reports = borrowed(dataclasses.replace(checked.config, device="auto"))
         for report in reports:
-            control.announce(Progress(report.step, report.total))
+            control.announce(Progress(report.batch_number, report.total))
             yield report
     except Stopped:
         return
+    except OutOfTime:
+        raise ValueError(
+            f"Run: on this page a run may take {limits.MAX_SECONDS.value} seconds, and this one was not done "
+            "by then; choose fewer batches or steps, or try again when the model is here."
+        ) from None
     finally:
         if reports is not None:
             reports.close()

@@ -1,7 +1,7 @@
 """Hyper-parameters: declared once, beside the class that reads them; checked and described from there.
 
 @dataclass(frozen=True)
-class Config(hparams.Config):
+class TentConfig(hparams.Config):
     lr: float = knob(1e-3, 1e-6, 1e-1, log=True, help="Step size.")
     steps: int = knob(1, 1, 20, help="Gradient steps per batch.")
     loss: Literal["soft", "hard"] = knob("soft", help="Target of the contrastive loss.")
@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 Value = bool | int | float | str
+Kind = Literal["bool", "int", "float", "choice"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Knob:
     """One hyper-parameter as an interface needs to know it."""
 
     name: str
-    kind: Literal["bool", "int", "float", "choice"]
+    kind: Kind
     default: Value
     low: float | None  # inclusive; None where there is no number to bound
     high: float | None
@@ -40,6 +42,7 @@ class Knob:
             return value
         if self.kind in ("int", "float") and isinstance(value, int | float) and not isinstance(value, bool):
             whole = self.kind == "float" or (math.isfinite(value) and value == int(value))
+            assert self.low is not None and self.high is not None  # numbers have a range: see `knob`
             if whole and self.low <= value <= self.high:
                 return float(value) if self.kind == "float" else int(value)
         raise ValueError(f"{owner}: {self.name} must be {self._allowed()}, got {value!r}.")
@@ -71,8 +74,8 @@ class Config:
 
     @classmethod
     def owner(cls) -> str:
-        """The name of the class this configuration is nested in, for error sentences."""
-        return cls.__qualname__.split(".")[-2] if "." in cls.__qualname__ else cls.__qualname__
+        """Whose configuration this is, for error sentences: Tent, of TentConfig or of Tent.Config."""
+        return cls.__qualname__.removesuffix("Config").rstrip(".").rpartition(".")[2] or cls.__qualname__
 
     @classmethod
     def knobs(cls) -> tuple[Knob, ...]:
@@ -80,7 +83,7 @@ class Config:
         return _knobs(cls)
 
     @classmethod
-    def from_values(cls, values: dict[str, Value]) -> Config:
+    def from_values(cls, values: Mapping[str, Value]) -> Self:
         """Build from a plain mapping; an unknown name raises a sentence that lists the known ones."""
         known = [item.name for item in cls.knobs()]
         for name in values:
@@ -95,10 +98,12 @@ def _knobs(cls: type[Config]) -> tuple[Knob, ...]:
     return tuple(_describe(f, hints[f.name]) for f in dataclasses.fields(cls))
 
 
-def _describe(f: dataclasses.Field, hint: Any) -> Knob:
+def _describe(f: dataclasses.Field[Any], hint: Any) -> Knob:
     parts = get_args(hint) if get_origin(hint) not in (None, Literal) else (hint,)
-    numbers = [part for part in parts if part in (bool, int, float)]
+    kinds: dict[Any, Kind] = {bool: "bool", int: "int", float: "float"}
+    numbers: list[Kind] = [kinds[part] for part in parts if part in kinds]
     choices = tuple(word for part in parts if get_origin(part) is Literal for word in get_args(part))
-    kind = numbers[0].__name__ if numbers else "choice"
-    meta = f.metadata
-    return Knob(f.name, kind, f.default, meta["low"], meta["high"], meta["log"], choices, meta["help"])
+    kind: Kind = numbers[0] if numbers else "choice"
+    meta: Mapping[str, Any] = f.metadata
+    default: Any = f.default
+    return Knob(f.name, kind, default, meta["low"], meta["high"], meta["log"], choices, meta["help"])

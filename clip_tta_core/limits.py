@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 WORDS = {
     "1": True,
@@ -60,19 +61,41 @@ MODELS_KEPT = Setting(
     "CLIPTTA_MODELS_KEPT", 3, 2, "How many models stay in memory besides those that ship with the page."
 )
 MAX_MODEL_MB = Setting("CLIPTTA_MAX_MODEL_MB", 0, 4000, "The largest weights file that is downloaded, in MB.")
-MAX_IMAGES = Setting("CLIPTTA_MAX_IMAGES", 0, 8192, "The most pictures in one run.")
+MAX_IMAGES = Setting("CLIPTTA_MAX_IMAGES", 0, 8192, "The most images in one run.")
 MAX_STEPS = Setting(
     "CLIPTTA_MAX_STEPS",
     0,
     5000,
-    "The most optimization steps in one run, of all methods together; training on a memory besides counts.",
+    "The most optimization steps in one run, summed over all methods, including steps on stored images.",
 )
-MAX_SECONDS = Setting("CLIPTTA_MAX_SECONDS", 0, 600, "How long one run may take, in seconds.")
+MAX_SECONDS = Setting("CLIPTTA_MAX_SECONDS", 0, 600, "The longest that one run may take, in seconds.")
 
 SETTINGS = (ANY_MODEL, LOCAL_FILES, MODELS_KEPT, MAX_MODEL_MB, MAX_IMAGES, MAX_STEPS, MAX_SECONDS)
+
+
+DATA = "CLIPTTA_DATA"
+
+
+def data_folder() -> Path | None:
+    """Where data sets live on this machine, None where no folder is named.
+
+    Raises:
+        ValueError: one sentence, where what is named is no folder.
+    """
+    named = os.environ.get(DATA, "").strip().strip("\"'")
+    if not named:
+        return None
+    try:
+        folder = Path(named).expanduser()
+        if folder.is_dir():
+            return folder
+    except (OSError, RuntimeError):  # a name too long, a home that this machine does not know
+        pass
+    raise ValueError(f"Data sets: {DATA} must name a folder, got '{named}'.")
 
 
 def check() -> None:
     """Raise the sentence about the first variable that is wrong, before any visitor meets it."""
     for setting in SETTINGS:
         _ = setting.value
+    data_folder()

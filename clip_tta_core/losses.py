@@ -5,13 +5,15 @@ Letters: B batch, K classes, D embedding. `logits` are scaled similarities, `fea
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Direction = Literal["image_to_text", "symmetric"]
+Direction = Literal["image_to_text", "text_to_image", "symmetric"]
 
 
 def entropy(logits: Tensor) -> Tensor:
@@ -37,6 +39,16 @@ def marginal_entropy(logits: Tensor) -> Tensor:
     return -(mean * (mean + 1e-6).log()).sum()
 
 
+def view_entropy(logits: Tensor) -> Tensor:
+    """Entropy of the mean prediction of a picture's views, in nats: what TPT lowers. (n, K) -> ()
+
+    Source: Shu et al., NeurIPS 2022, arXiv 2209.07511. In logarithms throughout;
+    `marginal_entropy`, of a batch, has a constant inside its own.
+    """
+    log_mean = logits.log_softmax(dim=-1).logsumexp(dim=-2) - math.log(logits.shape[-2])  # (K,)
+    return -(log_mean.exp() * log_mean).sum(dim=-1)
+
+
 def soft_cross_entropy(target: Tensor, logits: Tensor) -> Tensor:
     """Cross-entropy against a distribution: -sum_k target_k log softmax(logits)_k. 2 x (..., K) -> (...)"""
     return -(target * logits.log_softmax(dim=-1)).sum(dim=-1)
@@ -54,33 +66,42 @@ def caption_logits(logits: Tensor) -> Tensor:
 def soft_contrastive(logits: Tensor, direction: Direction = "image_to_text") -> Tensor:
     """CLIPTTA's soft contrastive loss. (B, K) -> ()
 
-    With A = caption_logits(logits), the mean entropy of softmax over the rows of A (image to text);
-    `symmetric` averages it with the mean entropy over the columns (text to image). It equals entropy
-    minimization under the batch's own class frequencies plus a penalty on over-represented classes, which is
-    why it resists collapse. One predicted class in the whole batch gives log B and no gradient.
+    With A = caption_logits(logits), the mean entropy of softmax over the rows of A (image to text), over its
+    columns (text to image), or the sum of both (symmetric, Eq. 3). Image to text equals entropy minimization
+    under the batch's own class frequencies plus a penalty on over-represented classes, which is why it
+    resists collapse; of itself, it never lowers a picture's predicted class, only pulls less where that class
+    is frequent. Text to image can: it raises the pictures of a caption that stand out and lowers the others.
+    One predicted class in the whole batch gives log B and, from image to text, no gradient.
 
-    Source: CLIPTTA, arXiv 2507.14312. The released code evaluates the rows only, because its text tower is
-    frozen: hence the default.
+    The paper's Eq. 3 sums over the batch; this is its mean, so that a step does not grow with the batch. The
+    symmetric loss is about twice one direction: plain descent takes steps about twice as long, Adam does not,
+    but beside it other terms of a loss weigh half.
+
+    Source: CLIPTTA, arXiv 2507.14312. Main experiments and released code evaluate image to text only: hence
+    the default.
     """
     captions = caption_logits(logits)  # (B, B)
-    loss = entropy(captions).mean()
-    if direction == "symmetric":
-        loss = (loss + entropy(captions.T).mean()) / 2
-    return loss
+    return _directed(lambda similarities: entropy(similarities).mean(), captions, direction)
 
 
 def hard_contrastive(logits: Tensor, direction: Direction = "image_to_text") -> Tensor:
     """The contrastive loss with each image's own predicted caption as its only match. (B, K) -> ()
 
     Equals pseudo-label cross-entropy under the batch's class frequencies; the ablation of CLIPTTA,
-    arXiv 2507.14312.
+    arXiv 2507.14312. Directions as in `soft_contrastive`.
     """
     captions = caption_logits(logits)  # (B, B)
     match = torch.arange(len(captions), device=captions.device)
-    loss = F.cross_entropy(captions, match)
-    if direction == "symmetric":
-        loss = (loss + F.cross_entropy(captions.T, match)) / 2
-    return loss
+    return _directed(lambda similarities: F.cross_entropy(similarities, match), captions, direction)
+
+
+def _directed(loss: Callable[[Tensor], Tensor], captions: Tensor, direction: Direction) -> Tensor:
+    """A loss of the rows of (B, B) similarities, of their columns, or both added up. -> ()"""
+    if direction == "image_to_text":
+        return loss(captions)
+    if direction == "text_to_image":
+        return loss(captions.T)
+    return loss(captions) + loss(captions.T)
 
 
 OceForm = Literal["contrastive", "inter_variance", "intra_variance"]
@@ -195,15 +216,16 @@ def timeliness(ages: Tensor) -> Tensor:
     return torch.sigmoid(-ages)
 
 
-def self_weighted_entropy(logits: Tensor, through_weights: bool = True) -> Tensor:
-    """Sum of softmax(-H) H over predictions of entropy H: the surest lead. (N, K) -> ()
+def self_weighted_entropy(logits: Tensor, total: float, through_weights: bool = True) -> Tensor:
+    """Mean of w H over predictions of entropy H, with w = total softmax(-H): the surest lead. (N, K) -> ()
 
-    Source: STAMP, Yu et al., ECCV 2024, arXiv 2407.15773, whose weights add up to N before the mean.
+    Source: STAMP, Yu et al., ECCV 2024, arXiv 2407.15773, whose weights add up to the size of its memory.
 
     Args:
         logits: (N, K) scaled similarities.
+        total: what the weights add up to; N for a weighted mean.
         through_weights: whether gradients flow through the weights too, as in the released code.
     """
     doubt = entropy(logits)  # (N,)
-    weights = (-doubt).softmax(dim=0)
-    return ((weights if through_weights else weights.detach()) * doubt).sum()
+    weights = total * (-doubt).softmax(dim=0)
+    return ((weights if through_weights else weights.detach()) * doubt).mean()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -174,7 +175,8 @@ class TimelyMemory(_Limited):
             return True
         else:
             rivals = self._largest()
-        worst = max((entry for label in rivals for entry in self.slots[label]), key=self._fault)
+        entries = [entry for label in rivals for entry in self.slots[label]]
+        worst = max(entries, key=lambda entry: self._fault(entry))
         if self._fault(worst) <= self._fault(new):
             return False
         self.slots[worst.label] = [entry for entry in self.slots[worst.label] if entry is not worst]
@@ -263,14 +265,90 @@ class LastResult:
     """The last thing computed from a tensor of pictures, so that adapting and predicting share a forward."""
 
     def __init__(self) -> None:
-        self._kept: tuple[weakref.ref, object] | None = None
+        self._kept: tuple[weakref.ref[Tensor], Any] | None = None
 
     def of(self, images: Tensor, compute: Callable[[Tensor], T]) -> T:
         """compute(images), or what it gave last time if these are the same tensor."""
-        if self._kept is None or self._kept[0]() is not images:
-            self._kept = (weakref.ref(images), compute(images))
+        if not self.knows(images):
+            self.keep(images, compute(images))
+        return self.result
+
+    def keep(self, images: Tensor, result: T) -> None:
+        """Remember a result under its pictures, whatever was remembered before."""
+        self._kept = (weakref.ref(images), result)
+
+    def knows(self, images: Tensor) -> bool:
+        """Whether the last result is of these very pictures."""
+        return self._kept is not None and self._kept[0]() is images
+
+    @property
+    def result(self) -> T:
+        """What was kept last."""
         return self._kept[1]
 
     def forget(self) -> None:
         """The weights changed."""
         self._kept = None
+
+
+@dataclass(frozen=True)
+class GradientEntry:
+    """A picture's gradient, and what tells whose neighbour it is."""
+
+    key: Tensor  # (D,) the picture's unit feature
+    value: Tensor  # (P,) the gradient over `size`, in the memory's precision
+    size: float  # the gradient's largest number: half precision keeps little of numbers below 6e-5
+    entropy: float  # of the prediction, in nats
+
+    def __deepcopy__(self, memo: dict[int, object]) -> GradientEntry:
+        """Nothing ever changes an entry: a memory and its copy share it."""
+        return self
+
+
+class GradientQueues:
+    """Of each predicted class the newest gradients, to be looked up by feature: Ramen, arXiv 2604.21728.
+
+    Args:
+        num_classes: K.
+        capacity: entries per class; the oldest makes way.
+        dtype: what gradients are stored in.
+    """
+
+    def __init__(self, num_classes: int, capacity: int, dtype: torch.dtype = torch.float16) -> None:
+        self.queues: list[deque[GradientEntry]] = [deque(maxlen=capacity) for _ in range(num_classes)]
+        self.dtype = dtype
+
+    def __len__(self) -> int:
+        return sum(len(queue) for queue in self.queues)
+
+    def add(self, feature: Tensor, gradient: Tensor, label: int, entropy: float) -> None:
+        """Remember one picture's gradient. (D,), (P,)"""
+        size = max(gradient.abs().max().item(), 1e-30)
+        value = (gradient / size).to(self.dtype)  # a copy: a view would keep the whole batch
+        self.queues[label].append(GradientEntry(feature.clone(), value, size, entropy))
+
+    def nearest(self, features: Tensor, neighbours: int, beta: float) -> Tensor | None:
+        """Mean over classes of the sum over the nearest of e^-entropy e^(-beta distance) gradient. -> (B, P)
+
+        None while nothing is remembered.
+
+        Args:
+            features: (B, D) unit rows.
+            neighbours: how many entries of each class count, all where there are fewer.
+            beta: how fast they count less with their Euclidean distance.
+        """
+        held = [list(queue) for queue in self.queues if queue]
+        total: Tensor | None = None
+        for entries in held:
+            keys = torch.stack([entry.key for entry in entries])  # (S, D)
+            distance = torch.cdist(features, keys, compute_mode="donot_use_mm_for_euclid_dist")  # (B, S)
+            near, which = distance.topk(min(neighbours, len(entries)), dim=-1, largest=False)  # (B, k)
+            doubt = near.new_tensor([entry.entropy for entry in entries])  # (S,)
+            weights = (-doubt[which] - beta * near).exp()
+            used, place = which.unique(return_inverse=True)
+            chosen = [entries[i] for i in used.tolist()]
+            table = weights.new_zeros(len(features), len(chosen)).scatter_(1, place, weights)  # (B, U)
+            table = table * table.new_tensor([entry.size for entry in chosen])
+            pulled = table @ torch.stack([entry.value for entry in chosen]).to(table.dtype)  # (B, P)
+            total = pulled if total is None else total + pulled
+        return None if total is None else total / len(held)

@@ -6,11 +6,10 @@ Letters: N pictures, K classes. Labels are -1 where unknown; probs are rows that
 from __future__ import annotations
 
 import math
-from collections import deque
 
 import numpy as np
 
-WINDOW = 4  # batches that count as "lately"
+WINDOW = 256  # pictures that count as recent, whatever the batch size
 
 
 def accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
@@ -33,6 +32,46 @@ def collapse(mean_probs: np.ndarray) -> dict[str, float]:
         "kl_uniform": math.log(k) - entropy,
         "chi_square": float(k * ((mean_probs - 1 / k) ** 2).sum()),
     }
+
+
+def effective(counts: np.ndarray) -> float:
+    """How many classes answers are spread over: e to the entropy of their histogram. (K,) counts -> 1 to K
+
+    Hill's diversity of order 1. Unlike that of the mean prediction (`collapse`) it counts answers, so a model
+    that gives two classes only is at 2, however unsure it is.
+    """
+    shares = counts[counts > 0] / counts.sum()
+    return math.exp(-(shares * np.log(shares)).sum()) if len(shares) else math.nan
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """How likely pairs that differ split as unevenly by chance: McNemar's exact test, two-sided.
+
+    p = min(1, 2 P(X <= min(gained, lost))), X binomial of gained + lost throws of a fair coin.
+    Source: McNemar, Psychometrika 1947; the exact form as in Fagerland et al., BMC Med. Res. Meth. 2013.
+    """
+    pairs, fewer = gained + lost, min(gained, lost)
+    log_top = math.lgamma(pairs + 1) - math.lgamma(fewer + 1) - math.lgamma(pairs - fewer + 1)
+    term, total = 1.0, 0.0  # of the largest term of the sum, from there down
+    for k in range(fewer, -1, -1):
+        total += term
+        term *= k / (pairs - k + 1)
+        if term < 1e-17 * total:
+            break
+    return min(1.0, 2 * total * math.exp(log_top - pairs * math.log(2)))
+
+
+def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """Where a share of `right` in `count` may truly lie, with 95 % confidence at z = 1.96.
+
+    Source: Wilson, JASA 1927. Holds for few pictures and for shares near 0 and 1; (NaN, NaN) of none.
+    """
+    if not count:
+        return math.nan, math.nan
+    share, spread = right / count, z * z / count
+    middle = (share + spread / 2) / (1 + spread)
+    half = z * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
@@ -121,7 +160,7 @@ class Tally:
         self._scores = np.zeros(0, dtype=np.float32)  # the highest first, as the next two
         self._right = np.zeros(0, dtype=bool)
         self._unknown_scores = np.zeros(0, dtype=np.float32)  # of the pictures that do not
-        self._lately: deque[np.ndarray] = deque(maxlen=WINDOW)
+        self._recent = np.zeros((0, 0))  # probabilities of the last WINDOW of them
         self._gained = self._lost = self._changed = self._seen = 0
         self._batch_auroc: list[float] = []
 
@@ -148,7 +187,8 @@ class Tally:
         self._labels = np.concatenate([self._labels, labels[known]])
         self._confidence = np.concatenate([self._confidence, probs.max(axis=1)[known]])
         self._rank(scores, (predicted == labels)[known], unknown)
-        self._lately.append(probs[known])
+        before_now = self._recent if len(self._recent) else probs[:0]
+        self._recent = np.concatenate([before_now, probs[known]])[-WINDOW:]
         gained, lost = flips(before[known], predicted[known], labels[known])
         self._gained, self._lost = self._gained + gained, self._lost + lost
         self._changed += int((predicted != before).sum())
@@ -157,7 +197,7 @@ class Tally:
         return {
             "accuracy": accuracy(self._predicted, self._labels),
             "accuracy_batch": accuracy(predicted[known], labels[known]),
-            **self._lately_numbers(),
+            **self._recent_numbers(),
             **self._judged_numbers(),
             "changed": self._changed / self._seen,
             "accepted": float((scores > threshold).mean()),
@@ -176,15 +216,20 @@ class Tally:
         strange = np.concatenate([self._unknown_scores, scores[unknown]])
         self._unknown_scores = strange[np.argsort(-strange, kind="stable")]
 
-    def _lately_numbers(self) -> dict[str, float]:
-        lately = np.concatenate(list(self._lately))
-        if not len(lately):
-            names = ("accuracy_window", *collapse(np.ones(1)), "largest_share", "distinct_classes")
+    def _recent_numbers(self) -> dict[str, float]:
+        if not len(self._recent):
+            spread = ("effective_classes", "effective_classes_run", "effective_classes_soft")
+            names = ("accuracy_window", *collapse(np.ones(1)), *spread, "largest_share", "distinct_classes")
             return dict.fromkeys(names, math.nan)
-        counts = np.bincount(lately.argmax(axis=1))
+        count = len(self._recent)
+        counts = np.bincount(self._predicted[-count:])
+        soft = collapse(self._recent.mean(axis=0, dtype=np.float64))
         return {
-            "accuracy_window": accuracy(self._predicted[-len(lately) :], self._labels[-len(lately) :]),
-            **collapse(lately.mean(axis=0, dtype=np.float64)),
+            "accuracy_window": accuracy(self._predicted[-count:], self._labels[-count:]),
+            **soft,
+            "effective_classes": effective(counts),
+            "effective_classes_run": effective(np.bincount(self._predicted)),
+            "effective_classes_soft": soft["effective_classes"],
             "largest_share": float(counts.max() / counts.sum()),
             "distinct_classes": float((counts > 0).sum()),
         }

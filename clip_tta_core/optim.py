@@ -62,9 +62,10 @@ def sharp_step(
     kept = copies(weights)
     try:
         with torch.no_grad():
-            length = torch.stack([p.grad.norm() for p in weights]).norm() + 1e-12
-            for p in weights:
-                p.add_(p.grad * (rho / length))
+            gradients = [p.grad for p in weights if p.grad is not None]
+            length = torch.stack([gradient.norm() for gradient in gradients]).norm() + 1e-12
+            for p, gradient in zip(weights, gradients, strict=True):
+                p.add_(gradient * (rho / length))
         second = again()
         finite = second is not None and _backward(optimizer, second)
     finally:
@@ -82,6 +83,39 @@ def _backward(optimizer: torch.optim.Optimizer, loss: Tensor) -> bool:
         return False
     loss.backward()
     return gradients_finite(parameters_of(optimizer))
+
+
+class Episode:
+    """Trains parameters for one picture and gives them their values back: learn, use, forget.
+
+    Every picture has a fresh AdamW, at PyTorch's own epsilon and with the weight decay of its own.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], lr: float, weight_decay: float = 0.01) -> None:
+        self.parameters = list(parameters)
+        self.start = copies(parameters)
+        self.lr = lr
+        self.weight_decay = weight_decay
+
+    def learn(self, loss: Callable[[], Tensor], steps: Iterable[object]) -> list[float]:
+        """Take a step on `loss()` for each of `steps`. -> the losses of those that could be taken"""
+        optimizer = torch.optim.AdamW(self.parameters, lr=self.lr, weight_decay=self.weight_decay)
+        taken = []
+        with torch.enable_grad():
+            for _ in steps:
+                value = loss()
+                if guarded_step(optimizer, value):
+                    taken.append(value.item())
+        return taken
+
+    @property
+    def moved(self) -> bool:
+        """Whether anything has been learned."""
+        return any(not torch.equal(p, start) for p, start in zip(self.parameters, self.start, strict=True))
+
+    def forget(self) -> None:
+        """Back to the start."""
+        put_back(self.parameters, self.start)
 
 
 def parameters_of(optimizer: torch.optim.Optimizer) -> list[Tensor]:
@@ -116,8 +150,10 @@ def ema_update(teacher: Sequence[Tensor], student: Sequence[Tensor], rate: float
 @torch.no_grad()
 def drift(parameters: Sequence[Tensor], start: Sequence[Tensor]) -> float:
     """How far weights are from where they started, relative to their norm then."""
-    moved = sum((p - q).square().sum() for p, q in zip(parameters, start, strict=True))
-    return math.sqrt(moved.item() / max(sum(q.square().sum() for q in start).item(), 1e-12))
+    pairs = list(zip(parameters, start, strict=True))
+    moved = torch.stack([(p - q).square().sum() for p, q in pairs]).sum()
+    size = torch.stack([q.square().sum() for _, q in pairs]).sum()
+    return math.sqrt(moved.item() / max(size.item(), 1e-12))
 
 
 def gradients_finite(parameters: Iterable[Tensor]) -> bool:

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from clip_tta_core.corruptions import CORRUPTIONS
+from clip_tta_core.methods import looks_of
 from clip_tta_core.metrics import WINDOW
-from clip_tta_core.palette import look, ordered
-from clip_tta_core.records import RunLog
+from clip_tta_core.palette import Look
+from clip_tta_core.records import RunLog, Standing
 
-MARKERS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "cross": "X", "line": "_"}
+MARKERS = {
+    "circle": "o",
+    "square": "s",
+    "triangle": "^",
+    "diamond": "D",
+    "cross": "X",
+    "plus": "P",
+    "star": "*",
+    "line": "_",
+}
 INK, SOFT, NOTE = "#1d2430", "#8a92a0", "#566072"
 ACROSS = 5  # pictures in a row of the corruption sheet
 MOST_CLASSES = 40  # more names than that cannot be read on a sheet
@@ -29,10 +41,23 @@ def to_png(log: RunLog) -> bytes:
     return figure_png(sheet(log))
 
 
+def to_svg(log: RunLog) -> bytes:
+    """The run on one sheet, as an SVG file."""
+    return figure_svg(sheet(log))
+
+
 def figure_png(figure: Figure) -> bytes:
     """A figure as a PNG file."""
     out = io.BytesIO()
     figure.savefig(out, format="png")
+    return out.getvalue()
+
+
+def figure_svg(figure: Figure) -> bytes:
+    """A figure as an SVG file, whose bytes depend on what is drawn only."""
+    out = io.BytesIO()
+    with rc_context({"svg.hashsalt": "clip-tta"}):
+        figure.savefig(out, format="svg", metadata={"Date": None})
     return out.getvalue()
 
 
@@ -63,40 +88,62 @@ def _tile(axes: Axes, image: np.ndarray, title: str, note: str) -> None:
     axes.set_title(note, color=NOTE, fontsize=7, loc="right", pad=3)
 
 
+def charts(log: RunLog) -> dict[str, Callable[[Axes, RunLog], None]]:
+    """What can be drawn of a run, by name: scores only where there were unknown pictures."""
+    found = {"curves": draw_main_curve, "classes": draw_classes}
+    return found | ({"scores": draw_scores} if log.has_unknowns else {})
+
+
+def chart(log: RunLog, name: str) -> Figure:
+    """One chart of a run, captioned so that it stands alone."""
+    return _captioned(log, [charts(log)[name]])
+
+
 def sheet(log: RunLog) -> Figure:
     """One page of a run: curves, predicted classes, and scores where there were unknown pictures."""
-    parts = 3 if log.has_unknowns else 2
-    figure = Figure(figsize=(5.4 * parts, 4.8), dpi=150, layout="constrained")
-    axes = figure.subplots(1, parts, squeeze=False)[0]
-    curve = "accuracy_window" if log.labelled else "changed"
-    draw_curves(axes[0], log, curve)
-    axes[0].set_title(
-        "Accuracy over the last batches" if log.labelled else "Answers that adaptation has changed"
-    )
-    draw_classes(axes[1], log)
-    if log.has_unknowns:
-        draw_scores(axes[2], log)
-    figure.suptitle(_plain(_caption(log)), color=INK, fontsize=11)
+    return _captioned(log, list(charts(log).values()))
+
+
+def _captioned(log: RunLog, drawn: list[Callable[[Axes, RunLog], None]]) -> Figure:
+    caption = textwrap.wrap(caption_of(log), width=80 * len(drawn))
+    height = 4.8 + 0.18 * len(caption)
+    figure = Figure(figsize=(5.4 * len(drawn), height), dpi=150, layout="constrained")
+    for axes, draw in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
+        draw(axes, log)
+    text = "\n".join(_plain(line) for line in caption)
+    figure.supxlabel(text, color=NOTE, fontsize=8, ha="left", x=0.01)
     return figure
 
 
+def draw_main_curve(axes: Axes, log: RunLog) -> None:
+    """Accuracy where there are labels, else the share of answers that adaptation has changed."""
+    draw_curves(axes, log, "accuracy_window" if log.labelled else "changed")
+    axes.set_title(
+        f"Accuracy over the last {WINDOW} pictures" if log.labelled else "Answers changed by adaptation"
+    )
+
+
 def draw_curves(axes: Axes, log: RunLog, curve: str) -> None:
-    """One curve per method over the stream."""
-    for name in ordered(log.series):
-        values = log.series[name].get(curve, [])
-        sign = look(name)
+    """One curve per contender over the stream; of recent accuracy, with its 95 % interval behind."""
+    for label, sign in _signs(log).items():
+        values = log.series[label].get(curve, [])
+        batches = range(1, len(values) + 1)
         axes.plot(
-            range(1, len(values) + 1),
+            batches,
             values,
             color=sign.colour,
             linestyle=_dash(sign.dash),
             marker=MARKERS[sign.marker],
             markevery=max(1, len(values) // 6),
-            label=_plain(log.titles.get(name, name)),
+            clip_on=False,
+            label=_plain(log.titles.get(label, label)),
         )
-    axes.set_xlim(1, max(2, log.total))
-    axes.set_ylim(0, 1)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        if curve == "accuracy_window" and log.answers:
+            low, high = zip(*(log.interval(label, batch, recent=True) for batch in batches), strict=True)
+            axes.fill_between(batches, low, high, color=sign.colour, alpha=0.12, linewidth=0)
+    _fit(axes, [value for series in log.series.values() for value in series.get(curve, ())])
+    axes.set_xlim(1, max(2, len(log)))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("batch")
     axes.grid(axis="y", color="#e3e5e9", linewidth=0.8)
@@ -104,63 +151,131 @@ def draw_curves(axes: Axes, log: RunLog, curve: str) -> None:
     axes.legend(frameon=False)
 
 
+def _fit(axes: Axes, values: list[float]) -> None:
+    """Let a share's axis show what there is, with a margin, at least a hundredth of it."""
+    finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
+    low, high = min(finite), max(finite)
+    margin = max(0.005, 0.08 * (high - low))
+    axes.set_ylim(max(0.0, low - margin), min(1.0, high + margin))
+
+
 def draw_classes(axes: Axes, log: RunLog) -> None:
-    """How often each class was predicted in the last batches, beside how often it was there."""
+    """How often each class was predicted recently, beside how often it was there."""
     classes = len(log.class_names)
-    place, names = np.arange(classes), ordered(log.predicted)
-    width = 0.8 / max(1, len(names))
-    for k, name in enumerate(names):
-        counts = recent(log.predicted[name], classes)
-        sign, used = look(name), log.series[name].get("effective_classes", [math.nan])[-1]
-        label = f"{log.titles.get(name, name)}: {used:.1f} of {classes} in use"
-        axes.bar(place + (k + 0.5) * width - 0.4, counts, width, color=sign.colour, label=_plain(label))
+    place, signs = np.arange(classes), _signs(log)
+    width = 0.8 / max(1, len(signs))
+    for k, (label, sign) in enumerate(signs.items()):
+        counts = recent(log, log.predicted[label])
+        used = log.series[label].get("effective_classes", [math.nan])[-1]
+        text = f"{log.titles.get(label, label)}: {used:.1f} of {classes} in use"
+        axes.bar(place + (k + 0.5) * width - 0.4, counts, width, color=sign.colour, label=_plain(text))
     if log.labelled:
-        truth = recent(log.truth, classes)
+        truth = recent(log, log.truth)
         axes.step(
-            np.arange(classes + 1) - 0.5, [*truth, truth[-1]], where="post", color=INK, label="really there"
+            np.arange(classes + 1) - 0.5, [*truth, truth[-1]], where="post", color=INK, label="true labels"
         )
     if classes <= MOST_CLASSES:
         axes.set_xticks(
             place, [_plain(name) for name in log.class_names], rotation=60, ha="right", fontsize=7
         )
-    axes.set_title(f"Predicted classes, last {min(WINDOW, len(log))} batches")
+    axes.set_title(f"Predicted classes, last {sum(log.sizes[-log.recent :])} pictures")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     _bare(axes)
     axes.legend(frameon=False, fontsize=8)
 
 
 def draw_scores(axes: Axes, log: RunLog) -> None:
-    """Scores of known pictures (solid) and unknown ones (dotted) lately, above their batch's threshold."""
-    for name in ordered(log.known):
-        thresholds = log.series[name]["threshold"][-WINDOW:]
-        sign = look(name)
-        for steps, style in ((log.known[name], "solid"), (log.unknown[name], "dotted")):
-            lately = zip(steps[-WINDOW:], thresholds, strict=True)
-            scores = np.concatenate([np.array(step) - threshold for step, threshold in lately])
+    """A row per contender: recent scores above their batch's threshold, known filled, unknown outlined."""
+    signs = _signs(log)
+    for row, (label, sign) in enumerate(signs.items()):
+        thresholds = log.series[label]["threshold"][-log.recent :]
+        for batches, filled in ((log.known[label], True), (log.unknown[label], False)):
+            lately = zip(batches[-log.recent :], thresholds, strict=True)
+            scores = np.concatenate([np.array(batch) - threshold for batch, threshold in lately])
             if len(scores):
-                label = _plain(log.titles.get(name, name)) if style == "solid" else None
-                axes.hist(
-                    scores, 30, density=True, histtype="step", color=sign.colour, linestyle=style, label=label
-                )
+                _hill(axes, scores, row, sign.colour if filled else INK, filled)
     axes.axvline(0, color=INK, linewidth=1)
-    axes.set_title("Scores: known solid, unknown dotted")
+    axes.set_title("Scores: known filled, unknown outlined")
     axes.set_xlabel("score above the threshold")
-    axes.set_yticks([])
+    axes.set_yticks(
+        np.arange(len(signs)) + 0.4,
+        [_plain(textwrap.shorten(log.titles.get(label, label), 24)) for label in signs],
+    )
+    axes.set_ylim(0, len(signs))
     _bare(axes)
-    axes.legend(frameon=False, fontsize=8)
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
 
 
-def recent(steps: list[tuple[int, ...]], classes: int) -> np.ndarray:
-    """Counts of the last batches, added up. -> (K,)"""
-    return np.sum(steps[-WINDOW:], axis=0) if steps else np.zeros(classes, dtype=int)
+def _hill(axes: Axes, scores: np.ndarray, row: int, colour: str, filled: bool) -> None:
+    """A histogram that stands on its row and is 0.9 rows high."""
+    counts, edges = np.histogram(scores, 30)
+    heights = np.concatenate([[0], np.repeat(counts / counts.max() * 0.9, 2), [0]])
+    axes.fill(
+        np.repeat(edges, 2),
+        row + heights,
+        facecolor=colour if filled else "none",
+        edgecolor=colour,
+        alpha=0.6 if filled else 1.0,
+        linewidth=1.1,
+    )
 
 
-def _caption(log: RunLog) -> str:
+def draw_standings(standings: Sequence[Standing], titles: Mapping[str, str], caption: str = "") -> Figure:
+    """Accuracy of a comparison's contenders as bars, the first on top; zero-shot CLIP as a line."""
+    shown = [one for one in standings if math.isfinite(one.metrics.get("accuracy", math.nan))]
+    signs = looks_of({one.label: one.method or one.label for one in shown})
+    figure = Figure(figsize=(6.4, 1.2 + 0.3 * max(2, len(shown))), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    values = [one.metrics["accuracy"] for one in shown]
+    names = [_plain(textwrap.shorten(titles.get(one.label, one.label), 32)) for one in shown]
+    bars = axes.barh(names, values, color=[signs[one.label].colour for one in shown])
+    axes.bar_label(bars, [f" {100 * value:.1f}" for value in values], color=INK, fontsize=8)
+    for one in shown:
+        if one.label == "zero_shot":
+            axes.axvline(one.metrics["accuracy"], color=INK, linewidth=1, linestyle="dashed")
+    axes.invert_yaxis()
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_title("Accuracy over the stream")
+    _bare(axes)
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    text = "\n".join(_plain(line) for line in textwrap.wrap(caption, 90))
+    figure.supxlabel(text, color=NOTE, fontsize=8, ha="left", x=0.01)
+    return figure
+
+
+def recent(log: RunLog, batches: list[tuple[int, ...]]) -> np.ndarray:
+    """Counts of the batches that hold the recent pictures, added up. -> (K,)"""
+    return np.sum(batches[-log.recent :], axis=0) if batches else np.zeros(len(log.class_names), dtype=int)
+
+
+def caption_of(log: RunLog) -> str:
+    """What a chart's reader must know: stream, model, contenders with their settings, seed, n."""
+    settings = log.settings
+    parts = [str(settings["stream"])] if settings.get("stream") else _stream_of(log)
+    shown = [one for one in log.contenders if one.label in log.series]
+    for one in shown:
+        knobs = ", ".join(f"{name} {value}" for name, value in one.settings.items())
+        parts.append(f"{log.titles.get(one.label, one.label)} ({knobs or 'defaults'})")
+    parts.append(f"n = {sum(log.sizes):,} pictures")
+    return " · ".join(parts)
+
+
+def _stream_of(log: RunLog) -> list[str]:
     settings = log.settings
     shift = [str(settings[key]) for key in ("style", "corruption") if settings.get(key, "none") != "none"]
     words = " and ".join(shift).replace("_", " ") or "no shift"
     severity = f", severity {settings['severity']}" if "severity" in settings and shift else ""
-    return f"{words}{severity} · {len(log)} batches of {log.sizes[0] if log.sizes else 0} pictures"
+    parts = [f"{words}{severity}", f"{len(log)} batches of {log.sizes[0] if log.sizes else 0} pictures"]
+    parts += [f"{settings[key]}" for key in ("model",) if key in settings]
+    if settings.get("unknown_source", "none") != "none":
+        parts.append(f"{100 * float(str(settings['unknown_share'])):.0f} % unknown")
+    if "predict" in settings:
+        parts.append(f"predicted {'after' if settings['predict'] == 'post' else 'before'} the update")
+    return [*parts, *(f"seed {settings[key]}" for key in ("seed",) if key in settings)]
+
+
+def _signs(log: RunLog) -> dict[str, Look]:
+    return looks_of({label: log.methods[label] for label in log.series})
 
 
 def _plain(text: str) -> str:

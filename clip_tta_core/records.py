@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 
+from clip_tta_core import metrics, thumbnails, versions
 from clip_tta_core.hparams import Knob, Value
+from clip_tta_core.palette import Look
 
 
 @dataclass(frozen=True)
@@ -69,33 +72,58 @@ class Outcome:
 class Report:
     """One batch of a run: the pictures and every method's outcome on them."""
 
-    step: int  # 1 for the first batch
+    batch_number: int  # 1 for the first
     total: int
     batch: Batch
-    outcomes: Mapping[str, Outcome]  # by method name; "zero_shot" is always there
+    outcomes: Mapping[str, Outcome]  # by label; "zero_shot" is always there
     device: str
     notes: tuple[str, ...] = ()  # sentences the visitor should read: a skipped step, a smaller micro-batch
+    weights: str = ""  # SHA-256 of the frozen model's weights, as stored in this precision
+    precision: str = "float32"  # of the image encoder: or "bfloat16", "float16"
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where one method of a comparison is, after some batches of the stream."""
+    """Where one contender of a comparison is, after some batches of the stream."""
 
-    method: str
+    label: str
     done: int  # batches
     total: int
     metrics: Mapping[str, float]  # as of the last batch; empty before the first
     seconds: float  # to adapt to and predict a batch, on average; NaN before the first
     problem: str = ""  # one sentence where the method could not go on
+    method: str = ""
+    settings: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A method with settings of its own, under the label by which a run knows it."""
+
+    label: str
+    method: str
+    settings: Mapping[str, Value] = field(default_factory=dict)  # {knob: value}; what is left out is default
+
+
+Chosen = Mapping[str, Mapping[str, Value]] | tuple[Contender, ...] | list[Contender]
+
+
+def contenders_of(chosen: Chosen) -> tuple[Contender, ...]:
+    """Contenders as they are; {method: settings} as one contender a method, labelled by the method's name."""
+    if isinstance(chosen, Mapping):
+        return tuple(Contender(name, name, dict(settings)) for name, settings in chosen.items())
+    return tuple(chosen)
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that decides a run's numbers; equal configurations give equal reports on one machine."""
+    """Everything that decides a run's numbers; equal configurations give equal reports on one machine.
 
-    methods: Mapping[str, Mapping[str, Value]] = field(  # {method: {knob: value}}
-        default_factory=lambda: {"zero_shot": {}, "tent": {}, "cliptta": {}}
-    )
+    `methods={method: {knob: value}}` is the short form of `contenders` where no method comes twice.
+    """
+
+    methods: InitVar[Mapping[str, Mapping[str, Value]] | None] = None
+    contenders: tuple[Contender, ...] = contenders_of({"zero_shot": {}, "tent": {}, "cliptta": {}})
     model: str = "mini-clip"
     source: str = "rendered"
     pictures: Pictures | None = None  # for the source "upload"
@@ -105,6 +133,10 @@ class RunConfig:
     corruption: str = "none"
     severity: int = 5
     schedule: str = "constant"  # a name of corruptions.schedule.SCHEDULES
+    attack: str = "none"  # or "linf", "l2": labelled pictures made adversarial for the model; see attacks.py
+    attack_epsilon: float = 1.0  # radius of the attack, in levels of 255; 0 is no attack
+    attack_step: float = 0.25  # length of its steps, as a share of the radius
+    attack_iterations: int = 7
     order: str = "shuffled"  # a name of stream.ORDERS
     batch_size: int = 64
     batches: int = 16
@@ -115,7 +147,12 @@ class RunConfig:
     unknown_share: float = 0.5  # of every batch's pictures, on average
     unknown_arrival: str = "mixed"
     device: str = "auto"
+    precision: str = "auto"  # of large image encoders: or "float32", "bfloat16"; see clip.precision
     seed: int = 0
+
+    def __post_init__(self, methods: Mapping[str, Mapping[str, Value]] | None) -> None:
+        if methods is not None:
+            object.__setattr__(self, "contenders", contenders_of(methods))
 
 
 @dataclass(frozen=True)
@@ -128,29 +165,54 @@ class Loading:
     total: int = 0  # 0 while unknown
 
 
+@dataclass(frozen=True)
+class Paired:
+    """Two contenders on the same labelled pictures: an exact McNemar test of their difference."""
+
+    gained: int  # wrong by the first, right by the second
+    lost: int  # right by the first, wrong by the second
+    p: float  # of a difference as large if neither were better
+
+
 @dataclass(eq=False)  # one run, not its numbers: hashed by identity
 class RunLog:
     """A run as plain data, computed once per report: charts, tables, sentences and files all read it."""
 
     class_names: tuple[str, ...] = ()
-    titles: dict[str, str] = field(default_factory=dict)  # {method: title}
+    contenders: tuple[Contender, ...] = ()  # zero-shot CLIP among them
+    titles: dict[str, str] = field(default_factory=dict)  # {label: title}
     settings: dict[str, object] = field(default_factory=dict)  # what the visitor had chosen, plain values
+    made: dict[str, str] = field(default_factory=dict)  # date, versions, hash of the weights
     total: int = 0  # batches planned
     device: str = ""
-    series: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # {method: {curve: one per step}}
+    series: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # {label: {curve: one per batch}}
     predicted: dict[str, list[tuple[int, ...]]] = field(
         default_factory=dict
-    )  # {method: (K,) counts per step}; as the truth, of pictures that belong to a class
-    truth: list[tuple[int, ...]] = field(default_factory=list)  # (K,) counts of the true classes per step
-    known: dict[str, list[tuple[float, ...]]] = field(default_factory=dict)  # {method: scores per step}
+    )  # {label: (K,) counts per batch}; as the truth, of pictures that belong to a class
+    truth: list[tuple[int, ...]] = field(default_factory=list)  # (K,) counts of the true classes per batch
+    known: dict[str, list[tuple[float, ...]]] = field(default_factory=dict)  # {label: scores per batch}
     unknown: dict[str, list[tuple[float, ...]]] = field(default_factory=dict)
-    sizes: list[int] = field(default_factory=list)  # pictures per step
+    labels: list[tuple[int, ...]] = field(
+        default_factory=list
+    )  # (B,) per batch; -1 unknown or without a label
+    answers: dict[str, list[tuple[int, ...]]] = field(default_factory=dict)  # {label: (B,) classes per batch}
+    confidence: dict[str, list[tuple[float, ...]]] = field(default_factory=dict)  # (B,) of these answers
+    names: list[tuple[str, ...]] = field(default_factory=list)  # (B,) per batch
+    applied: list[tuple[str, ...]] = field(default_factory=list)  # (B,) per batch
+    sheets: list[bytes] = field(default_factory=list)  # a JPEG of each batch's pictures; b"" where dropped
+    sizes: list[int] = field(default_factory=list)  # pictures per batch
     elapsed: list[float] = field(default_factory=list)  # seconds since the run began
     notes: list[str] = field(default_factory=list)
     last: Report | None = None
 
     def __len__(self) -> int:
         return len(self.sizes)
+
+    @property
+    def methods(self) -> dict[str, str]:
+        """{label: method} of all that have been reported or are to come."""
+        chosen = {one.label: one.method for one in self.contenders}
+        return chosen | {label: label for label in self.series if label not in chosen}
 
     @property
     def labelled(self) -> bool:
@@ -162,30 +224,84 @@ class RunLog:
         """Whether any picture so far showed something outside the class list."""
         return any(any(scores) for scores in self.unknown.values())
 
+    @property
+    def recent(self) -> int:
+        """How many of the last batches hold the pictures that count as recent, at least one."""
+        return max(1, math.ceil(metrics.WINDOW / max(1, *self.sizes))) if self.sizes else 1
+
+    def right(self, label: str, batches: int | None = None, recent: bool = False) -> np.ndarray:
+        """Which labelled pictures a contender answered right. -> bool (N,)
+
+        Args:
+            label: of the contender.
+            batches: of the first so many batches; None for all.
+            recent: of the last `metrics.WINDOW` pictures among these only.
+        """
+        labels, answers = self.labels[:batches], self.answers.get(label, [])[:batches]
+        if not labels or not answers:
+            return np.zeros(0, dtype=bool)
+        truth, given = np.concatenate(labels), np.concatenate(answers)
+        right = (given == truth)[truth >= 0]
+        return right[-metrics.WINDOW :] if recent else right
+
+    def paired(self, a: str, b: str, batches: int | None = None, recent: bool = False) -> Paired:
+        """Whether b is better or worse than a, on the pictures of `right`."""
+        first, second = self.right(a, batches, recent), self.right(b, batches, recent)
+        gained, lost = int((~first & second).sum()), int((first & ~second).sum())
+        return Paired(gained, lost, metrics.mcnemar(gained, lost))
+
+    def interval(self, label: str, batches: int | None = None, recent: bool = False) -> tuple[float, float]:
+        """Where a contender's accuracy lies with 95 % confidence, on the pictures of `right`."""
+        right = self.right(label, batches, recent)
+        return metrics.wilson(int(right.sum()), len(right))
+
     def append(self, report: Report, elapsed: float) -> None:
         """Take in the next report; `elapsed` is in seconds since the run began."""
-        batch, steps = report.batch, len(self)
-        counted = batch.labels[(batch.labels >= 0) & ~batch.unknown]
-        for name, outcome in report.outcomes.items():
+        batch, before = report.batch, len(self)
+        counted = np.where(batch.unknown, -1, batch.labels)
+        size = len(self.class_names)
+        for label, outcome in report.outcomes.items():
             size = outcome.probs.shape[1]
-            answers = outcome.probs[~batch.unknown].argmax(axis=1)
-            self.predicted.setdefault(name, []).append(_counts(answers, size))
-            self.known.setdefault(name, []).append(_rounded(outcome.scores[~batch.unknown]))
-            self.unknown.setdefault(name, []).append(_rounded(outcome.scores[batch.unknown]))
-            self._append_curves(name, outcome, steps)
-        self.truth.append(_counts(counted, size))
+            answers = outcome.probs.argmax(axis=1)
+            self.answers.setdefault(label, []).append(tuple(answers.tolist()))
+            self.confidence.setdefault(label, []).append(_rounded(outcome.probs.max(axis=1)))
+            self.predicted.setdefault(label, []).append(_counts(answers[~batch.unknown], size))
+            self.known.setdefault(label, []).append(_rounded(outcome.scores[~batch.unknown]))
+            self.unknown.setdefault(label, []).append(_rounded(outcome.scores[batch.unknown]))
+            self._append_curves(label, outcome, before)
+        self.truth.append(_counts(counted[counted >= 0], size))
+        self.labels.append(tuple(counted.tolist()))
+        self.names.append(batch.names)
+        self.applied.append(batch.applied)
+        self._keep_pictures(batch)
         self.total, self.device, self.last = report.total, report.device, report
+        self.made = self.made or versions.now() | {"weights": report.weights, "precision": report.precision}
         self.sizes.append(len(batch))
         self.elapsed.append(elapsed)
         self.notes += [note for note in report.notes if note not in self.notes]
 
-    def _append_curves(self, name: str, outcome: Outcome, steps: int) -> None:
-        curves = self.series.setdefault(name, {})
+    def _keep_pictures(self, batch: Batch) -> None:
+        """The earliest pictures go first where all together would be too large to keep."""
+        self.sheets.append(thumbnails.sheet(batch.images))
+        total = sum(map(len, self.sheets))
+        for number, kept in enumerate(self.sheets[:-1]):
+            if total <= thumbnails.MOST_BYTES:
+                break
+            total -= len(kept)
+            self.sheets[number] = b""
+
+    def _append_curves(self, label: str, outcome: Outcome, before: int) -> None:
+        curves = self.series.setdefault(label, {})
         new = {**outcome.metrics, "threshold": outcome.threshold, "seconds": outcome.seconds}
-        new |= {f"loss {key}": value for key, value in outcome.losses.items()}
+        new |= {loss_curve(key): value for key, value in outcome.losses.items()}
         for key in dict.fromkeys([*curves, *new]):  # one that starts late or pauses keeps its place with NaN
-            values = curves.setdefault(key, [float("nan")] * steps)
+            values = curves.setdefault(key, [float("nan")] * before)
             values.append(float(new.get(key, float("nan"))))
+
+
+def loss_curve(name: str) -> str:
+    """The curve of a number that a method's `adapt` returns."""
+    return "loss" if name == "loss" else f"loss_{name}"
 
 
 def _counts(labels: np.ndarray, size: int) -> tuple[int, ...]:
@@ -234,6 +350,7 @@ class MethodCard:
     presets: Mapping[str, Mapping[str, Value]]
     needs: str  # "", "texts" or "tokens": what a model must offer besides image features
     cost: Cost  # at the default knobs
+    look: Look
 
 
 @dataclass(frozen=True)

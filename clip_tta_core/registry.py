@@ -10,18 +10,26 @@ from typing import Protocol, TypeVar
 class Named(Protocol):
     """Anything with a name."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
 
 T = TypeVar("T", bound=Named)
+MOST_LISTED = 10  # names in a sentence
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
-    """The sentence for a name that does not exist: what arrived, the nearest known name, all known names."""
+    """The sentence for a name that does not exist: what arrived, the nearest, what is known.
+
+    A short list is given whole, in its order; of a long one the ten closest.
+    """
     known = list(known)
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-    hint = f" Did you mean '{close[0]}'?" if close else ""
-    return f"Unknown {kind} '{name}'.{hint} Known: {', '.join(known)}."
+    close = difflib.get_close_matches(str(name), known, n=MOST_LISTED, cutoff=0.0)
+    near = difflib.get_close_matches(str(name), close, n=1, cutoff=0.5)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    if len(known) <= MOST_LISTED:
+        return f"Unknown {kind} '{name}'.{hint} Known: {', '.join(known)}."
+    return f"Unknown {kind} '{name}'.{hint} Known: {', '.join(close)} and {len(known) - len(close)} more."
 
 
 class Registry(Mapping[str, T]):

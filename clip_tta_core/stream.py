@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -29,6 +30,47 @@ ARRIVALS.register(Choice("late", "From the middle on", "None at first; from the 
 BURSTS = 4  # stretches of unknowns in a stream
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a stream shows, picture by picture, decided before the first one is made."""
+
+    items: np.ndarray  # int64 (N,), what to read from its source
+    labels: np.ndarray  # int64 (N,), -1 where there is none
+    unknown: np.ndarray  # bool (N,), which of the two sources it comes from
+    changes: list[tuple[str, int]]  # N corruptions with their severities; ("none", 0) for none
+
+
+def lay_out(config: RunConfig, source: Source, unknowns: Source | None) -> Plan:
+    """Decide a whole stream from its seed.
+
+    A finite source may hold fewer pictures than are wanted: the stream then ends where one of the two runs
+    dry, and few unknown pictures are spread over all known ones.
+    """
+    for_order, for_arrival, for_unknowns = (np.random.default_rng([config.seed, part]) for part in range(3))
+    wanted, share = config.batch_size * config.batches, config.unknown_share
+    mask = unknown_mask(wanted, config, for_arrival) if unknowns else np.zeros(wanted, dtype=bool)
+    known = source.arrange(int((~mask).sum()), config.order, for_order)
+    strange = (np.zeros(0, dtype=np.int64),) * 2
+    if unknowns:
+        strange = unknowns.arrange(int(mask.sum()), "shuffled", for_unknowns)
+        if len(strange[0]) < mask.sum():
+            known = source.arrange(wanted - len(strange[0]), config.order, for_order)
+            count = len(known[0]) + len(strange[0])
+            share = len(strange[0]) / count
+            mask = unknown_mask(count, dataclasses.replace(config, unknown_share=share), for_arrival)
+    enough = (np.cumsum(~mask) <= len(known[0])) & (np.cumsum(mask) <= len(strange[0]))
+    unknown = mask if enough.all() else mask[: int(enough.argmin())]
+    if not len(unknown):
+        raise ValueError(
+            "Stream: no picture is left to show; choose a source with pictures, or more classes."
+        )
+    items, labels = np.zeros(len(unknown), dtype=np.int64), np.full(len(unknown), -1, dtype=np.int64)
+    items[~unknown], labels[~unknown] = (part[: (~unknown).sum()] for part in known)
+    items[unknown] = strange[0][: unknown.sum()]
+    changes = plan(config.schedule, config.corruption, config.severity, len(unknown), config.seed)
+    return Plan(items, labels, unknown, changes)
+
+
 class Stream:
     """Batches of pictures by number.
 
@@ -38,42 +80,16 @@ class Stream:
     """
 
     def __init__(self, config: RunConfig, size: int) -> None:
-        order, arrival, unknown_order = (np.random.default_rng([config.seed, part]) for part in range(3))
         self.config = config
         self.source = open_source(config, size)
         self.unknowns = open_unknowns(config, self.source.class_names, size)
-        wanted = config.batch_size * config.batches
-        mask = unknown_mask(wanted, config, arrival) if self.unknowns else np.zeros(wanted, dtype=bool)
-        known = self.source.arrange(int((~mask).sum()), config.order, order)
-        unknown = (
-            self.unknowns.arrange(int(mask.sum()), "shuffled", unknown_order) if self.unknowns else known
-        )
-        if self.unknowns and len(unknown[0]) < mask.sum():  # spread what there is over all known pictures
-            known = self.source.arrange(wanted - len(unknown[0]), config.order, order)
-            count = len(known[0]) + len(unknown[0])
-            mask = unknown_mask(
-                count, dataclasses.replace(config, unknown_share=len(unknown[0]) / count), arrival
-            )
-        # A finite source may hold fewer than wanted: the stream ends where one of the two runs dry.
-        enough = (np.cumsum(~mask) <= len(known[0])) & (np.cumsum(mask) <= len(unknown[0]))
-        self.unknown = mask[: int(enough.argmin()) if not enough.all() else len(mask)]
-        count = len(self.unknown)
-        if count == 0:
-            raise ValueError(
-                "Stream: no picture is left to show; choose a source with pictures, or more classes."
-            )
-        self.items = np.zeros(count, dtype=np.int64)
-        self.labels = np.full(count, -1, dtype=np.int64)
-        self.items[~self.unknown], self.labels[~self.unknown] = (a[: (~self.unknown).sum()] for a in known)
-        if self.unknowns:
-            self.items[self.unknown] = unknown[0][: self.unknown.sum()]
         self.corrupted = getattr(self.source, "corrupted", False)  # when the set was made, not now
         if self.corrupted and config.schedule != "constant":
             raise ValueError(
                 "Stream: this data set's pictures come corrupted, so the schedule must be 'constant', got "
                 f"'{config.schedule}'."
             )
-        self.changes = plan(config.schedule, config.corruption, config.severity, count, config.seed)
+        self.plan = lay_out(config, self.source, self.unknowns)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -81,7 +97,7 @@ class Stream:
 
     def __len__(self) -> int:
         """Batches, the last of which may be smaller."""
-        return -(-len(self.items) // self.config.batch_size)
+        return -(-len(self.plan.items) // self.config.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         return (self.batch(index) for index in range(len(self)))
@@ -89,24 +105,36 @@ class Stream:
     def batch(self, index: int) -> Batch:
         """Batch `index`, counted from 0."""
         start = index * self.config.batch_size
-        return self.pictures(start, min(start + self.config.batch_size, len(self.items)))
+        return self.pictures(start, min(start + self.config.batch_size, len(self.plan.items)))
 
     def pictures(self, start: int, stop: int) -> Batch:
         """The pictures from `start` up to, not including, `stop`."""
         here = slice(start, stop)
-        unknown = self.unknown[here]
+        unknown = self.plan.unknown[here]
         images, names = self._read(here, unknown)
-        changes = self.changes[here]
+        changes = self.plan.changes[here]
         if not self.corrupted:
             images = self._corrupt(images, changes, start)
         elif unknown.any():  # these come from elsewhere, clean
             images = np.where(unknown[:, None, None, None], self._corrupt(images, changes, start), images)
         applied = tuple("" if name == "none" else f"{name} {severity}" for name, severity in changes)
-        return Batch(images, self.labels[here], names, unknown, applied)
+        batch = Batch(images, self.plan.labels[here], names, unknown, applied)
+        readable = self._readable(self.plan.items[here], unknown)
+        return batch if readable.all() else _only(batch, readable)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What its sources have to say to the visitor so far, in sentences."""
+        return (*getattr(self.source, "notes", ()), *getattr(self.unknowns, "notes", ()))
+
+    def _readable(self, items: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+        """Which items of a batch, now that it was read, are no broken files. -> bool (n,)"""
+        broken = [list(getattr(source, "broken", ())) for source in (self.source, self.unknowns)]
+        return ~np.where(unknown, np.isin(items, broken[1]), np.isin(items, broken[0]))
 
     def _read(self, here: slice, unknown: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-        items, labels = self.items[here], self.labels[here]
-        if not unknown.any():
+        items, labels = self.plan.items[here], self.plan.labels[here]
+        if self.unknowns is None or not unknown.any():
             return self.source.read(items, labels)
         strange, strange_names = self.unknowns.read(items[unknown], labels[unknown])
         if unknown.all():
@@ -128,6 +156,15 @@ class Stream:
                     images[first:last], name, severity, self.config.seed, start + first
                 )
         return images
+
+
+def _only(batch: Batch, kept: np.ndarray) -> Batch:
+    """The pictures of a batch where `kept`, bool (B,), says so; there may be none."""
+    names, applied = (
+        tuple(text for text, keep in zip(texts, kept, strict=True) if keep)
+        for texts in (batch.names, batch.applied)
+    )
+    return Batch(batch.images[kept], batch.labels[kept], names, batch.unknown[kept], applied)
 
 
 def open_source(config: RunConfig, size: int) -> Source:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from clip_tta_core.clip.classifier import ClipClassifier
+from clip_tta_core.clip.learned import copy_tree
 
 
 class TinyVisual(nn.Module):
@@ -30,9 +31,33 @@ class TinyVisual(nn.Module):
         tokens = self._tokens(images)
         return self.project(tokens.mean(dim=1)), self.project(tokens)  # (B, dim), (B, N, dim)
 
+    def with_prompts(self) -> TinyPrompted:
+        return TinyPrompted(self)
+
     def _tokens(self, images: Tensor) -> Tensor:
-        tokens = self.norm_pre(self.patches(images).flatten(2).transpose(1, 2))  # (B, N, width)
-        return self.norm_post(tokens + self.mlp(self.norm_mid(tokens)))
+        return self.block(self.norm_pre(self.patches(images).flatten(2).transpose(1, 2)))
+
+    def block(self, tokens: Tensor) -> Tensor:
+        return self.norm_post(tokens + self.mlp(self.norm_mid(tokens)))  # (B, N, width)
+
+
+class TinyPrompted(nn.Module):
+    """A tiny visual with two learned tokens behind the patches, of which there is one block to see."""
+
+    def __init__(self, visual: TinyVisual) -> None:
+        super().__init__()
+        self.visual = copy_tree(visual)
+        width = visual.patches.out_channels
+        self.prompts = nn.ParameterList([nn.Parameter(torch.zeros(2, width))])
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.forward_blocks(images)[0]
+
+    def forward_blocks(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        patches = self.visual.patches(images).flatten(2).transpose(1, 2)  # (B, N, width)
+        prompts = self.prompts[0].expand(len(patches), -1, -1)
+        tokens = self.visual.norm_pre(torch.cat([patches, prompts], dim=1))
+        return self.visual.project(self.visual.block(tokens).mean(dim=1)), [tokens]
 
 
 class TinyText(nn.Module):
@@ -46,7 +71,18 @@ class TinyText(nn.Module):
 
     def forward(self, texts: list[str]) -> Tensor:
         rows = [torch.randn(32, generator=torch.Generator().manual_seed(crc32(t.encode()))) for t in texts]
-        return nn.functional.normalize(self.project(self.norm(torch.stack(rows))), dim=-1)
+        words = torch.stack(rows) + self._moved()
+        return nn.functional.normalize(self.project(self.norm(words)), dim=-1)
+
+    def with_context(self, words: str) -> TinyText:
+        copied = copy_tree(self)
+        copied.start = torch.randn(4, 32, generator=torch.Generator().manual_seed(crc32(words.encode())))
+        copied.context = nn.Parameter(copied.start.clone())
+        return copied
+
+    def _moved(self) -> Tensor | float:
+        """How far the learned words are from those they stand for."""
+        return (self.context - self.start).mean(dim=0) if hasattr(self, "context") else 0.0
 
 
 @pytest.fixture

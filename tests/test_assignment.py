@@ -8,7 +8,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from clip_tta_core.assignment import affinity, laplacian_smoothing, mean_shift, sinkhorn
+from clip_tta_core.assignment import (
+    affinity,
+    laplacian_smoothing,
+    mean_shift,
+    nearest_links,
+    normalized_graph,
+    propagate,
+    sinkhorn,
+)
 
 
 def unit_rows(rows=6, dim=8, seed=0):
@@ -92,13 +100,20 @@ def test_codes_share_the_batch_evenly():
     torch.testing.assert_close(codes.sum(dim=0), torch.full((4,), 3.0), atol=1e-3, rtol=0)
 
 
-def test_three_rounds_equal_plain_scaling_of_the_exponentials():
+def test_three_rounds_equal_plain_scaling_from_the_softmax():
     logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(5))
-    plan = logits.double().exp()
+    plan = logits.double().softmax(dim=1)
     for _ in range(3):
         plan = plan / plan.sum(dim=0, keepdim=True) / 3
         plan = plan / plan.sum(dim=1, keepdim=True) / 6
     torch.testing.assert_close(sinkhorn(logits, 3).double(), 6 * plan, atol=1e-6, rtol=1e-5)
+
+
+def test_a_constant_added_to_one_picture_moves_no_code():
+    logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    louder = logits.clone()
+    louder[2] += 5
+    torch.testing.assert_close(sinkhorn(louder), sinkhorn(logits))
 
 
 def test_codes_stay_finite_where_exponentials_would_not_and_equal_rows_get_equal_codes():
@@ -124,3 +139,32 @@ def test_mean_shift_around_a_centre_finds_neighbours_the_common_direction_hides(
     plain = mean_shift(features[:1], features, 3, 0.1)
     centred = mean_shift(features[:1], features, 3, 0.1, features.mean(dim=0))
     assert plain[0, 0] < features[1, 0] * 0.5 < centred[0, 0]
+
+
+def test_of_every_row_the_largest_links_stay_and_of_equals_the_earlier():
+    similarity = torch.tensor([[0.1, 0.9, 0.5], [0.4, 0.4, 0.4]])
+    expected = torch.tensor([[0.0, 0.9, 0.5], [0.4, 0.4, 0.0]])
+    torch.testing.assert_close(nearest_links(similarity, 2), expected)
+    torch.testing.assert_close(nearest_links(similarity, 9), similarity)
+
+
+def test_a_graph_counts_mutual_links_twice_and_is_normalized_by_both_degrees():
+    links = torch.tensor([[1.0, 2.0, 0.0], [2.0, 0.0, 3.0], [0.0, 0.0, 0.0]])
+    weights = torch.tensor([[2.0, 4.0, 0.0], [4.0, 0.0, 3.0], [0.0, 3.0, 0.0]])
+    degree = torch.tensor([6.0, 7.0, 3.0])
+    expected = weights / torch.outer(degree, degree).sqrt()
+    torch.testing.assert_close(normalized_graph(links), expected, atol=1e-5, rtol=0)
+    alone = normalized_graph(torch.zeros(2, 2))
+    assert torch.equal(alone, torch.zeros(2, 2))
+
+
+def test_labels_spread_by_hand():
+    """One node with a label, linked to a first, which is linked to a second."""
+    graph = torch.tensor([[0.5, 0.0, 0.5], [0.0, 1.0, 0.0]])  # to: labelled, first, second
+    given, start = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 0.0], [0.0, 0.4]])
+    once = propagate(graph, given, start, alpha=1.0, rounds=1)
+    torch.testing.assert_close(once, torch.tensor([[0.5, 0.2], [0.0, 0.0]]))
+    twice = propagate(graph, given, start, alpha=1.0, rounds=2)
+    torch.testing.assert_close(twice, torch.tensor([[0.5, 0.0], [0.5, 0.2]]))
+    halfway = propagate(graph, given, start, alpha=0.5, rounds=1)
+    torch.testing.assert_close(halfway, 0.5 * once + 0.5 * start)

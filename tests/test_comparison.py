@@ -8,16 +8,15 @@ import pytest
 
 from clip_tta_core import comparison, engine
 from clip_tta_core.control import Control
-from clip_tta_core.methods import METHODS
-from clip_tta_core.palette import look
-from clip_tta_core.records import RunConfig, Standing
+from clip_tta_core.methods import METHODS, looks_of
+from clip_tta_core.records import Contender, RunConfig, Standing
 
 SHORT = RunConfig(corruption="fog", batch_size=8, batches=2)
 TWO = {"tent": {"lr": 1e-2}, "cliptta": {"steps": 2}}
 
 
 def last(standings) -> dict[str, Standing]:
-    return {standing.method: standing for standing in standings}
+    return {standing.label: standing for standing in standings}
 
 
 def test_in_turns_gives_the_numbers_of_a_joint_run():
@@ -29,12 +28,12 @@ def test_in_turns_gives_the_numbers_of_a_joint_run():
 
 
 def test_every_batch_is_reported_and_methods_keep_their_order():
-    seen = [(one.method, one.done) for one in comparison.in_turns(SHORT, TWO)]
+    seen = [(one.label, one.done) for one in comparison.in_turns(SHORT, TWO)]
     assert seen == [("tent", 1), ("tent", 2), ("cliptta", 1), ("cliptta", 2)]
 
 
 def failing(config, control):
-    if "tent" in config.methods:
+    if "tent" in [one.method for one in config.contenders]:
         raise ValueError("Tent: no.")
     yield from engine.run(config, control)
 
@@ -48,7 +47,7 @@ def test_a_method_that_fails_says_why_and_the_next_has_its_turn():
 def test_stop_ends_the_whole_comparison():
     control = Control()
     standings = comparison.in_turns(SHORT, TWO, control)
-    assert next(standings).method == "tent"
+    assert next(standings).label == "tent"
     control.stop()
     assert list(standings) == []
 
@@ -61,9 +60,31 @@ def test_the_time_of_a_public_page_is_one_for_all_methods(monkeypatch):
         yield from engine.run(config, control)
 
     standings = comparison.in_turns(SHORT, TWO, run=slow)
-    assert [next(standings).method for _ in range(SHORT.batches)] == ["tent"] * SHORT.batches
-    with pytest.raises(ValueError, match="may take 1 seconds, and only 1 of 2 methods"):
+    first = next(standings)
+    assert first.label == "tent" and "may take 1 seconds" in first.problem
+    with pytest.raises(ValueError, match="may take 1 seconds, and only 0 of 2 methods"):
         next(standings)
+
+
+def test_the_steps_of_all_contenders_together_are_limited(monkeypatch):
+    comparison.check(SHORT, TWO)
+    passes = engine.costs(TWO, SHORT.batch_size, SHORT.batches)
+    together = math.ceil(sum(cost.backwards for cost in passes.values()) * SHORT.batches)
+    monkeypatch.setenv("CLIPTTA_MAX_STEPS", str(together - 1))
+    with pytest.raises(ValueError, match=f"this one asks for {together}"):
+        comparison.in_turns(SHORT, TWO)
+    comparison.check(SHORT, {"tent": TWO["tent"]})
+
+
+def test_copies_of_a_method_are_compared_by_label():
+    copies = [Contender("TENT", "tent", {"lr": 1e-2}), Contender("TENT, still", "tent", {"lr": 0.0})]
+    alone = last(comparison.in_turns(SHORT, copies))
+    assert list(alone) == ["TENT", "TENT, still"]
+    assert [(one.method, one.settings) for one in alone.values()] == [
+        ("tent", {"lr": 1e-2}),
+        ("tent", {"lr": 0.0}),
+    ]
+    assert alone["TENT"].metrics["drift"] > alone["TENT, still"].metrics["drift"] == 0
 
 
 @pytest.mark.parametrize(
@@ -87,7 +108,7 @@ def test_the_best_comes_first_and_what_has_no_number_last():
         return Standing(name, 1, 1, {} if accuracy is None else {"accuracy": accuracy}, 1.0)
 
     listed = [standing("a", 0.2), standing("b", None), standing("c", math.nan), standing("d", 0.7)]
-    assert [one.method for one in comparison.ranked(listed)] == ["d", "a", "b", "c"]
+    assert [one.label for one in comparison.ranked(listed)] == ["d", "a", "b", "c"]
 
 
 def test_part_of_the_stream_ranks_below_the_whole_of_it():
@@ -97,5 +118,5 @@ def test_part_of_the_stream_ranks_below_the_whole_of_it():
 
 
 def test_no_two_methods_look_alike_where_only_a_mark_is_drawn():
-    marks = [(look(name).colour, look(name).marker) for name in METHODS]
+    marks = [(look.colour, look.marker) for look in looks_of({name: name for name in METHODS}).values()]
     assert len(set(marks)) == len(marks)

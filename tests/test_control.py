@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 import pytest
 
-from clip_tta_core.control import Control, Progress, Stopped
+from clip_tta_core.control import Control, OutOfTime, Progress, Stopped
 
 
 def passing(control: Control, checkpoints: int) -> tuple[threading.Thread, list[int]]:
@@ -66,3 +67,19 @@ def test_what_cannot_be_held_goes_on_while_paused_and_ends_when_stopped():
     control.stop()
     with pytest.raises(Stopped):
         control.announce(Progress())
+
+
+def test_time_runs_out_for_a_held_run_and_the_first_limit_holds():
+    control = Control()
+    control.limit(0)
+    assert control.left == math.inf
+    control.limit(0.05)
+    control.limit(1000)
+    control.pause()
+    with pytest.raises(OutOfTime):
+        control.checkpoint(Progress())
+    with pytest.raises(OutOfTime):
+        control.announce(Progress())
+    control.stop()
+    with pytest.raises(Stopped):  # what the visitor said goes before what the operator said
+        control.checkpoint(Progress())

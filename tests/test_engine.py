@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from clip_tta_core import engine
+from clip_tta_core import engine, notes
 from clip_tta_core.clip import embedded
 from clip_tta_core.clip.loading import LoadedClip
 from clip_tta_core.control import Control
 from clip_tta_core.methods import METHODS
-from clip_tta_core.records import Pictures, RunConfig
+from clip_tta_core.records import Contender, Pictures, RunConfig
 from clip_tta_core.scores import otsu
 from tests.conftest import TinyText, TinyVisual
 
@@ -31,7 +31,7 @@ def tiny_model(monkeypatch):
     visual, text = TinyVisual().requires_grad_(False).eval(), TinyText().requires_grad_(False).eval()
     cpu = torch.device("cpu")
     loaded = LoadedClip("tiny", visual, text, 100.0, (0.5,) * 3, (0.25,) * 3, 16, cpu, None, None)
-    monkeypatch.setattr(engine, "load", lambda model, device, observe: loaded)
+    monkeypatch.setattr(engine, "load", lambda *what, **how: loaded)
     return loaded
 
 
@@ -51,7 +51,11 @@ def curve(all_reports, method):
 def test_reports_are_plain_data_that_survive_pickling():
     for report in reports():
         again = pickle.loads(pickle.dumps(report))
-        assert again.step == report.step and set(again.outcomes) == {"zero_shot", "tent", "cliptta"}
+        assert again.batch_number == report.batch_number and set(again.outcomes) == {
+            "zero_shot",
+            "tent",
+            "cliptta",
+        }
         for outcome in again.outcomes.values():
             assert outcome.probs.dtype == np.float32 and outcome.probs.shape == (8, 20)
             np.testing.assert_allclose(outcome.probs.sum(axis=1), 1, rtol=1e-5)
@@ -240,6 +244,8 @@ def test_batches_of_one_picture_work_and_say_what_does_not():
             "gained",
             "lost",
             "effective_classes",
+            "effective_classes_run",
+            "effective_classes_soft",
             "kl_uniform",
             "chi_square",
             "largest_share",
@@ -261,7 +267,7 @@ def test_equal_scores_are_told_and_harm_nothing(tiny_model, monkeypatch):
             assert outcome.metrics["auroc_batch"] == 0.5 and outcome.metrics["accepted"] in (0, 1)
             title = METHODS[name].title
             assert (
-                f"{title} scores all pictures of a batch alike: nothing tells known from unknown there."
+                f"{title} scores all pictures of a batch alike: no threshold can separate known from unknown."
                 in (report.notes)
             )
         assert report.outcomes["cliptta"].losses["contrastive"] > 0
@@ -398,8 +404,8 @@ def test_all_classes_are_listed_in_the_catalog_as_plain_data():
 
 def test_a_batch_of_one_predicted_class_is_worth_a_sentence():
     outcome = dataclasses.replace(reports(batches=1)[0].outcomes["cliptta"], losses={"pseudo_classes": 1.0})
-    assert engine._notes("CLIPTTA", outcome, False) == [
-        "CLIPTTA gave a whole batch one class: a contrast of one pulls nowhere."
+    assert notes.of_outcome("CLIPTTA", outcome, False) == [
+        "CLIPTTA gave a whole batch one class: there is nothing to contrast it with."
     ]
 
 
@@ -429,3 +435,107 @@ def test_an_embedded_clip_warns_of_pictures_from_outside_its_world():
     assert embedded.PHOTO.abroad not in reports(**uploads, model="photo-clip")[0].notes
     drawings = reports(model="photo-clip", class_names=("cat", "horse"), batches=1)
     assert embedded.PHOTO.abroad in drawings[0].notes
+
+
+COPIES = (
+    Contender("TENT", "tent", {"lr": 1e-2}),
+    Contender("TENT + diversity", "tent", {"lr": 1e-2, "beta_reg": 1.0}),
+    Contender("once more", "tent", {"lr": 1e-2}),
+)
+
+
+def test_copies_of_a_method_run_side_by_side_under_their_labels():
+    result = reports(contenders=COPIES)
+    assert all(
+        list(report.outcomes) == ["zero_shot", "TENT", "TENT + diversity", "once more"] for report in result
+    )
+    np.testing.assert_array_equal(curve(result, "TENT"), curve(result, "once more"))
+    assert not np.array_equal(curve(result, "TENT"), curve(result, "TENT + diversity"))
+
+
+def test_a_contenders_numbers_depend_on_neither_its_label_nor_its_neighbours():
+    """Methods that draw numbers and keep pictures among them."""
+    for method, settings in (("cliptta", {"steps": 2}), ("rotta", {}), ("stamp", {"views": 2}), ("tda", {})):
+        alone = reports(contenders=(Contender(method, method, settings),))
+        beside = reports(contenders=(*COPIES, Contender("another name", method, settings)))
+        np.testing.assert_array_equal(curve(alone, method), curve(beside, "another name"))
+
+
+@pytest.mark.parametrize(
+    ("contenders", "sentence"),
+    [
+        ((Contender("a", "tent"), Contender("a", "cliptta")), "a label of its own, got 'a' twice"),
+        ((Contender("tent", "tent"), Contender("TENT", "cliptta")), "a label of its own, got 'TENT' twice"),
+        ((Contender(" ", "tent"),), "a label must have 1 to 60 characters, got ' '"),
+        ((Contender("x" * 61, "tent"),), "a label must have 1 to 60 characters"),
+        ((Contender("CLIP", "zero_shot"),), "zero-shot CLIP takes part once"),
+        ((Contender("zero_shot", "tent"),), "zero-shot CLIP takes part once"),
+        ((Contender("mine", "tnet"),), "Did you mean 'tent'"),
+        ((Contender("mine", "tent", {"lr": 3}),), "Tent: lr must be a number"),
+        (tuple(Contender(str(i), "tent") for i in range(7)), "at most 6 methods may run at once, got 7"),
+    ],
+)
+def test_contenders_that_cannot_take_part_are_refused_with_a_sentence(contenders, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        engine.run(dataclasses.replace(SHORT, contenders=contenders))
+
+
+def test_the_short_form_names_one_contender_a_method():
+    short = RunConfig(methods={"tent": {"lr": 1e-2}})
+    assert short == RunConfig(contenders=(Contender("tent", "tent", {"lr": 1e-2}),))
+    assert dataclasses.replace(short, seed=1).contenders == short.contenders
+    assert dataclasses.replace(short, methods={"lame": {}}).contenders == (Contender("lame", "lame"),)
+
+
+def test_a_configuration_that_was_checked_is_not_checked_again(monkeypatch):
+    checked = engine.check(SHORT)
+    monkeypatch.setattr(engine, "check", lambda config: pytest.fail("checked twice"))
+    assert len(list(engine.run(checked))) == 3
+
+
+def test_many_names_times_many_templates_are_refused_before_anything_runs():
+    names = tuple(f"thing {i}" for i in range(1000))
+    templates = "\n".join(f"picture {i} of a {{}}" for i in range(101))
+    mine = Pictures(np.zeros((1, 16, 16, 3), np.uint8), np.full(1, -1), ("a",))
+    config = dataclasses.replace(
+        SHORT, source="upload", pictures=mine, class_names=names, templates=templates
+    )
+    with pytest.raises(ValueError, match="names times prompt templates may be at most 100,000, got 101,000"):
+        engine.check(config)
+
+
+def test_an_episodic_method_starts_over_at_every_batch(monkeypatch):
+    """By its authors' protocol, whatever the run says."""
+    config = dataclasses.replace(SHORT, methods={"tent": {"lr": 1e-2}})
+    through = [report.outcomes["tent"].probs for report in engine.run(config)]
+    over = [report.outcomes["tent"].probs for report in reports(config, episodic=True)]
+    monkeypatch.setattr(METHODS["tent"], "episodic", True)
+    by_itself = [report.outcomes["tent"].probs for report in engine.run(config)]
+    np.testing.assert_array_equal(by_itself, over)
+    assert not np.array_equal(by_itself, through)
+
+
+def test_the_weights_of_a_run_are_named_by_a_hash_that_changes_with_them(tiny_model):
+    first = reports(batches=1)[0].weights
+    assert len(first) == 64 and first == reports(batches=1)[0].weights
+    engine._fingerprints.clear()
+    next(tiny_model.visual.parameters()).data.add_(1e-3)
+    assert reports(batches=1)[0].weights != first
+
+
+def test_a_method_is_copied_before_its_batches_only_where_memory_can_run_out(monkeypatch):
+    kept, keep = [], engine.Runner._keep
+    monkeypatch.setattr(engine.Runner, "_keep", lambda self: (kept.append(self.title), keep(self))[1])
+    reports(batches=1)
+    assert not kept and engine.runs_out(torch.device("cuda"))
+    monkeypatch.setattr(engine, "runs_out", lambda device: True)
+    reports(batches=1)
+    assert kept == ["Zero-shot CLIP", "TENT", "CLIPTTA"]
+
+
+def test_a_held_run_ends_when_its_time_is_up(monkeypatch):
+    monkeypatch.setenv("CLIPTTA_MAX_SECONDS", "1")
+    control = Control()
+    control.pause()
+    with pytest.raises(ValueError, match="may take 1 seconds, and this one had done 0 of 3 batches"):
+        list(engine.run(SHORT, control))

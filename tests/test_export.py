@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clip_tta_core import export
-from clip_tta_core.records import RunConfig, RunLog, Standing
+from clip_tta_core.records import Contender, RunConfig, RunLog, Standing
 from tests.ui.conftest import make_log
 
 
@@ -79,7 +79,9 @@ def test_a_damaged_file_is_refused_with_a_sentence(log, path, damaged):
 
 def test_standings_survive_and_a_damaged_file_of_them_is_refused():
     standings = [
-        Standing("tent", 3, 3, {"accuracy": 0.5, "auroc": math.nan}, 0.25),
+        Standing(
+            "tent", 3, 3, {"accuracy": 0.5, "auroc": math.nan}, 0.25, method="tent", settings={"lr": 0.1}
+        ),
         Standing("sar", 0, 3, {}, math.nan, "SAR: no room."),
     ]
     text = export.standings_to_json(standings)
@@ -92,14 +94,15 @@ def test_standings_survive_and_a_damaged_file_of_them_is_refused():
 def test_csv_has_a_row_per_batch_and_method(log):
     rows = list(csv.DictReader(io.StringIO(export.to_csv(log))))
     assert len(rows) == 3 * 3
-    first = next(row for row in rows if row["batch"] == "2" and row["method"] == "tent")
+    first = next(row for row in rows if row["batch"] == "2" and row["contender"] == "tent")
     assert float(first["accuracy"]) == pytest.approx(log.series["tent"]["accuracy"][1], rel=1e-5)
     assert first["pictures"] == "8"
     for name, values in log.series["tent"].items():
         expected = "" if math.isnan(values[1]) else f"{values[1]:.6g}"
         assert first[name] == expected
-    assert list(first)[:5] == [
+    assert list(first)[:6] == [
         "batch",
+        "contender",
         "method",
         "pictures",
         "elapsed_seconds",
@@ -110,3 +113,107 @@ def test_csv_has_a_row_per_batch_and_method(log):
 def test_undefined_numbers_are_empty_in_csv(log):
     log.series["tent"]["accuracy"][0] = math.nan
     assert "nan" not in export.to_csv(log).lower()
+
+
+COPIES = RunConfig(
+    batches=2,
+    batch_size=8,
+    seed=7,
+    contenders=(
+        Contender("tent", "tent", {"lr": 0.01}),
+        Contender("TENT, slowly & surely", "tent", {"lr": 1e-5}),
+    ),
+)
+
+
+def test_contenders_their_settings_and_every_answer_are_in_the_file():
+    log = make_log(COPIES)
+    back = export.from_json(export.to_json(log))
+    assert same(back, log) and back.contenders[1:] == COPIES.contenders
+    assert len(back.answers["TENT, slowly & surely"]) == 2 and all(back.sheets)
+    assert {"date", "torch", "python", "weights"} <= back.made.keys()
+    assert back.settings["seed"] == 7
+
+
+def test_a_file_of_the_first_format_still_opens(log):
+    plain = json.loads(export.to_json(log))
+    new = {"contenders", "made", "labels", "answers", "confidence", "names", "applied", "sheets"}
+    old = {key: value for key, value in plain.items() if key not in new}
+    old["format"] = "clip-tta-run/1"
+    old["settings"] = {"methods": {"tent": {"lr": 0.01}}}
+    old["last"] = {"step" if key == "batch_number" else key: value for key, value in plain["last"].items()}
+    del old["last"]["weights"]
+    old["series"]["tent"]["loss loss"] = old["series"]["tent"].pop("loss")
+    old["series"]["tent"]["loss grad_oce"] = [None] * 3
+    back = export.from_json(json.dumps(old))
+    assert same(back.series["tent"]["loss"], log.series["tent"]["loss"]) and back.last.batch_number == 3
+    assert "loss_grad_oce" in back.series["tent"]
+    assert Contender("tent", "tent", {"lr": 0.01}) in back.contenders
+    assert back.paired("zero_shot", "tent").p == 1.0
+
+
+def test_a_file_of_a_later_page_says_so():
+    with pytest.raises(ValueError, match="reads 'clip-tta-run' up to 2, got 3; open it with a newer page"):
+        export.from_json('{"format": "clip-tta-run/3"}')
+
+
+def test_csv_is_tidy_and_holds_the_settings():
+    rows = list(csv.DictReader(io.StringIO(export.to_csv(make_log(COPIES)))))
+    assert all(" " not in name for name in rows[0])
+    slow = next(row for row in rows if row["contender"] == "TENT, slowly & surely")
+    assert slow["method"] == "tent" and json.loads(slow["settings"]) == {"lr": 1e-5}
+    assert (slow["seed"], slow["model"], slow["batch_size"]) == ("7", "mini-clip", "8")
+
+
+def test_every_picture_has_a_row_for_every_contender():
+    log = make_log(COPIES)
+    rows = list(csv.DictReader(io.StringIO(export.pictures_to_csv(log))))
+    assert len(rows) == 2 * 8 * 3
+    mine = [row for row in rows if row["contender"] == "tent"]
+    assert [int(row["right"]) for row in mine] == log.right("tent").astype(int).tolist()
+    assert all(row["answer"] in log.class_names for row in rows)
+
+
+def test_files_of_two_runs_do_not_overwrite_each_other():
+    first, second = make_log(COPIES), make_log(COPIES)
+    first.made["date"], second.made["date"] = "2026-01-02T03:04:05+00:00", "2026-01-02T03:04:06+00:00"
+    stem = export.file_stem(first)
+    assert stem == "clip-tta-none-mini-clip-seed7-2-batches-20260102T030405"
+    assert stem != export.file_stem(second)
+
+
+STANDINGS = [
+    Standing("cliptta", 3, 3, {"accuracy": 0.5123, "auroc": math.nan}, 0.25, method="cliptta"),
+    Standing(
+        "a_b & 50%|$", 3, 3, {"accuracy": 0.25, "auroc": math.nan}, 0.1, method="tent", settings={"lr": 1}
+    ),
+]
+
+
+def test_standings_become_tables():
+    titles = {"cliptta": "CLIPTTA"}
+    rows = list(csv.DictReader(io.StringIO(export.standings_to_csv(STANDINGS))))
+    assert [row["contender"] for row in rows] == ["cliptta", "a_b & 50%|$"] and rows[1][
+        "settings"
+    ] == '{"lr": 1}'
+    assert rows[0]["accuracy"] == "0.5123" and rows[0]["auroc"] == ""
+    assert export.standings_to_markdown(STANDINGS, titles) == (
+        "| Method | Accuracy % |\n| --- | --: |\n| CLIPTTA | 51.2 |\n| a_b & 50%\\|$ | 25.0 |\n"
+    )
+    latex = export.standings_to_latex(STANDINGS, titles)
+    assert r"CLIPTTA & 51.2 \\" in latex and r"a\_b \& 50\%|\$ & 25.0 \\" in latex
+    assert latex.startswith(r"\begin{tabular}{lr}")
+
+
+def test_standings_of_the_first_format_still_open():
+    old = {
+        "method": "tent",
+        "done": 3,
+        "total": 3,
+        "metrics": {"accuracy": 0.5},
+        "seconds": 0.1,
+        "problem": "",
+    }
+    text = json.dumps({"format": "clip-tta-standings/1", "standings": [old]})
+    (back,) = export.standings_from_json(text)
+    assert back.label == back.method == "tent" and back.metrics == {"accuracy": 0.5}

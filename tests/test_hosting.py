@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from clip_tta_core import engine, hosting, limits
+from clip_tta_core import engine, hosting, limits, validation
 from clip_tta_core.clip.loading import LoadedClip
 from clip_tta_core.control import Control
-from clip_tta_core.records import RunConfig
+from clip_tta_core.records import Loading, RunConfig
 from tests.conftest import TinyText, TinyVisual
 
 BORROWING = RunConfig(
@@ -33,8 +33,8 @@ def tiny_model(monkeypatch):
     visual, text = TinyVisual().requires_grad_(False).eval(), TinyText().requires_grad_(False).eval()
     cpu = torch.device("cpu")
     loaded = LoadedClip("tiny", visual, text, 100.0, (0.5,) * 3, (0.25,) * 3, 16, cpu, None, None, 10**9)
-    monkeypatch.setattr(engine, "load", lambda model, device, observe=None: loaded)
-    monkeypatch.setattr(engine, "check_name", lambda model: None)
+    monkeypatch.setattr(engine, "load", lambda *what, **how: loaded)
+    monkeypatch.setattr(validation, "check_name", lambda model: None)
     threads = torch.get_num_threads()
     torch.set_num_threads(
         1
@@ -89,7 +89,7 @@ def border(monkeypatch, tiny_model):
     monkeypatch.setitem(sys.modules, "spaces", module)
     monkeypatch.setenv("SPACES_ZERO_GPU", "1")
     importlib.reload(hosting)
-    monkeypatch.setattr(hosting, "load", lambda model, device: tiny_model)
+    monkeypatch.setattr(hosting, "load", lambda *what, **how: tiny_model)
     yield border
     monkeypatch.undo()
     importlib.reload(hosting)
@@ -197,7 +197,8 @@ def cramped(tiny_model, monkeypatch):
     visual.load_state_dict(tiny_model.visual.state_dict())
     monkeypatch.setattr(Cramped, "failures", 0)
     loaded = dataclasses.replace(tiny_model, visual=visual)
-    monkeypatch.setattr(engine, "load", lambda model, device, observe=None: loaded)
+    monkeypatch.setattr(engine, "load", lambda *what, **how: loaded)
+    monkeypatch.setattr(engine, "runs_out", lambda device: True)
     return visual
 
 
@@ -213,7 +214,7 @@ def test_out_of_memory_goes_on_in_smaller_pieces(tiny_model, cramped, monkeypatc
     assert Cramped.failures
     notes = [note for report in reports for note in report.notes]
     assert any("ran out of memory: from now on at most 4 pictures" in note for note in notes)
-    monkeypatch.setattr(engine, "load", lambda model, device, observe=None: tiny_model)
+    monkeypatch.setattr(engine, "load", lambda *what, **how: tiny_model)
     there = np.concatenate([report.outcomes[name].probs for report in reports])
     np.testing.assert_allclose(there, outcomes(config, name), atol=1e-4)
 
@@ -234,7 +235,8 @@ def test_out_of_memory_in_the_middle_of_a_batch_starts_the_batch_again(tiny_mode
     visual = Failing().requires_grad_(False).eval()
     visual.load_state_dict(tiny_model.visual.state_dict())
     loaded = dataclasses.replace(tiny_model, visual=visual)
-    monkeypatch.setattr(engine, "load", lambda model, device, observe=None: loaded)
+    monkeypatch.setattr(engine, "load", lambda *what, **how: loaded)
+    monkeypatch.setattr(engine, "runs_out", lambda device: True)
     np.testing.assert_allclose(outcomes(config, "cliptta"), expected, atol=1e-4)
     assert len(calls) > 9
 
@@ -252,6 +254,39 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(tiny_model, monkeypatch
     monkeypatch.setattr(tiny_model.visual, "forward", broken)
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         list(engine.run(BORROWING))
+
+
+def test_what_nobody_foresaw_ends_a_run_with_a_sentence_and_a_trace_in_the_log(
+    tiny_model, monkeypatch, caplog
+):
+    def broken(images):
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr(tiny_model.visual, "forward", broken)
+    with pytest.raises(
+        ValueError, match="^Run: something went wrong inside .ZeroDivisionError: of all things"
+    ):
+        list(hosting.run(BORROWING))
+    assert "in broken" in caplog.text and "ZeroDivisionError" in caplog.text
+
+
+def test_where_a_cpu_runs_out_of_memory_the_run_ends_with_a_way_out(cramped, monkeypatch):
+    monkeypatch.setattr(engine, "runs_out", lambda device: False)
+    with pytest.raises(ValueError, match="the memory of cpu ran out; choose smaller batches"):
+        list(hosting.run(BORROWING))
+
+
+def test_getting_ready_counts_as_time_of_the_run(tiny_model, monkeypatch):
+    """A model that is announced for ever."""
+    monkeypatch.setenv("CLIPTTA_MAX_SECONDS", "1")
+
+    def endless(model, device, observe):
+        while True:
+            observe(Loading("borrower/tiny", "downloading", 1, 2))
+
+    monkeypatch.setattr(engine, "load", endless)
+    with pytest.raises(ValueError, match="may take 1 seconds, and this one had done 0 of 3 batches"):
+        list(hosting.run(BORROWING))
 
 
 def test_a_mistyped_variable_is_met_by_the_operator_and_not_by_a_visitor(monkeypatch):

@@ -10,21 +10,29 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "clip_tta_core"
 
 ROOMS = [  # from the ground up; rooms on one line know nothing of each other
-    {"registry", "hparams", "control", "palette", "limits"},
+    {"registry", "hparams", "control", "palette", "limits", "line", "metrics", "thumbnails", "versions"},
     {"records"},
-    {"losses", "optim", "augment", "assignment", "metrics"},
+    {"losses", "optim", "augment", "assignment", "gaussians", "notes"},
     {"scores", "memory"},
     {"clip"},
+    {"attacks"},
     {"methods"},
     {"corruptions"},
     {"sources"},
     {"stream"},
-    {"engine"},
+    {"catalog", "validation"},
+    {"engine", "logs"},
     {"hosting"},
     {"plots", "export", "comparison"},
-    {"pretrain", "card", "bench", "record"},
+    {"pretrain", "card", "bench", "first_paint", "sweep"},
     {"ui"},
 ]
+UI_ROOMS = [  # the same inside the page's own house
+    {"words", "wire"},
+    {"session"},
+    {"page"},
+]
+UI_FLOOR = {room: level for level, rooms in enumerate(UI_ROOMS) for room in rooms}
 FLOOR = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -59,9 +67,29 @@ def test_a_room_imports_only_rooms_below_it(path):
             assert there == here or FLOOR[there] < FLOOR[here], f"{here} must not import {there}"
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "ui").glob("*.py")), ids=lambda path: path.name)
+UI_FILES = sorted((PACKAGE / "ui").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", UI_FILES, ids=lambda path: str(path.relative_to(PACKAGE / "ui")))
 def test_no_file_of_the_page_imports_torch(path):
     assert not {name.split(".")[0] for name in imports(path)} & {"torch", "torchvision", "open_clip"}
+
+
+@pytest.mark.parametrize("path", UI_FILES, ids=lambda path: str(path.relative_to(PACKAGE / "ui")))
+def test_a_room_of_the_page_imports_only_rooms_below_it(path):
+    here = path.relative_to(PACKAGE / "ui").parts[0]
+    if here == "__init__.py":  # the front door
+        return
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[:2] == ["clip_tta_core", "ui"] and len(parts) > 2 and parts[2] != here:
+            assert UI_FLOOR[parts[2]] < UI_FLOOR[here], f"ui/{here} must not import ui/{parts[2]}"
+
+
+@pytest.mark.parametrize("room", ["words", "wire", "session"])
+def test_only_the_page_knows_gradio(room):
+    direct = {name.split(".")[0] for path in UI_FILES if path.parent.name == room for name in imports(path)}
+    assert direct and not direct & {"gradio", "gradio_client"}
 
 
 @pytest.mark.parametrize("room", ["registry", "hparams", "records", "control", "metrics"])

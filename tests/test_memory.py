@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from clip_tta_core.memory import ConfidentMemory
+from clip_tta_core.memory import ConfidentMemory, to_bytes
 
 
 def pictures(*levels):
@@ -62,3 +63,16 @@ def test_a_sample_has_one_of_each_class_even_when_fewer_are_asked_for():
 
 def test_an_empty_memory_gives_an_empty_sample():
     assert ConfidentMemory(4, 2).sample(8, torch.Generator()) == []
+
+
+def test_bytes_are_the_nearest_whole_levels():
+    values = torch.tensor([0.0, 0.499, 0.501, 254.4, 254.6, 255.0]) / 255
+    assert to_bytes(values.view(1, 1, 1, -1)).flatten().tolist() == [0, 0, 1, 254, 255, 255]
+
+
+@pytest.mark.parametrize(("size", "each"), [(4, 1), (9, 1), (10, 2), (14, 2)])
+def test_a_sample_s_share_of_a_class_is_rounded_down(size, each):
+    memory = ConfidentMemory(num_classes=5, shots=4)
+    memory.insert(torch.rand(20, 3, 2, 2), torch.arange(20) % 5, torch.rand(20))
+    drawn = memory.sample(size, torch.Generator().manual_seed(0))
+    assert [sum(entry.label == k for entry in drawn) for k in range(5)] == [each] * 5

@@ -56,6 +56,19 @@ def test_a_doubtful_newcomer_is_refused_and_an_old_doubt_makes_way():
     assert [entry.uncertainty for entry in memory.entries] == [0.2, 0.1]
 
 
+def test_a_newcomer_no_better_than_the_worst_is_refused():
+    memory = TimelyMemory(num_classes=2, capacity=4)
+    for doubt in (0.2, 0.3):
+        memory.offer(picture(), 0, 0.9, doubt)
+    ages = [1 / (1 + math.exp(-age / 4)) for age in (2, 1)]
+    worst = max(age + doubt / math.log(2) for age, doubt in zip(ages, (0.2, 0.3), strict=True))
+    equal = (worst - 0.5) * math.log(2)
+    fault = memory._fault
+    memory._fault = lambda entry: round(fault(entry), 12)  # equal but for rounding
+    assert not memory.offer(picture(), 0, 0.9, equal)
+    assert [entry.uncertainty for entry in memory.entries] == [0.2, 0.3]
+
+
 def test_a_rare_class_displaces_the_worst_of_the_largest_when_the_memory_is_full():
     memory = TimelyMemory(num_classes=3, capacity=4)  # a quota of 4/3: two of a class, for a full memory
     for label in (0, 0, 1, 1):
@@ -84,6 +97,23 @@ def test_the_uniform_memory_evens_the_classes_out_and_keeps_its_size():
     assert sizes(memory) == [2, 2, 2]
     memory.offer(picture(7), 1, 0.9, rng)  # now a largest class: one of its own goes
     assert sizes(memory) == [2, 2, 2] and any(e.image[0, 0, 0] == 7 for e in memory.slots[1])
+
+
+def test_a_newcomer_of_a_largest_class_takes_the_place_of_its_own_kind():
+    memory, rng = UniformMemory(num_classes=2, capacity=6), seeded()
+    for label in (0, 1, 0, 1, 0, 1):
+        memory.offer(picture(), label, 0.9, rng)
+    kept = [entry.key for entry in memory.slots[0]]
+    for _ in range(20):
+        memory.offer(picture(), 1, 0.9, rng)
+    assert sizes(memory) == [3, 3] and [entry.key for entry in memory.slots[0]] == kept
+
+
+def test_a_newcomer_of_a_smaller_class_takes_the_place_of_a_largest_one():
+    memory, rng = UniformMemory(num_classes=2, capacity=6), seeded()
+    for label in (0, 1, 1, 1, 1, 1, 0):
+        memory.offer(picture(), label, 0.9, rng)
+    assert sizes(memory) == [2, 4]
 
 
 # Replay (STAMP)
@@ -136,6 +166,25 @@ def test_the_mean_keeps_nine_tenths_and_ignores_nothing():
     mean.update(torch.zeros(0, 2))
     torch.testing.assert_close(mean.mean, torch.tensor([0.55, 0.45]))
     assert mean.novel(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), 0.7).tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("cosine", "novel"), [(0.37, True), (0.40, True), (0.42, False)])
+def test_of_ten_classes_novel_is_below_a_cosine_of_041(cosine, novel):
+    """1.3 / sqrt 10. Beside an even mean, (a, b, ..., b) has the cosine 1 / (sqrt 10 |(a, b, ..., b)|)."""
+    mean = MeanPrediction()
+    mean.update(torch.full((1, 10), 0.1))
+    norm2 = 1 / (10 * cosine**2)  # a^2 + 9 b^2 with a + 9 b = 1
+    a = 0.1 + (0.9 * (norm2 - 0.1)) ** 0.5
+    probs = torch.tensor([[a] + [(1 - a) / 9] * 9])
+    assert torch.cosine_similarity(probs, mean.mean).item() == pytest.approx(cosine, abs=1e-6)
+    assert mean.novel(probs, "auto").item() == novel
+
+
+def test_a_kept_result_is_the_one_of_its_pictures():
+    last, images = LastResult(), torch.zeros(2)
+    last.keep(images, 5)
+    assert last.knows(images) and last.result == 5 and last.of(images, lambda _: 6) == 5
+    assert not last.knows(images.clone())
 
 
 def test_a_result_is_computed_once_for_a_tensor_until_it_is_forgotten():

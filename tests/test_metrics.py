@@ -152,16 +152,55 @@ def test_over_a_stream_every_number_is_that_of_all_its_pictures_at_once():
         assert numbers[name] == pytest.approx(value)
 
 
-def test_recent_numbers_are_of_the_last_batches_only():
-    tally, known = metrics.Tally(), np.zeros(2, dtype=bool)
-    for _ in range(metrics.WINDOW):
-        numbers = tally.add(one_hot([0, 0]), one_hot([0, 0]), np.array([0, 0]), known, np.ones(2), 0.5)
+@pytest.mark.parametrize("size", [1, 2, 64, 2 * metrics.WINDOW])
+def test_recent_numbers_are_of_the_last_pictures_whatever_the_batch_size(size):
+    tally, known = metrics.Tally(), np.zeros(size, dtype=bool)
+
+    def add(answer):
+        answers = [answer] * size
+        return tally.add(
+            one_hot(answers), one_hot([0] * size), np.zeros(size, int), known, np.ones(size), 0.5
+        )
+
+    rounds = -(-metrics.WINDOW // size)
+    for _ in range(rounds):
+        numbers = add(0)
     assert numbers["effective_classes"] == 1 and numbers["accuracy_window"] == 1
-    for count in range(1, metrics.WINDOW + 1):
-        numbers = tally.add(one_hot([1, 1]), one_hot([0, 0]), np.array([0, 0]), known, np.ones(2), 0.5)
-        assert numbers["accuracy_window"] == 1 - count / metrics.WINDOW
-        assert numbers["distinct_classes"] == (2 if count < metrics.WINDOW else 1)
+    for count in range(1, rounds + 1):
+        numbers = add(1)
+        new = min(1, count * size / metrics.WINDOW)
+        assert numbers["accuracy_window"] == 1 - new
+        assert numbers["distinct_classes"] == (2 if new < 1 else 1)
     assert numbers["accuracy"] == 0.5 and numbers["largest_share"] == 1
+    assert numbers["effective_classes_run"] == pytest.approx(2)  # over the whole run, half and half
+
+
+def test_classes_in_use_count_answers_and_not_doubt():
+    """Two answers of ten classes, each barely ahead: two classes, however flat the probabilities."""
+    probs = np.full((8, 10), 0.1, dtype=np.float32)
+    probs[::2, 3] += 0.01
+    probs[1::2, 7] += 0.01
+    labels, known = np.full(8, -1), np.zeros(8, dtype=bool)
+    numbers = metrics.Tally().add(probs, probs, labels, known, np.ones(8), 0.0)
+    assert numbers["effective_classes"] == pytest.approx(2)
+    assert numbers["effective_classes_soft"] > 9.9
+
+
+def test_mcnemar_agrees_with_the_binomial_test():
+    from scipy.stats import binomtest
+
+    for gained, lost in ((0, 0), (1, 0), (0, 5), (3, 9), (12, 12), (200, 150), (5000, 5300), (0, 2000)):
+        expected = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
+        assert metrics.mcnemar(gained, lost) == pytest.approx(expected, rel=1e-6, abs=1e-300)
+        assert metrics.mcnemar(gained, lost) == metrics.mcnemar(lost, gained)
+
+
+def test_wilsons_interval_by_hand_and_at_the_edges():
+    low, high = metrics.wilson(50, 100)
+    assert (low, high) == (pytest.approx(0.4038, abs=1e-4), pytest.approx(0.5962, abs=1e-4))
+    assert metrics.wilson(0, 10)[0] == 0 and metrics.wilson(10, 10)[1] == pytest.approx(1)
+    assert metrics.wilson(10, 10)[0] == pytest.approx(0.7225, abs=1e-4)
+    assert all(math.isnan(side) for side in metrics.wilson(0, 0))
 
 
 def test_a_batch_of_unknowns_only_leaves_everything_else_undefined():

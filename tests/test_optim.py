@@ -58,3 +58,26 @@ def test_drift_is_relative_to_the_starting_point():
     assert math.isclose(
         optim.drift([torch.tensor([3.0, 5.0])], [torch.tensor([3.0, 4.0])]), 0.2, rel_tol=1e-6
     )
+
+
+def test_an_episode_is_adamw_from_the_start_and_leaves_no_trace():
+    weight, reference = (torch.tensor([2.0, -3.0], requires_grad=True) for _ in range(2))
+    episode = optim.Episode([weight], lr=0.1, weight_decay=0.5)
+    adam = torch.optim.AdamW([reference], lr=0.1, weight_decay=0.5)
+    for _ in range(3):
+        adam.zero_grad()
+        reference.square().sum().backward()
+        adam.step()
+    for _ in range(2):  # the second picture learns as the first did
+        assert not episode.moved
+        losses = episode.learn(lambda: weight.square().sum(), range(3))
+        assert len(losses) == 3 and losses[0] == 13 and episode.moved
+        torch.testing.assert_close(weight, reference)
+        episode.forget()
+        assert weight.tolist() == [2.0, -3.0]
+
+
+def test_an_episode_passes_over_losses_that_are_not_numbers():
+    weight = torch.ones(2, requires_grad=True)
+    episode = optim.Episode([weight], lr=0.1)
+    assert episode.learn(lambda: weight.sum() * torch.nan, range(2)) == [] and not episode.moved

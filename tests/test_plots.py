@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from clip_tta_core import plots
-from clip_tta_core.palette import look, ordered
-from clip_tta_core.records import RunConfig
+from clip_tta_core.methods import looks_of
+from clip_tta_core.records import Contender, RunConfig, Standing
 from tests.ui.conftest import make_log
 
 
@@ -30,8 +30,8 @@ def test_curves_are_those_of_the_log():
 def test_bars_count_what_the_log_counted_lately():
     log = make_log(RunConfig(batches=6, batch_size=8))
     axes = plots.sheet(log).axes[1]
-    for bars, name in zip(axes.containers, ordered(log.predicted), strict=True):
-        lately = np.array(log.predicted[name][-plots.WINDOW :])
+    for bars, name in zip(axes.containers, looks_of(log.methods), strict=True):
+        lately = np.array(log.predicted[name][-log.recent :])
         np.testing.assert_array_equal([bar.get_height() for bar in bars], lately.sum(axis=0))
 
 
@@ -59,17 +59,64 @@ def test_an_unlabelled_run_can_be_drawn():
     plots.to_png(make_log(RunConfig(batches=2, batch_size=8, source="upload")))
 
 
-def test_every_method_looks_the_same_twice_and_unlike_its_rivals():
-    assert look("tent") == look("tent") != look("cliptta")
-    assert look("a method of tomorrow") == look("a method of tomorrow")
+COPIES = RunConfig(
+    batches=3,
+    batch_size=8,
+    seed=7,
+    contenders=(
+        Contender("tent", "tent", {"lr": 0.01}),
+        Contender("TENT + diversity", "tent", {"beta_reg": 1.0}),
+    ),
+    unknown_source="objects",
+)
 
 
-def test_no_two_known_methods_look_alike():
-    from clip_tta_core.engine import catalog
+@pytest.mark.parametrize("name", ["curves", "classes", "scores"])
+def test_every_chart_stands_alone_as_png_and_svg(name):
+    log = make_log(COPIES)
+    figure = plots.chart(log, name)
+    said = figure.get_supxlabel().replace("\n", " ")
+    for part in (
+        "seed 7",
+        "mini-clip",
+        "TENT (lr 0.01)",
+        "TENT + diversity (beta_reg 1.0)",
+        "n = 24 pictures",
+    ):
+        assert part in said
+    assert "after the update" in said and "50 % unknown" in said
+    assert plots.figure_png(figure).startswith(b"\x89PNG") and b"<svg" in plots.figure_svg(figure)
 
-    looks = [look(card.name) for card in catalog().methods]
-    assert len(set(looks)) == len(looks)
+
+def test_an_svg_is_the_same_twice_and_holds_nothing_a_visitor_typed_as_markup():
+    log = make_log(RunConfig(batches=2, batch_size=8, class_names=("<script>x</script>", "dog")))
+    assert plots.to_svg(log) == plots.to_svg(log) and b"<script>" not in plots.to_svg(log)
 
 
-def test_zero_shot_comes_first_and_cliptta_on_top():
-    assert ordered(["cliptta", "tent", "zero_shot"]) == ["zero_shot", "tent", "cliptta"]
+def test_the_axis_fits_what_is_shown():
+    log = make_log(RunConfig(batches=3, batch_size=8))
+    for label, start in (("zero_shot", 0.992), ("tent", 0.993), ("cliptta", 0.995)):
+        log.series[label]["accuracy_window"] = [start] * 3
+    low, high = plots.sheet(log).axes[0].get_ylim()
+    assert 0.98 < low < 0.992 and 0.995 < high <= 1
+
+
+def test_the_interval_of_recent_accuracy_is_drawn_behind_its_curve():
+    log = make_log(RunConfig(batches=3, batch_size=8))
+    axes = plots.sheet(log).axes[0]
+    first = next(iter(log.series))
+    band = axes.collections[0].get_paths()[0].vertices[:, 1]
+    intervals = [log.interval(first, batch, recent=True) for batch in (1, 2, 3)]
+    assert band.min() == pytest.approx(min(low for low, _ in intervals))
+    assert band.max() == pytest.approx(max(high for _, high in intervals))
+
+
+def test_standings_are_bars_in_their_order():
+    standings = [
+        Standing("cliptta", 3, 3, {"accuracy": 0.5}, 0.1, method="cliptta"),
+        Standing("zero_shot", 3, 3, {"accuracy": 0.25}, 0.1, method="zero_shot"),
+        Standing("lame", 0, 3, {}, float("nan"), "LAME: no."),
+    ]
+    axes = plots.draw_standings(standings, {"cliptta": "CLIPTTA"}, "fog 5").axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [0.5, 0.25]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["CLIPTTA", "zero_shot"]

@@ -145,7 +145,7 @@ def test_corrupt_takes_and_gives_a_picture():
 
 
 def test_the_settings_of_a_run_have_their_names_and_may_all_be_left_out():
-    assert list(RunConfig().methods) == ["zero_shot", "tent", "cliptta"]
+    assert [one.method for one in RunConfig().contenders] == ["zero_shot", "tent", "cliptta"]
     promised = {
         "model": "mini-clip",
         "source": "rendered",
@@ -164,7 +164,7 @@ def test_the_settings_of_a_run_have_their_names_and_may_all_be_left_out():
 def test_a_run_is_a_generator_that_closing_stops():
     reports = run(SMALL)
     assert inspect.isgenerator(reports)
-    assert next(reports).step == 1
+    assert next(reports).batch_number == 1
     reports.close()
     assert next(reports, None) is None
 
@@ -183,7 +183,7 @@ def parts(value: object) -> Iterator[object]:
 
 def test_reports_are_plain_data():
     reports = list(run(SMALL))
-    assert [report.step for report in reports] == [1, 2]
+    assert [report.batch_number for report in reports] == [1, 2]
     for report in reports:
         assert isinstance(report, Report) and set(report.outcomes) == {"zero_shot", "tent", "cliptta"}
         assert {type(part) for part in parts(report)} <= {np.ndarray, str, int, float, bool, type(None)}

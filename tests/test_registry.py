@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from clip_tta_core.registry import Registry
+from clip_tta_core.registry import Registry, unknown_name
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,13 @@ def test_a_wrong_name_is_answered_with_the_nearest_and_all_known_ones(fruits):
     assert str(error.value) == "Unknown fruit 'appel'. Did you mean 'apple'? Known: pear, apple, fig."
     with pytest.raises(ValueError, match="^Unknown fruit 'zzz'. Known: "):
         fruits["zzz"]
+
+
+def test_a_long_list_is_cut_to_the_closest():
+    known = [f"model-{number}" for number in range(144)]
+    said = unknown_name("model", "model-77x", known)
+    assert said.startswith("Unknown model 'model-77x'. Did you mean 'model-77'? Known: model-77, ")
+    assert said.endswith(" and 134 more.") and said.count("model-") == 12
 
 
 @pytest.mark.parametrize("name", [None, 3, ["fig"], {"fig": 1}])

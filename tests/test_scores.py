@@ -66,6 +66,12 @@ def test_otsu_of_equally_good_gaps_takes_the_middle_one():
     assert scores.otsu(torch.tensor([0.0, 1.0, 2.0, 3.0])) == pytest.approx(1.5)
 
 
+def test_otsu_of_three_equally_good_gaps_takes_the_middle_one():
+    inner = 2 / 3**0.5 - 1  # at (-1, -inner, inner, 1) all three splits have the same variance
+    values = torch.tensor([-1.0, -inner, inner, 1.0], dtype=torch.float64)
+    assert scores.otsu(values) == pytest.approx(0.0, abs=1e-12)
+
+
 def test_otsu_of_nothing_says_so():
     for nothing in (torch.zeros(0), torch.tensor([math.nan])):
         with pytest.raises(ValueError, match=f"at least one finite score, got {len(nothing)}"):
@@ -75,3 +81,17 @@ def test_otsu_of_nothing_says_so():
 def test_otsu_passes_over_what_is_not_a_number():
     values = torch.tensor([0.30, math.nan, 0.10, 0.34, math.inf, 0.12])
     assert scores.otsu(values) == pytest.approx(0.21)
+
+
+def test_the_surest_views_come_first_a_share_of_them_rounded_down_but_one_at_least():
+    logits = torch.tensor([[0.0, 1.0], [0.0, 9.0], [5.0, 0.0], [0.0, 0.0], [9.0, 0.0]])
+    assert scores.surest(logits, 0.5).tolist() == [1, 4]  # of five a half is two; of equals the earlier
+    assert scores.surest(logits, 0.1).tolist() == [1]
+    assert scores.surest(torch.stack([logits, logits.flip(0)]), 0.3).tolist() == [[1], [0]]
+    assert scores.surest(torch.zeros(64, 3), 0.1).shape == (6,)
+
+
+def test_likeliest_classes_come_in_their_own_order():
+    logits = torch.tensor([0.1, 5.0, 3.0, 4.0])
+    assert scores.likeliest(logits, 3) == [1, 2, 3] and scores.likeliest(logits, 2) == [1, 3]
+    assert scores.likeliest(logits, "all") == scores.likeliest(logits, 9) == [0, 1, 2, 3]

@@ -21,6 +21,26 @@ def test_two_gaussians_are_those_of_scikit_learn(gap, share):
     np.testing.assert_allclose(ours.numpy(), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("gap", [2.0, 3.0, 5.0])
+def test_at_its_defaults_it_stops_where_scikit_learn_stops(gap):
+    """From the same start: what Otsu's split gives. The posterior is that of the Gaussians fitted last."""
+    mixture = pytest.importorskip("sklearn.mixture")
+    rng = np.random.default_rng(1)
+    values = np.concatenate([rng.normal(0, 1, 40), rng.normal(gap, 0.7, 60)]) / 10
+    low = values < scores.otsu(torch.from_numpy(values))
+    sides = [values[low], values[~low]]
+    fitted = mixture.GaussianMixture(
+        2,
+        weights_init=[len(side) / 100 for side in sides],
+        means_init=[[side.mean()] for side in sides],
+        precisions_init=[[[1 / (side.var() + 1e-6)]] for side in sides],
+    ).fit(values[:, None])
+    assert fitted.n_iter_ > 1
+    expected = fitted.predict_proba(values[:, None])[:, fitted.means_.ravel().argmin()]
+    ours = scores.two_gaussians(torch.from_numpy(values))
+    np.testing.assert_allclose(ours.numpy(), expected, atol=1e-8)
+
+
 def test_two_clear_clusters_are_told_apart():
     ours = scores.two_gaussians(torch.tensor([0.0, 0.01, 0.02, 0.9, 0.95, 1.0]))
     torch.testing.assert_close(ours, torch.tensor([1.0, 1, 1, 0, 0, 0]))

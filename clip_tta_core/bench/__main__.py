@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import statistics
 import textwrap
 import threading
 from pathlib import Path
@@ -16,6 +17,8 @@ from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.loading import MINI
 from clip_tta_core.methods import METHODS
 
+PAIR_HEAD = "| model | precision | ours s | released s | times faster | range | ours MB | released MB |"
+PAIR_RULE = "| --- | --- | --: | --: | --: | --- | --: | --: |"
 HEAD = "| model | method | images/s | ms per step | peak MB | share of matmul | forwards | backwards |"
 RULE = "| --- | --- | --: | --: | --: | --: | --: | --: |"
 
@@ -25,6 +28,9 @@ def main() -> None:
     print(f"{machine()}, batches of {arguments.batch}.\n")
     if arguments.corruptions:
         print_corruptions()
+        return
+    if arguments.released:
+        print_pairs(arguments)
         return
     print_speed(arguments)
     if MINI in arguments.models:
@@ -45,6 +51,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     parser.add_argument("--threads", type=int, default=0, help="threads of the CPU, 0 for PyTorch's choice")
     parser.add_argument("--quick", action="store_true", help="mini-CLIP and one batch only")
+    parser.add_argument("--precision", default="auto", help="of large encoders: auto, float32 or bfloat16")
+    parser.add_argument(
+        "--released", action="store_true", help="time CLIPTTA and the released loop in turns instead"
+    )
     parser.add_argument("--corruptions", action="store_true", help="time the corruptions instead")
     arguments = parser.parse_args()
     if arguments.quick:
@@ -80,6 +90,7 @@ def print_speed(arguments: argparse.Namespace) -> None:
         arguments.batches,
         arguments.device,
         arguments.steps,
+        arguments.precision,
     )
     for row in rows:
         if isinstance(row, str):
@@ -99,6 +110,27 @@ def print_speed(arguments: argparse.Namespace) -> None:
             110,
         )
     )
+
+
+def print_pairs(arguments: argparse.Namespace) -> None:
+    print(f"{PAIR_HEAD}\n{PAIR_RULE}")
+    for model in arguments.models:
+        pair = speed.pair(
+            model,
+            arguments.batch,
+            arguments.batches,
+            arguments.device,
+            arguments.steps,
+            arguments.precision,
+        )
+        ratios = pair.ratios
+        print(
+            f"| {pair.model} | {pair.precision} | {statistics.median(pair.ours):.2f} "
+            f"| {statistics.median(pair.released):.2f} | {statistics.median(ratios):.2f} "
+            f"| {ratios[0]:.2f} to {ratios[-1]:.2f} | {pair.peaks_mb[0]:,.0f} | {pair.peaks_mb[1]:,.0f} |",
+            flush=True,
+        )
+    print("\nMedians over rounds; in a round both take the same batch, one after the other, in turns first.")
 
 
 def print_whole_run(batches: int, device: str) -> None:

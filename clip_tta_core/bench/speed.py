@@ -23,6 +23,7 @@ from clip_tta_core.bench.released import ReleasedLoop
 from clip_tta_core.clip import embedded, loading
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.clip.embedded import EMBEDDED
+from clip_tta_core.clip.precision import Precision
 from clip_tta_core.methods import METHODS, Method
 from clip_tta_core.records import RunConfig
 from clip_tta_core.sources.rendered import TASK, render
@@ -45,16 +46,60 @@ class Row:
     backwards: float
 
 
-def load(model: str, device: str = "auto") -> loading.LoadedClip:
-    """A model by name; also an architecture with random weights, which needs no file."""
+@dataclass(frozen=True)
+class Pair:
+    """CLIPTTA and the released loop in turns on the same batches; one entry per round."""
+
+    model: str
+    precision: str
+    ours: tuple[float, ...]  # seconds a batch
+    released: tuple[float, ...]
+    peaks_mb: tuple[float, float]  # of ours and of the released loop
+
+    @property
+    def ratios(self) -> list[float]:
+        """How many times faster ours is, round by round, the slowest first."""
+        return sorted(theirs / own for own, theirs in zip(self.ours, self.released, strict=True))
+
+
+def load(
+    model: str, device: str = "auto", wanted: Precision = "auto", released: bool = False
+) -> loading.LoadedClip:
+    """A model by name; also an architecture with random weights, which needs no file.
+
+    `released` leaves one with random weights as open_clip builds it: its own attention, float32.
+    """
     if not model.endswith(RANDOM):
-        return loading.load(model, device)
+        return loading.load(model, device, wanted=wanted)
     place = loading.choose_device(device)
     architecture = model.removesuffix(RANDOM)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         built = open_clip.create_model(architecture, load_weights=False, force_custom_text=True)
-    return loading.wrap(model, built, open_clip.get_tokenizer(architecture), place)
+    loaded = loading.wrap(model, built, open_clip.get_tokenizer(architecture), place)
+    return loaded if released else loading.tuned(loaded, wanted)
+
+
+def pair(
+    model: str, batch: int, rounds: int, device: str, steps: int = 0, wanted: Precision = "auto"
+) -> Pair:
+    """Time CLIPTTA against the released loop, batch by batch in turns, after one batch each to warm up."""
+    loaded = load(model, device, wanted)
+    plain = load(model, device, released=True)
+    runs = []
+    for method, own in (("cliptta", loaded), (RELEASED, plain)):
+        clip = spread_classes(loading.classifier(own, TASK), pictures(own, len(TASK), seed=1))
+        runs.append(build(method, clip, steps))
+    seconds, peaks = ([], []), [0.0, 0.0]
+    for number in range(rounds + 1):
+        images = pictures(loaded, batch, number * batch)
+        for k in (0, 1) if number % 2 else (1, 0):
+            reset_peak(loaded.device)
+            taken = timed(lambda run=runs[k], images=images: work(run, images), loaded.device)
+            if number:
+                seconds[k].append(taken)
+                peaks[k] = max(peaks[k], peak_mb(loaded.device))
+    return Pair(model, loaded.precision, tuple(seconds[0]), tuple(seconds[1]), (peaks[0], peaks[1]))
 
 
 def measure(
@@ -213,19 +258,29 @@ def whole_run(batches: int, device: str = "auto") -> Whole:
 
 
 def sweep(
-    models: list[str], methods: list[str], batch: int, batches: int, device: str, steps: int = 0
+    models: list[str],
+    methods: list[str],
+    batch: int,
+    batches: int,
+    device: str,
+    steps: int = 0,
+    wanted: Precision = "auto",
 ) -> Iterator[Row | str]:
     """Every method on every model; a sentence in the place of what cannot be measured."""
     for model in models:
         try:
-            loaded = load(model, device)
+            loaded = load(model, device, wanted)
         except ValueError as error:
             yield str(error)
             continue
         rate = matmul_rate(loaded.device, loaded.autocast)
-        yield f"{model} on {loaded.device}: a large matrix product runs at {rate / 1e9:,.0f} GFLOP/s."
+        yield (
+            f"{model} on {loaded.device} in {loaded.precision}: a large matrix product runs at "
+            f"{rate / 1e9:,.0f} GFLOP/s."
+        )
         for method in methods:
             try:
-                yield measure(loaded, method, batch, batches, rate, steps)
+                own = load(model, device, released=True) if method == RELEASED else loaded
+                yield measure(own, method, batch, batches, rate, steps)
             except ValueError as error:
                 yield f"{method}: {error}"

@@ -13,10 +13,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from clip_tta_core.clip.learned import with_context, with_visual_prompts
 from clip_tta_core.clip.prompts import SINGLE, fill
 from clip_tta_core.clip.tokens import has_tokens, token_reader
 
-Train = Literal["", "visual_norm", "visual_norm_lower", "norm"]
+Train = Literal[
+    "",
+    "visual_norm",
+    "visual_norm_lower",
+    "visual_norm_but_top",
+    "norm",
+    "visual_tower",
+    "context",
+    "visual_prompts",
+]
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 NORMS = (nn.LayerNorm, *BATCH_NORMS)
 EncodeText = Callable[[Sequence[str]], Tensor]
@@ -90,6 +100,7 @@ class ClipClassifier:
         self._std = torch.tensor(std, device=self.device).view(1, 3, 1, 1)
         self._trainable: list[nn.Parameter] = []
         self._last: tuple[weakref.ref, Prediction] | None = None
+        self.last_views: tuple | None = None  # kept by `views.encode_views`, of a frozen classifier only
         self._texts: dict[str, Tensor] = {}  # prompt -> (D,), of the frozen text encoder; shared by all forks
 
     @property
@@ -175,18 +186,38 @@ class ClipClassifier:
                 source._last = (weakref.ref(images), source.predict(images))
         return source._last[1]
 
-    def encode_classes(self, templates: Sequence[str] | None = None) -> Tensor:
+    def encode_blocks(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Unit features of images, and what goes into every block of an encoder with learned tokens.
+
+        (B, 3, H, W) -> (B, D), and (B, N, width) per block; only of a fork made with "visual_prompts".
+        """
+        _check_images(images)
+        features, inputs = self._run(self.visual.forward_blocks, images)
+        return F.normalize(features.float(), dim=-1), inputs
+
+    def encode_classes(
+        self, templates: Sequence[str] | None = None, classes: Sequence[int] | None = None
+    ) -> Tensor:
         """Unit text feature of every class, averaged over the templates, by the fork's own tower. -> (K, D)
 
         Each prompt is normalized before averaging and the mean once more after (Radford et al., ICML 2021).
+
+        Args:
+            templates: instead of the classifier's.
+            classes: numbers of the classes to encode, all if None.
         """
         encode = self._text_encoder("encode_classes")
-        total = sum(encode(fill(t, self.class_names)) for t in templates or self.templates)
+        names = self.class_names if classes is None else [self.class_names[k] for k in classes]
+        total = sum(encode(fill(t, names)) for t in templates or self.templates)
         return F.normalize(total.float(), dim=-1)
 
     def template_features(self, templates: Sequence[str]) -> Tensor:
         """Frozen unit text features of every class in each of T templates, remembered. -> (T, K, D)"""
         return torch.stack([self.encode_prompts(fill(t, self.class_names)) for t in templates])
+
+    def ensemble_features(self, templates: Sequence[str]) -> Tensor:
+        """Frozen unit text feature of every class, averaged over the templates, remembered. -> (K, D)"""
+        return F.normalize(self.template_features(templates).mean(dim=0), dim=-1)
 
     @torch.no_grad()
     def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
@@ -218,7 +249,11 @@ class ClipClassifier:
             train: "visual_norm", weight and bias of every normalization layer of the image encoder; batch
                 normalization also switches to the statistics of the batch, as Tent does (arXiv 2006.10726).
                 "visual_norm_lower" leaves out the last quarter of the blocks and the final normalization
-                (SAR, arXiv 2302.12400). "norm" adds the text encoder's. "" trains nothing.
+                (SAR, arXiv 2302.12400), "visual_norm_but_top" the last quarter of the blocks only. "norm"
+                adds the text encoder's. "visual_tower" trains the whole image encoder. "context" learns the
+                words before the class name in the first template, with which `encode_classes` then reads;
+                "visual_prompts" learns tokens in the first blocks of the image encoder, zero at first. ""
+                trains nothing.
 
         Returns:
             a classifier whose `source` is the frozen one it came from. Costs milliseconds.
@@ -227,10 +262,14 @@ class ClipClassifier:
         forked._last = None
         if self.source is self and not train:
             return forked
+        if train in ("visual_tower", "context", "visual_prompts"):
+            return forked._train_other_than_norms(train)
         forked.visual = _copy_norms(self.visual)
         chosen = _norms(forked.visual)
         if train == "visual_norm_lower":
             chosen = _lower(chosen)
+        elif train == "visual_norm_but_top":
+            chosen = [*_lower(chosen), *chosen[-1:]]
         elif train == "norm":
             if not isinstance(self.encode_text, nn.Module):
                 raise ValueError(
@@ -253,6 +292,29 @@ class ClipClassifier:
                 forked._trainable.append(parameter.requires_grad_(True))
         forked._undo_amplification()
         return forked
+
+    def _train_other_than_norms(self, train: Train) -> ClipClassifier:
+        """Make this fork learn a whole tower, or prompts."""
+        if train == "context":
+            if not isinstance(self.encode_text, nn.Module):
+                raise ValueError(
+                    "ClipClassifier: fork('context') needs a text encoder that is a module; pass encode_text."
+                )
+            template = self.templates[0]
+            if not template.partition("{}")[0].strip():
+                template = SINGLE
+            self.templates = (template,)
+            self.encode_text = with_context(self.encode_text, template.partition("{}")[0].strip())
+            learned = [self.encode_text.context]
+        elif train == "visual_prompts":
+            self.visual = with_visual_prompts(self.visual)
+            learned = list(self.visual.prompts)
+        else:
+            self.visual = copy.deepcopy(self.visual)
+            learned = list(self.visual.parameters())
+        self._trainable = [parameter.requires_grad_(True) for parameter in learned]
+        self._undo_amplification()
+        return self
 
     def __deepcopy__(self, memo: dict[int, object]) -> ClipClassifier:
         """One that goes its own way from here: what is trained is copied, what is frozen stays shared."""

@@ -3,18 +3,22 @@
 "mini-clip", "photo-clip"            the models that ship with the project
 "ViT-B-32/laion2b_s34b_b79k"         architecture and pretraining tag, as open_clip lists them
 "hf-hub:org/name"                    a repository on the Hugging Face hub
-"ViT-B-32@/path/weights.safetensors" an architecture with weights from a local file; OpenAI's own weights
-                                     want an architecture whose name ends in -quickgelu
+"ViT-B-32@/path/weights.safetensors" an architecture with weights from a local file; where the file's folder
+                                     holds an open_clip_config.json, that says what the model is
+"local-dir:/path"                    a hub repository as it was downloaded, or a file in one
 
-A model that cannot be used here is refused with one sentence, and a failed attempt leaves nothing behind: the
-next one starts afresh. Loading a model holds up only those who wait for the same one.
+Names are read as people have them (see `model_names`). A model that cannot be used here is refused with one
+sentence, and a failed attempt leaves nothing behind: the next one starts afresh. Loading a model holds up
+only those who wait for the same one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import importlib.util
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -26,18 +30,19 @@ import open_clip
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 from clip_tta_core import limits
-from clip_tta_core.clip import embedded, weights
+from clip_tta_core.clip import checkpoints, embedded, precision, weights
 from clip_tta_core.clip.aside import aside
+from clip_tta_core.clip.attention import make_contiguous
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.clip.embedded import EMBEDDED
+from clip_tta_core.clip.model_names import FOLDER, HUB, MINI, canonical, unknown
 from clip_tta_core.clip.prompts import fill, templates
 from clip_tta_core.records import Choice, Loading
 from clip_tta_core.registry import Registry, unknown_name
-
-MINI = embedded.MINI.name
 
 MODELS: Registry[Choice] = Registry("model")  # the short list of the page; `load` takes any name
 for _model in (
@@ -80,13 +85,14 @@ for _model in (
     # SigLIP's texts are read by a package that is not asked for otherwise.
     if "SigLIP" not in _model.name or importlib.util.find_spec("transformers"):
         MODELS.register(_model)
+CONTROL_GROUP = Path("/sys/fs/cgroup")  # of a container, as its processes see it
 TEXTS_AT_ONCE = 64  # a few seconds of a ViT-B's text encoder on a laptop; in between, one sees progress
 LISTS_KEPT = 32  # class lists whose text features a model remembers
-# Bytes of intermediate results a CPU run may keep for the backward pass. With ViT-B/32, 64 pictures and 40
-# from the memory go through in three pieces, and CLIPTTA's process peaks at 3.5 GB resident; without a limit,
-# at 4.9 GB. What an encoder needs only for moments comes on top of what is counted here.
+# Bytes of intermediate results a CPU run may keep for the backward pass: a quarter of what is free, since two
+# runs may share the machine and an encoder needs more for moments than is counted here, and never less than
+# this, with which a ViT-B/32 takes a batch of 64 in three pieces. All but one piece are computed twice.
 CPU_ACTIVATIONS = 700_000_000
-HUB = "hf-hub:"
+SHARE_OF_FREE = 0.25
 
 Observer = Callable[[Loading], None]
 
@@ -106,9 +112,19 @@ class TextTower(nn.Module):
     def forward(self, texts: Sequence[str]) -> Tensor:
         """N texts -> (N, D) unit rows, float32."""
         device = next(self.encoder.parameters()).device
-        tokens = self.tokenize(list(texts)).to(device)  # (N, context length)
-        features = [self.encoder(piece) for piece in tokens.split(TEXTS_AT_ONCE)]
+        pieces = self.tokenize(list(texts)).to(device).split(TEXTS_AT_ONCE)  # (n, context length) each
+        if torch.is_grad_enabled() and len(pieces) > 1:  # a thousand classes would not fit into memory
+            features = [checkpoint(self.encoder, piece, use_reentrant=False) for piece in pieces]
+        else:
+            features = [self.encoder(piece) for piece in pieces]
         return F.normalize(torch.cat(features).float(), dim=-1)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> TextTower:
+        """Copies share the tokenizer, which never changes."""
+        memo[id(self.tokenize)] = self.tokenize
+        copied = memo[id(self)] = type(self).__new__(type(self))
+        copied.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return copied
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,12 +139,17 @@ class LoadedClip:
     std: tuple[float, float, float]
     image_size: int  # pixels, square
     device: torch.device
-    autocast: torch.dtype | None
+    autocast: torch.dtype | None  # what the encoder's weights are stored in; None: float32
     micro_batch: int | None
     flops: int = 0  # floating-point operations of one picture forward, 0 where nobody counted
     texts: OrderedDict[tuple, Tensor] = field(
         default_factory=OrderedDict, repr=False
     )  # (classes, templates): (K, D)
+
+    @property
+    def precision(self) -> str:
+        """The number format of the image encoder, in words: "float32", "bfloat16" or "float16"."""
+        return str(self.autocast or torch.float32).removeprefix("torch.")
 
 
 def devices() -> tuple[str, ...]:
@@ -150,20 +171,7 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def choose_autocast(device: torch.device) -> torch.dtype | None:
-    """The encoder's reduced precision on `device`: bf16 on GPUs that have units for it, fp16 on older ones.
-
-    CPUs without bf16 units are ten times slower in it, and older GPUs only imitate it, which does not count.
-    In fp16 the classifier scales gradients up on their way through the encoder, so that small ones survive.
-    Losses, logits and scores are float32 always. A logit is a hundred times a cosine, and TF32 rounds cosines
-    to three digits: it stays off for matrix products (PyTorch's default), which costs autocast nothing.
-    """
-    if device.type != "cuda":
-        return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-
-
-Key = tuple[str, str, int]
+Key = tuple[str, str, int, str]  # name, device, version of the file, precision asked for
 _shelf: OrderedDict[Key, LoadedClip] = OrderedDict()  # the most recently used model last
 _under_way: dict[Key, Loading] = {}
 _locks: dict[Key, threading.Lock] = {}
@@ -174,25 +182,56 @@ def check_name(model: str) -> None:
     """Raise one sentence if `model` is no name of a model, or not one this page may load; loads nothing."""
     if model in MODELS:
         return
-    if "@" in model:
+    name = canonical(model)
+    if name in MODELS:
+        return
+    if "@" in name or name.startswith(FOLDER):
         if not limits.LOCAL_FILES.value:
             raise ValueError(
                 "Model: this page loads no files from its own machine; choose a model of the list."
             )
-        weights.check_file(Path(model.partition("@")[2]))
+        _local(name)
     elif not limits.ANY_MODEL.value:
-        raise ValueError(unknown_name("model", model, MODELS))
-    if model.startswith(HUB):
+        raise ValueError(unknown_name("model", name, MODELS))
+    if name.startswith((HUB, FOLDER)):
         return
-    architecture, tag = _parts(model)
+    architecture, tag = _parts(name)
     if architecture not in open_clip.list_models():
-        raise ValueError(
-            unknown_name("CLIP architecture", architecture, [*EMBEDDED, *open_clip.list_models()])
-        )
+        raise ValueError(unknown("CLIP architecture", architecture or name, open_clip.list_models()))
     tags = open_clip.list_pretrained_tags_by_model(architecture)
-    if "@" not in model and tag not in tags:
+    if "@" not in name and tag not in tags:
         known = tags or ["none, give a file as " + architecture + "@/path/weights.safetensors"]
         raise ValueError(unknown_name(f"pretraining of {architecture}", tag, known))
+
+
+def _local(name: str) -> Path:
+    """The checkpoint on this machine that a name means, or a sentence."""
+    path = Path(name.removeprefix(FOLDER) if name.startswith(FOLDER) else _parts(name)[1])
+    described = "@" in name and not name.startswith(FOLDER)
+    try:
+        is_folder = path.is_dir()
+        files = sorted(path.iterdir()) if is_folder else [path]
+    except OSError:
+        is_folder, files = False, [path]
+    if is_folder:
+        files = [file for file in files if file.suffix.lower() in checkpoints.SUFFIXES]
+        known = [path / name for name in weights.WEIGHTS if path / name in files]
+        if not files:
+            raise ValueError(
+                f"Model: the folder '{path}' holds no weights ({', '.join(checkpoints.SUFFIXES)})."
+            )
+        if not known and len(files) > 1:
+            raise ValueError(
+                f"Model: the folder '{path}' holds several weights; name one, such as {files[0]}."
+            )
+        files = known or files
+    checkpoints.check(files[0])
+    if not described and not files[0].with_name(checkpoints.CONFIG).is_file():
+        raise ValueError(
+            f"Model: '{path}' has no {checkpoints.CONFIG} beside its weights, so it needs its architecture: "
+            f"ViT-B-32@{files[0]}."
+        )
+    return files[0]
 
 
 def _parts(model: str) -> tuple[str, str]:
@@ -201,20 +240,48 @@ def _parts(model: str) -> tuple[str, str]:
     return architecture, rest
 
 
-def load(model: str = MINI, device: str = "auto", observe: Observer = _ignore) -> LoadedClip:
+def _is_local(name: str) -> bool:
+    return name.startswith(FOLDER) or ("@" in name and not name.startswith(HUB))
+
+
+def here() -> frozenset[str]:
+    """The models of the list that are on this machine, so that they load without the hub."""
+    return frozenset(name for name in MODELS if name in EMBEDDED or _has(name))
+
+
+def _has(name: str) -> bool:
+    repo, names = _published(open_clip.get_pretrained_cfg(*_parts(name)))
+    return weights.cached(repo, names) is not None
+
+
+def _published(settings: dict) -> tuple[str, tuple[str, ...]]:
+    """The hub repository of a tag, and the files that may hold its weights, the preferred one first."""
+    repo, file = settings["hf_hub"].rsplit("/", 1)
+    return repo, (Path(file).with_suffix(".safetensors").name, file) if file else weights.WEIGHTS
+
+
+def load(
+    model: str = MINI,
+    device: str = "auto",
+    observe: Observer = _ignore,
+    wanted: precision.Precision = "auto",
+) -> LoadedClip:
     """Load `model` on `device`, once for all who ask.
 
     Args:
         model: a name as at the top of this file.
         device: "auto", or one of `devices()`.
         observe: told what is being done, several times a second; what it raises ends the attempt.
+        wanted: number format of the image encoder; see `clip.precision`. The embedded models stay float32.
 
     Raises:
         ValueError: one sentence, where the name is unknown or the weights cannot be had.
     """
     check_name(model)
+    model = canonical(model)
     place = choose_device(device)
-    key = (model, str(place), _version(model))
+    precision.check(wanted)
+    key = (model, str(place), _version(model), wanted)
     with _guard:
         lock = _locks.setdefault(key, threading.Lock())
     while not lock.acquire(timeout=0.1):
@@ -223,7 +290,11 @@ def load(model: str = MINI, device: str = "auto", observe: Observer = _ignore) -
         found = _taken(key)
         if found is None:
             found = aside(
-                _place, model, place, lambda state: (_under_way.__setitem__(key, state), observe(state))
+                _place,
+                model,
+                place,
+                wanted,
+                lambda state: (_under_way.__setitem__(key, state), observe(state)),
             )
             _keep(key, found)
         return found
@@ -233,8 +304,12 @@ def load(model: str = MINI, device: str = "auto", observe: Observer = _ignore) -
 
 
 def _version(model: str) -> int:
-    """Changes when a local file does."""
-    return Path(_parts(model)[1]).stat().st_mtime_ns if "@" in model else 0
+    """Changes when a local file or its description does."""
+    if not _is_local(model):
+        return 0
+    file = _local(model)
+    config = file.with_name(checkpoints.CONFIG)
+    return hash((file, file.stat().st_mtime_ns, config.stat().st_mtime_ns if config.is_file() else 0))
 
 
 def _taken(key: Key) -> LoadedClip | None:
@@ -254,17 +329,27 @@ def _keep(key: Key, loaded: LoadedClip) -> None:
             del _shelf[old]
 
 
-def _place(model: str, device: torch.device, tell: Observer) -> LoadedClip:
-    on_cpu = _taken((model, "cpu", _version(model))) if device.type != "cpu" else None
-    if on_cpu is not None:  # in a process of its own, a copy is faster than reading the file again
-        return _moved(on_cpu, device)
+def _place(model: str, device: torch.device, wanted: precision.Precision, tell: Observer) -> LoadedClip:
+    if device.type != "cpu":
+        on_cpu = _taken((model, "cpu", _version(model), wanted))
+        # In a process of its own, a copy is faster than reading the file again; weights that were rounded
+        # for the CPU serve only where they would be rounded alike.
+        if on_cpu is not None and on_cpu.autocast in (None, _autocast(on_cpu, device, wanted)):
+            return _moved(on_cpu, device, wanted)
     tell(Loading(model, "loading"))
-    return _load_embedded(model, device) if model in EMBEDDED else _load_open_clip(model, device, tell)
+    if model in EMBEDDED:
+        return _load_embedded(model, device)
+    return _load_open_clip(model, device, wanted, tell)
 
 
-def _moved(loaded: LoadedClip, device: torch.device) -> LoadedClip:
+def _autocast(loaded: LoadedClip, device: torch.device, wanted: precision.Precision) -> torch.dtype | None:
+    return None if loaded.name in EMBEDDED else precision.choose(loaded.visual, device, wanted)
+
+
+def _moved(loaded: LoadedClip, device: torch.device, wanted: precision.Precision) -> LoadedClip:
     visual, text = (copy.deepcopy(tower).to(device) for tower in (loaded.visual, loaded.text))
-    autocast = None if loaded.name in EMBEDDED else choose_autocast(device)
+    autocast = _autocast(loaded, device, wanted)
+    visual = precision.store(visual, autocast)
     changes = {"device": device, "autocast": autocast, "micro_batch": None, "texts": OrderedDict()}
     return dataclasses.replace(loaded, visual=visual, text=text, **changes)
 
@@ -318,7 +403,15 @@ def _text_features(
 
 
 def _load_embedded(name: str, device: torch.device) -> LoadedClip:
-    model = embedded.load(EMBEDDED[name]).to(device)
+    member = EMBEDDED[name]
+    try:
+        checkpoints.kind(member.folder / "model.safetensors")
+        model = embedded.load(member).to(device)
+    except Exception as error:
+        raise ValueError(
+            f"Model '{name}' cannot be used: {weights.why_unreadable(error)}; fetch the folder "
+            f"assets/{member.folder.name} again, or choose another model."
+        ) from error
     config = model.config
     return LoadedClip(
         name,
@@ -334,19 +427,41 @@ def _load_embedded(name: str, device: torch.device) -> LoadedClip:
     )
 
 
-def _load_open_clip(name: str, device: torch.device, tell: Observer) -> LoadedClip:
-    file, settings = None, {}
+def _load_open_clip(
+    name: str, device: torch.device, wanted: precision.Precision, tell: Observer
+) -> LoadedClip:
+    file, settings, watched = None, {}, []
+
+    def observe(state: Loading) -> None:  # what an observer raises is for its owner, not about the model
+        try:
+            tell(state)
+        except BaseException as error:
+            watched.append(error)
+            raise
+
     try:
-        file, settings = _locate(name, tell)
-        tell(Loading(name, "building"))
-        return _build(name, file, settings, device)
-    except weights.UNREADABLE as error:
-        if file is not None and "@" not in name and weights.damaged(error):
+        file, settings = _locate(name, observe)
+        observe(Loading(name, "building"))
+        return tuned(_build(name, file, settings, device), wanted)
+    except Exception as error:  # a stranger's configuration and weights can raise anything
+        if error in watched:
+            raise
+        if file is not None and not _is_local(name) and weights.damaged(error):
             weights.discard(file)
         raise ValueError(
-            f"Model '{name}' cannot be used: {weights.why_unreadable(error)}; "
-            f"choose another, or stay on {MINI}."
+            f"Model '{name}' cannot be used: {weights.why_unreadable(error)}; {_way_out(error)}."
         ) from error
+
+
+def _way_out(error: Exception) -> str:
+    """What works instead: without the hub, the models that are on this machine."""
+    if not isinstance(error, weights.Offline):
+        return f"choose another, or stay on {MINI}"
+    others = sorted(here() - {MINI})
+    ways = [f"choose one that is on this machine ({', '.join(others[:3])})"] if others else []
+    if limits.LOCAL_FILES.value:
+        ways.append("name a file as ViT-B-32@/path/weights.safetensors")
+    return ", ".join([*(ways or ["choose another"]), f"or stay on {MINI}"])
 
 
 def _locate(name: str, tell: Observer) -> tuple[Path, dict]:
@@ -357,40 +472,55 @@ def _locate(name: str, tell: Observer) -> tuple[Path, dict]:
 
     if name.startswith(HUB):
         repo = name.removeprefix(HUB)
-        config = weights.read_config(weights.fetch(repo, (weights.CONFIG,), advance))
+        described = weights.fetch(repo, (checkpoints.CONFIG,), advance)
+        try:
+            config = weights.read_config(described)
+        except checkpoints.Unreadable:
+            weights.discard(described)
+            raise
         weights.check_texts(config["model_cfg"].get("text_cfg", {}))
         return weights.fetch(repo, weights.WEIGHTS, advance), {}
+    if _is_local(name):
+        file = _local(name)
+        if (described := file.with_name(checkpoints.CONFIG)).is_file():
+            weights.check_texts(weights.read_config(described)["model_cfg"].get("text_cfg", {}))
+        else:
+            weights.check_texts(open_clip.get_model_config(_parts(name)[0])["text_cfg"])
+        return file, {}
     architecture, tag = _parts(name)
     weights.check_texts(open_clip.get_model_config(architecture)["text_cfg"])
-    if "@" in name:
-        return Path(tag), {}
     settings = open_clip.get_pretrained_cfg(architecture, tag)
-    repo, file = settings["hf_hub"].rsplit("/", 1)
-    names = (Path(file).with_suffix(".safetensors").name, file) if file else weights.WEIGHTS
-    return weights.fetch(repo, names, advance), settings
+    return weights.fetch(*_published(settings), advance), settings
 
 
 def _build(name: str, file: Path, settings: dict, device: torch.device) -> LoadedClip:
-    hub = name.startswith(HUB)
-    architecture = f"local-dir:{file.parent}" if hub else _parts(name)[0]
+    config = file.with_name(checkpoints.CONFIG)
+    described = not settings and config.is_file()  # a tag's settings are open_clip's own
     preprocess = {key: settings[key] for key in ("mean", "std") if key in settings}
-    model = open_clip.create_model(
-        architecture,
-        pretrained=None if hub else str(file),
-        force_quick_gelu=bool(settings.get("quick_gelu")),
-        force_custom_text=True,
-        force_preprocess_cfg=preprocess,
-        pretrained_text=False,
-        require_pretrained=True,
-        weights_only=True,
-    )
-    return wrap(name, model, open_clip.get_tokenizer(_tokenizer_name(name, architecture, file)), device)
+    with checkpoints.prepared(file) as ready, tempfile.TemporaryDirectory(prefix="model-") as folder:
+        architecture = _parts(name)[0]
+        if described:  # a folder in which these are the only weights
+            architecture = f"local-dir:{folder}"
+            (Path(folder) / config.name).symlink_to(config.resolve())
+            (Path(folder) / f"open_clip_model{ready.file.suffix}").symlink_to(ready.file.resolve())
+        model = open_clip.create_model(
+            architecture,
+            pretrained=None if described else str(ready.file),
+            force_quick_gelu=bool(settings.get("quick_gelu")) or (ready.openai and not described),
+            force_custom_text=True,
+            force_preprocess_cfg=preprocess,
+            pretrained_text=False,
+            require_pretrained=True,
+            weights_only=True,
+        )
+    spoken = f"local-dir:{file.parent}" if described else architecture
+    return wrap(name, model, open_clip.get_tokenizer(_tokenizer_name(name, spoken, file)), device)
 
 
 def wrap(
     name: str, model: nn.Module, tokenize: Callable[[list[str]], Tensor], device: torch.device
 ) -> LoadedClip:
-    """A model of open_clip's with two towers, as `load` hands it out; ValueError where it does not fit."""
+    """A model of open_clip's with two towers, as it is, in float32; ValueError where it does not fit."""
     for tower in (model.visual, model.text):  # CoCa's towers give their tokens too; nobody here reads those
         if getattr(tower, "output_tokens", False):
             tower.output_tokens = False
@@ -400,7 +530,7 @@ def wrap(
     sides = {size} if isinstance(size, int) else set(size)
     if len(sides) != 1:
         raise ValueError(f"its pictures must be square, and are {size[0]} x {size[1]}")
-    loaded = LoadedClip(
+    return LoadedClip(
         name,
         model.visual.requires_grad_(False).eval().to(device),
         text.requires_grad_(False).eval().to(device),
@@ -410,13 +540,37 @@ def wrap(
         tuple(preprocess["std"]),
         sides.pop(),
         device,
-        choose_autocast(device),
+        autocast=None,
         micro_batch=None,
     )
+
+
+def tuned(loaded: LoadedClip, wanted: precision.Precision = "auto") -> LoadedClip:
+    """The same model, made fast and tried out: attention on contiguous layouts, weights in the chosen
+    precision, and on a CPU as many pictures at once as the machine's memory takes.
+    """
+    for tower in (loaded.visual, loaded.text):
+        make_contiguous(tower)
+    autocast = precision.choose(loaded.visual, loaded.device, wanted)
+    precision.store(loaded.visual, autocast)
+    loaded = dataclasses.replace(loaded, autocast=autocast)
     kept, flops = _try_out(loaded)
     # A GPU that is too small says so, and the engine then takes smaller pieces.
-    pieces = max(1, CPU_ACTIVATIONS // kept) if device.type == "cpu" else None
+    room = max(CPU_ACTIVATIONS, int(SHARE_OF_FREE * free_memory()))
+    pieces = max(1, room // kept) if loaded.device.type == "cpu" else None
     return dataclasses.replace(loaded, micro_batch=pieces, flops=flops)
+
+
+def free_memory() -> int:
+    """Bytes this process may still take, as the system or its control group says; 0 where neither does."""
+    found = []
+    with contextlib.suppress(OSError, ValueError):
+        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        found.append(1024 * int(lines["MemAvailable"].split()[0]))
+    with contextlib.suppress(OSError, ValueError):  # "max" where the group has no limit
+        limit, used = (int((CONTROL_GROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        found.append(max(0, limit - used))
+    return min(found, default=0)
 
 
 def _tokenizer_name(name: str, architecture: str, file: Path) -> str:
@@ -446,7 +600,8 @@ def _try_out(loaded: LoadedClip) -> tuple[int, int]:
         torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
         FlopCounterMode(display=False) as operations,
     ):
-        features = loaded.visual(image)
+        with torch.autocast(loaded.device.type, loaded.autocast, enabled=loaded.autocast is not None):
+            features = loaded.visual(image)
     with torch.no_grad():
         texts = loaded.text(["a photo"])
     if not isinstance(features, Tensor) or features.shape != texts.shape:

@@ -22,6 +22,15 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "art of the {}.",
         "a photo of the small {}.",
     ),
+    "seven": (  # CLIP's own short list, which OnZeta, Mint and Ramen read
+        "itap of a {}.",
+        "a bad photo of the {}.",
+        "a origami {}.",
+        "a photo of the large {}.",
+        "a {} in a video game.",
+        "art of the {}.",
+        "a photo of the small {}.",
+    ),
     "eighty": tuple(template("{}") for template in OPENAI_IMAGENET_TEMPLATES),  # CLIP's own, for ImageNet
     # One sentence each, for data sets whose classes need a hint.
     "sentence": ("A photo of a {}.",),
@@ -37,6 +46,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
 TITLES = {
     "single": "One sentence",
     "eight": "Eight sentences, WATT's",
+    "seven": "Seven sentences, CLIP's short list",
     "eighty": "Eighty sentences, CLIP's for ImageNet",
     "sentence": "One sentence with a full stop",
     "pets": "A type of pet",

@@ -1,13 +1,11 @@
-"""Files with weights: fetch them from the Hugging Face hub, refuse those that are not plain tensors."""
+"""Files with weights from the Hugging Face hub, and what is wrong with those that cannot be used."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
 import json
-import pickle
 import re
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,40 +13,23 @@ import huggingface_hub
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
-    HfHubHTTPError,
     HFValidationError,
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
 )
-from safetensors import SafetensorError
 from tqdm import tqdm
 
 from clip_tta_core import limits
+from clip_tta_core.clip.checkpoints import CONFIG, Unreadable
 
 Advance = Callable[[int, int], None]  # bytes that are here, bytes in all (0 while nobody knows)
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
-CONFIG = "open_clip_config.json"
-TRANSPORT = HfHubHTTPError.__bases__[0]  # base of the errors of the library that carries the hub's client
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # the better one first
-# What reading a stranger's files can raise: files cut short, configurations and tensors that fit nothing.
-UNREADABLE = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    AssertionError,
-    EOFError,
-    ImportError,
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    SafetensorError,
-)
-
-
 NEEDS_TRANSFORMERS = "its texts need the package transformers; install it, or choose another model"
+
+
+class Offline(ValueError):
+    """The hub cannot be reached, or broke off."""
 
 
 class Missing(ValueError):
@@ -66,19 +47,26 @@ def fetch(repo: str, names: tuple[str, ...], advance: Advance) -> Path:
     Raises:
         ValueError: one sentence that says why there is no file.
     """
-    for name in names:
-        try:
-            cached = huggingface_hub.try_to_load_from_cache(repo, name)
-        except HFValidationError as error:
-            raise ValueError(f"'{repo}' is not the name of a hub repository, org/name") from error
-        if isinstance(cached, str) and Path(cached).is_file():
-            return Path(cached)
+    if (here := cached(repo, names)) is not None:
+        return here
     for name in names:
         try:
             return _download(repo, name, advance)
         except Missing as error:
             missing = error
     raise missing
+
+
+def cached(repo: str, names: tuple[str, ...]) -> Path | None:
+    """The first of `names` that is on this machine already."""
+    for name in names:
+        try:
+            here = huggingface_hub.try_to_load_from_cache(repo, name)
+        except HFValidationError as error:
+            raise ValueError(f"'{repo}' is not the name of a hub repository, org/name") from error
+        if isinstance(here, str) and Path(here).is_file():
+            return Path(here)
+    return None
 
 
 def _download(repo: str, name: str, advance: Advance) -> Path:
@@ -104,17 +92,22 @@ def _download(repo: str, name: str, advance: Advance) -> Path:
     except RepositoryNotFoundError as error:
         raise ValueError(f"the hub has no public repository '{repo}'") from error
     except LocalEntryNotFoundError as error:
-        raise ValueError(
-            f"it is not on this machine and the hub did not answer ({_reason(error)})"
-        ) from error
+        raise Offline(f"it is not on this machine and the hub did not answer ({_reason(error)})") from error
     except EntryNotFoundError as error:
         raise Missing(f"the hub's '{repo}' has no file {name}") from error
-    except (OSError, TRANSPORT) as error:  # any other answer of the hub, a lost connection, a full disk
-        raise ValueError(f"its download broke off ({_reason(error)})") from error
+    except Exception as error:  # any other answer of the hub, a lost connection, a full disk
+        if not (isinstance(error, OSError) or _by_transport(error)):
+            raise
+        raise Offline(f"its download broke off ({_reason(error)})") from error
     if _corrupt(path):
         discard(path)
         raise ValueError(f"its download was damaged on the way ({name} does not have its checksum)")
     return path
+
+
+def _by_transport(error: BaseException) -> bool:
+    """Whether an error comes from the library below the hub's client, another one in each of its versions."""
+    return any(base.__name__ in ("HTTPError", "RequestException") for base in type(error).__mro__)
 
 
 def _reason(error: BaseException) -> str:
@@ -135,20 +128,26 @@ def _corrupt(path: Path) -> bool:
 
 
 def discard(path: Path) -> None:
-    """Forget a file of the hub's cache, so that the next attempt fetches it again."""
-    path.resolve().unlink(missing_ok=True)
-    path.unlink(missing_ok=True)
+    """Forget a file of the hub's cache, with all that was fetched with it, so that it is fetched again."""
+    kept = huggingface_hub.scan_cache_dir()
+    content = path.resolve()
+    revisions = {
+        revision.commit_hash
+        for repo in kept.repos
+        for revision in repo.revisions
+        if any(file.blob_path.resolve() == content for file in revision.files)
+    }
+    kept.delete_revisions(*revisions).execute()
 
 
 def read_config(path: Path) -> dict:
-    """A hub repository's description of its model; one that is no description is forgotten."""
+    """A repository's description of its model."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, OSError):
         config = None
-    if not isinstance(config, dict) or "model_cfg" not in config:
-        discard(path)
-        raise ValueError(f"its {CONFIG} is damaged or describes no CLIP")
+    if not isinstance(config, dict) or not isinstance(config.get("model_cfg"), dict):
+        raise Unreadable(f"its {CONFIG} is damaged or describes no CLIP")
     return config
 
 
@@ -159,31 +158,20 @@ def check_texts(text_config: Mapping[str, object]) -> None:
         raise ValueError(NEEDS_TRANSFORMERS)
 
 
-def check_file(path: Path) -> None:
-    """Raise one sentence unless `path` is a file of a kind that can be read without running code in it."""
-    if not path.is_file():
-        raise ValueError(f"Model: the checkpoint must be a file on this machine, got '{path}'.")
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"Model: a checkpoint must end in {', '.join(SUFFIXES)}, got '{path.name}'.")
-
-
 def why_unreadable(error: BaseException) -> str:
     """What is wrong with a checkpoint or its configuration, in a few words."""
-    text = str(error)
-    if isinstance(error, SafetensorError):
-        return f"the file is damaged or no safetensors file ({text[:120]})"
-    if isinstance(error, pickle.UnpicklingError) or "weights_only" in text:
-        return (
-            "the file holds more than plain weights, which this page does not execute; save it as safetensors"
-        )
-    if isinstance(error, (EOFError, zipfile.BadZipFile)) or "PytorchStreamReader" in text:
-        return "the file is damaged or cut short"
+    text = str(error).strip()
     if isinstance(error, RuntimeError) and "state_dict" in text:
         lines = [line.strip() for line in text.splitlines()[1:] if line.strip()]
         return f"its weights do not fit the architecture: {lines[0][:160] if lines else text[:160]}"
-    if isinstance(error, ImportError) or "transformers" in text:
+    if isinstance(error, ImportError) or "transformers" in text and not isinstance(error, Unreadable):
         return NEEDS_TRANSFORMERS
-    return text.strip().splitlines()[0][:200] if text.strip() else type(error).__name__
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+        return "this machine has too little memory for it"
+    first = text.splitlines()[0] if text else "no reason given"
+    if isinstance(error, ValueError | RuntimeError | OSError):
+        return first[:300]
+    return f"its configuration makes no sense here ({type(error).__name__}: {first[:120]})"
 
 
 def damaged(error: BaseException) -> bool:

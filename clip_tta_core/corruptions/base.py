@@ -27,6 +27,9 @@ from clip_tta_core.registry import Registry
 
 SEVERITIES = (1, 2, 3, 4, 5)
 
+PANORAMA = 2  # sides in this proportion, and a square around the picture costs twice the picture
+OVERLAP = 0.25  # of two neighbouring squares of a panorama, so that their borders are cut off
+
 Row = tuple[float, ...]  # one severity's parameters, in the order of the function's arguments
 
 
@@ -98,8 +101,9 @@ def corruption(
 def corrupt(image: np.ndarray, name: str, severity: int, seed: int = 0) -> np.ndarray:
     """A corrupted copy of one picture; the same seed gives the same picture, bit for bit.
 
-    A picture that is not square is mirrored outwards to a square around it, corrupted at that size and cut
-    back, since the benchmark knows squares only.
+    The benchmark knows squares only. A picture that is not square is mirrored outwards to a square around it,
+    corrupted at that size and cut back. A panorama, whose square would be several times as large, is
+    corrupted in overlapping squares as high as it is.
 
     Args:
         image: uint8 (H, W, 3) RGB, any size; it is left as it is.
@@ -159,6 +163,8 @@ def check_whole(what: str, value: object, low: int, high: float = math.inf) -> N
 
 def _corrupt(image: np.ndarray, chosen: Corruption, severity: int, seed: int) -> np.ndarray:
     height, width = image.shape[:2]
+    if max(height, width) > PANORAMA * min(height, width):
+        return _corrupt_panorama(image, chosen, severity, seed)
     side = max(height, width)
     top, left = (side - height) // 2, (side - width) // 2
     margins = ((top, side - height - top), (left, side - width - left), (0, 0))
@@ -166,6 +172,21 @@ def _corrupt(image: np.ndarray, chosen: Corruption, severity: int, seed: int) ->
     rng = np.random.Generator(np.random.SFC64(seed))
     corrupted = chosen.apply(np.ascontiguousarray(square), severity, rng)
     return np.ascontiguousarray(corrupted[top : top + height, left : left + width])
+
+
+def _corrupt_panorama(image: np.ndarray, chosen: Corruption, severity: int, seed: int) -> np.ndarray:
+    """Squares along the long side, each with numbers of its own, cut in the middle of what two share."""
+    if image.shape[0] > image.shape[1]:
+        return _corrupt_panorama(image.swapaxes(0, 1), chosen, severity, seed).swapaxes(0, 1).copy()
+    side, width = image.shape[:2]
+    count = math.ceil((width - side * OVERLAP) / (side * (1 - OVERLAP)))
+    starts = np.linspace(0, width - side, count).round().astype(int)
+    cuts = [0, *((starts[1:] + starts[:-1] + side) // 2), width]
+    corrupted = np.empty_like(image)
+    for k, start in enumerate(starts):
+        square = _corrupt(image[:, start : start + side], chosen, severity, image_seed(seed, k))
+        corrupted[:, cuts[k] : cuts[k + 1]] = square[:, cuts[k] - start : cuts[k + 1] - start]
+    return corrupted
 
 
 def _check_pixels(what: str, pixels: object, shape: str) -> None:

@@ -78,7 +78,7 @@ def streak(levels: np.ndarray, radius: float, sigma: float, angle: float) -> np.
     n = len(levels)
     margins = [(count, count)] * 2 + [(0, 0)] * (levels.ndim - 2)
     padded = np.pad(levels, margins, mode="edge").astype(np.float32)
-    blurred, term = np.zeros((2, *levels.shape), np.float32)
+    blurred, term = np.zeros(levels.shape, np.float32), np.zeros(levels.shape, np.float32)
     for weight, x, y in zip(weights, count + right, count + down, strict=True):
         blurred += np.multiply(padded[y : y + n, x : x + n], weight, out=term)
     return (blurred + 1e-3).astype(np.uint8)

@@ -54,7 +54,7 @@ def _schedule(title: str) -> Callable[[Callable[..., list[Step]]], Callable[...,
     """Register a function as the schedule of its name; its docstring is what a visitor reads."""
 
     def register(steps: Callable[..., list[Step]]) -> Callable[..., list[Step]]:
-        SCHEDULES.register(Schedule(steps.__name__, title, steps.__doc__, steps))
+        SCHEDULES.register(Schedule(steps.__name__, title, steps.__doc__ or "", steps))
         return steps
 
     return register
@@ -84,6 +84,13 @@ def random(corruption: str, severity: int, n: int, rng: np.random.Generator) -> 
     """One of the fifteen standard corruptions for every picture, drawn by chance."""
     names = _standard()
     return [(names[i], severity) for i in rng.integers(len(names), size=n)]
+
+
+@_schedule("All mixed")
+def mixed(corruption: str, severity: int, n: int, rng: np.random.Generator) -> list[Step]:
+    """The fifteen standard corruptions in one stream, each equally often, every picture by chance another."""
+    steps = _stretched([(name, severity) for name in _standard()], n)
+    return [steps[i] for i in rng.permutation(n)]
 
 
 @_schedule("Sudden change")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,13 +12,16 @@ from torch import Tensor
 from clip_tta_core import hparams
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction, Train
 from clip_tta_core.hparams import Value
-from clip_tta_core.records import Cost
+from clip_tta_core.palette import Look, looks
+from clip_tta_core.records import Contender, Cost
 from clip_tta_core.registry import Registry
 
-METHODS: Registry[type[Method]] = Registry("method")
+C = TypeVar("C", bound=hparams.Config)
+
+METHODS: Registry[type[Method[Any]]] = Registry("method")
 
 
-class Method:
+class Method(Generic[C]):
     """Base of all methods: keeps what it is given, predicts with the (adapted) classifier.
 
     Starting over (a new episode, a new domain) means building the object again from a fresh fork.
@@ -33,13 +36,16 @@ class Method:
     title: ClassVar[str]  # on the page
     family: ClassVar[str]
     citation: ClassVar[str]
+    look: ClassVar[Look | None] = None  # in charts; None takes the next that no method has
     train: ClassVar[Train] = ""  # what of the model is forked and trained
     episodic: bool = False  # its authors start over at every batch: the engine rebuilds it; a knob may say no
     presets: ClassVar[Mapping[str, Mapping[str, Value]]] = {}  # settings worth a name; {} is the default
+    draws: ClassVar[str] = ""  # methods with the same word draw the same numbers in a run, and share views
+    source_pictures: ClassVar[int] = 0  # clean pictures of the stream's source it wants to see beforehand
     needs: ClassVar[Literal["", "tokens", "texts"]] = ""  # what the model must offer besides image features
-    Config: ClassVar[type[hparams.Config]]
+    Config: ClassVar[type[hparams.Config]]  # C itself, which a class variable cannot say
 
-    def __init__(self, clip: ClipClassifier, config: hparams.Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: C, rng: torch.Generator) -> None:
         self.clip = clip
         self.config = config
         self.rng = rng
@@ -49,13 +55,21 @@ class Method:
         """Learn from a batch. (B, 3, H, W) in [0, 1] -> numbers worth plotting"""
         return {}
 
+    def see_source(self, images: Tensor, labels: Tensor) -> None:
+        """Look at clean pictures before the first batch, where `source_pictures` asks for them.
+
+        Args:
+            images: (N, 3, H, W) in [0, 1], of another part of the source than the stream's where it has one.
+            labels: (N,) true classes, -1 where there is none.
+        """
+
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:
         """Classify a batch with what has been learned so far. (B, 3, H, W) in [0, 1]"""
         return self.clip.predict(images)
 
     @classmethod
-    def cost(cls, config: hparams.Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: C, batch_size: int = 64, batches: int = 16) -> Cost:
         """Passes through the image encoder per picture, the prediction among them, when no picture is left
         out and memories are full: what a method selects can only make it cheaper.
         """
@@ -74,3 +88,14 @@ def register(cls: type[Method]) -> type[Method]:
     if not inspect.getdoc(cls):
         raise ValueError(f"Method '{cls.name}' needs a docstring: the page shows it.")
     return METHODS.register(cls)
+
+
+def looks_of(contenders: Mapping[str, str]) -> dict[str, Look]:
+    """A look for every contender, {label: method}, in the order in which pictures list them."""
+    own = {name: cls.look for name, cls in METHODS.items() if cls.look}
+    return looks(contenders, own | looks(dict(zip(METHODS, METHODS, strict=True)), own))
+
+
+def title_of(contender: Contender) -> str:
+    """What a contender is called on the page: its label, or the method's title where that is its name."""
+    return METHODS[contender.method].title if contender.label == contender.method else contender.label

@@ -19,48 +19,54 @@ from clip_tta_core import hparams, losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import BLUE, DASHED, Look
 from clip_tta_core.records import Cost
 
 
+@dataclass(frozen=True)
+class BatclipConfig(hparams.Config):
+    lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam; large for small batches.")
+    steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
+    weight_decay: float = knob(0.01, 0.0, 1.0, help="Shrinks the weights a little each step.")
+    decoupled: bool = knob(
+        True, help="Shrink beside the gradient step (AdamW), or within the gradient (Adam with L2)."
+    )
+    match: float = knob(1.0, 0.0, 10.0, help="Weight of the means' match with their class texts.")
+    separate: float = knob(1.0, 0.0, 10.0, help="Weight of the distance between the classes' means.")
+    unit_means: bool = knob(
+        False, help="Match with means of length one; as published, their length (about 10) counts."
+    )
+    average_pairs: bool = knob(
+        False, help="Average over pairs of classes; as published, they add up: 90 pairs for 10 classes."
+    )
+
+
 @register
-class Batclip(Method):
+class Batclip(Method[BatclipConfig]):
     """Train the norms of both towers: confident predictions, pictures near the text of their predicted class,
     and the classes' pictures far from each other."""
 
     name, title, family = "batclip", "BATCLIP", "feature statistics"
     citation = "Maharana et al., ICCV 2025, arXiv 2412.02837"
+    look = Look(BLUE, DASHED, "diamond")
     train = "norm"
     needs = "texts"
     presets = {
         "authors": {},
-        "authors, CIFAR-100": {"lr": 5e-4, "weight_decay": 0.0},
+        "authors, CIFAR-100": {"lr": 5e-4, "decoupled": False},
         "authors, ImageNet": {"lr": 5e-4},
         "balanced": {"lr": 1e-4, "average_pairs": True, "unit_means": True},
     }
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam; large for small batches.")
-        steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
-        weight_decay: float = knob(0.01, 0.0, 1.0, help="Shrinks the weights a little each step (AdamW).")
-        match: float = knob(1.0, 0.0, 10.0, help="Weight of the means' match with their class texts.")
-        separate: float = knob(1.0, 0.0, 10.0, help="Weight of the distance between the classes' means.")
-        unit_means: bool = knob(
-            False, help="Match with means of length one; as published, their length (about 10) counts."
-        )
-        average_pairs: bool = knob(
-            False, help="Average over pairs of classes; as published, they add up: 90 pairs for 10 classes."
-        )
+    Config = BatclipConfig
 
     @classmethod
-    def cost(cls, config: Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: BatclipConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         return Cost(config.steps + 1, config.steps, texts=True)
 
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: BatclipConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
-        self.optimizer = torch.optim.AdamW(
-            clip.trainable(), lr=config.lr, eps=1e-6, weight_decay=config.weight_decay
-        )
+        adam = torch.optim.AdamW if config.decoupled else torch.optim.Adam
+        self.optimizer = adam(clip.trainable(), lr=config.lr, eps=1e-6, weight_decay=config.weight_decay)
         self.texts = clip.text_features  # (K, D), as the text tower encodes them by now
 
     def adapt(self, images: Tensor) -> dict[str, float]:

@@ -15,33 +15,37 @@ from clip_tta_core import hparams
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import DASHED, PINK, Look
 
 SHARPNESS = 2.0  # factor on the cosines before both softmaxes, as published
 
 
+@dataclass(frozen=True)
+class CalipConfig(hparams.Config):
+    beta_visual: float = knob(
+        2.0, 0.0, 10.0, help="Weight of the picture against what each class finds in its patches."
+    )
+    beta_text: float = knob(
+        0.1, 0.0, 10.0, help="Weight of the texts against what the patches find in the classes."
+    )
+
+
 @register
-class Calip(Method):
+class Calip(Method[CalipConfig]):
     """Let the patches of a picture and the class texts look at each other, and add what either finds to the
     logits. Its authors searched both weights on the labelled test set; no value here is tuned."""
 
     name, title, family = "calip", "CALIP", "training-free"
     citation = "Guo et al., AAAI 2023, arXiv 2209.14169"
+    look = Look(PINK, DASHED, "diamond")
     needs = "tokens"
     presets = {
         "CLIPTTA protocol": {"beta_visual": 2.0, "beta_text": 0.1},
         "small weights": {"beta_visual": 0.2, "beta_text": 0.01},
     }
+    Config = CalipConfig
 
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        beta_visual: float = knob(
-            2.0, 0.0, 10.0, help="Weight of the picture against what each class finds in its patches."
-        )
-        beta_text: float = knob(
-            0.1, 0.0, 10.0, help="Weight of the texts against what the patches find in the classes."
-        )
-
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: CalipConfig, rng: torch.Generator) -> None:
         if not clip.has_tokens:
             raise ValueError(
                 "CALIP: the image encoder must give patch tokens; choose a vision transformer, say ViT-B-32."

@@ -3,7 +3,8 @@
 For each template in turn: logits against its own class texts, codes from these by Sinkhorn's algorithm, a
 step of the cross-entropy between the two. The released code computes the logits of the loss with other
 texts (the first template's in the first batch, the average in all later ones) and averages prompts before
-making them unit; the paper's reading is implemented here.
+making them unit; our reading of the paper is implemented here. The templates are those of WATT; the authors
+have them in another order and wording.
 """
 
 from __future__ import annotations
@@ -20,16 +21,38 @@ from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.clip.prompts import TEMPLATES
 from clip_tta_core.hparams import knob
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import BLUE, DOTTED, Look
 from clip_tta_core.records import Cost
 
 
+@dataclass(frozen=True)
+class ClipOtConfig(hparams.Config):
+    lr: float = knob(1e-4, 0.0, 1e-1, log=True, help="Step size of AdamW.")
+    weight_decay: float = knob(0.01, 0.0, 1.0, help="Shrinks the weights a little each step.")
+    templates: int = knob(8, 1, 8, help="Prompt templates, one step each.")
+    epsilon: float = knob(0.7, 0.05, 10.0, log=True, help="Smoothness of the transport; larger is softer.")
+    iterations: int = knob(3, 1, 100, log=True, help="Rounds of Sinkhorn's algorithm.")
+    soften: float = knob(
+        0.0,
+        0.0,
+        1.0,
+        help="Share of the model's own prediction in the codes, for small or uneven batches.",
+    )
+    through_codes: bool = knob(False, help="Let gradients flow through the codes, as the released code does.")
+    ensemble: bool = knob(
+        False,
+        help="Predict with the templates' average text, as the authors; off: as every other method.",
+    )
+
+
 @register
-class ClipOt(Method):
+class ClipOt(Method[ClipOtConfig]):
     """Share each batch out evenly over the classes by optimal transport and learn the shares as labels, with
     the class texts of one prompt template after another."""
 
     name, title, family = "clip_ot", "CLIP-OT", "self-training"
     citation = "Mishra et al., 2024, arXiv 2411.17002"
+    look = Look(BLUE, DOTTED, "cross")
     train = "visual_norm"
     needs = "texts"
     presets = {
@@ -37,35 +60,13 @@ class ClipOt(Method):
         "authors, gradient through codes": {"ensemble": True, "through_codes": True},
         "small batches": {"soften": 0.5, "templates": 4},
     }
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(1e-4, 0.0, 1e-1, log=True, help="Step size of AdamW.")
-        weight_decay: float = knob(0.01, 0.0, 1.0, help="Shrinks the weights a little each step.")
-        templates: int = knob(8, 1, 8, help="Prompt templates, one step each.")
-        epsilon: float = knob(
-            0.7, 0.05, 10.0, log=True, help="Smoothness of the transport; larger is softer."
-        )
-        iterations: int = knob(3, 1, 100, log=True, help="Rounds of Sinkhorn's algorithm.")
-        soften: float = knob(
-            0.0,
-            0.0,
-            1.0,
-            help="Share of the model's own prediction in the codes, for small or uneven batches.",
-        )
-        through_codes: bool = knob(
-            False, help="Let gradients flow through the codes, as the released code does."
-        )
-        ensemble: bool = knob(
-            False,
-            help="Predict with the templates' average text, as the authors; off: as every other method.",
-        )
+    Config = ClipOtConfig
 
     @classmethod
-    def cost(cls, config: Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: ClipOtConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         return Cost(config.templates + 1, config.templates)
 
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: ClipOtConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.optimizer = torch.optim.AdamW(
             clip.trainable(), lr=config.lr, eps=1e-6, weight_decay=config.weight_decay

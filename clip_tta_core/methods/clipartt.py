@@ -16,16 +16,30 @@ from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.clip.prompts import SINGLE, fill
 from clip_tta_core.hparams import knob
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import SKY, SOLID, Look
 from clip_tta_core.records import Cost
 
 
+@dataclass(frozen=True)
+class CliparttConfig(hparams.Config):
+    lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam.")
+    steps: int = knob(10, 1, 50, help="Gradient steps per batch.")
+    top: int = knob(3, 1, 10, help="Classes named in a picture's caption, the likeliest first.")
+    transposed: bool = knob(False, help="Take the targets by columns, as the released code does.")
+    through_targets: bool = knob(
+        False, help="Let gradients flow through the targets, as the released code does."
+    )
+    episodic: bool = knob(True, help="Start over at every batch, as the authors do.")
+
+
 @register
-class Clipartt(Method):
+class Clipartt(Method[CliparttConfig]):
     """Caption every picture with its likeliest classes together, as "a photo of a cat or dog or fox", and
     teach pictures to resemble these captions as much as pictures and captions resemble each other."""
 
     name, title, family = "clipartt", "CLIPArTT", "contrastive"
     citation = "Vargas Hakim et al., WACV 2025, arXiv 2405.00754"
+    look = Look(SKY, SOLID, "square")
     train = "visual_norm"
     needs = "texts"
     episodic = True
@@ -34,23 +48,13 @@ class Clipartt(Method):
         "authors, released code": {"transposed": True, "through_targets": True},
         "CLIPTTA protocol": {"episodic": False},
     }
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam.")
-        steps: int = knob(10, 1, 50, help="Gradient steps per batch.")
-        top: int = knob(3, 1, 10, help="Classes named in a picture's caption, the likeliest first.")
-        transposed: bool = knob(False, help="Take the targets by columns, as the released code does.")
-        through_targets: bool = knob(
-            False, help="Let gradients flow through the targets, as the released code does."
-        )
-        episodic: bool = knob(True, help="Start over at every batch, as the authors do.")
+    Config = CliparttConfig
 
     @classmethod
-    def cost(cls, config: Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: CliparttConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         return Cost(config.steps + 1, config.steps, texts=config.top > 1)
 
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: CliparttConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.episodic = config.episodic
         self.optimizer = torch.optim.Adam(clip.trainable(), lr=config.lr, eps=1e-6)

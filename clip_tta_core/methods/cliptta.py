@@ -16,6 +16,10 @@ The released code runs the encoder on the batch and on the memory separately. Bo
 and a drawn picture that is also in the batch goes through once: layer normalization treats every image by
 itself, so nothing changes; batch normalization, of ResNets, sees the statistics of both together. Otsu's
 threshold is exact instead of the low edge of a histogram's gap, and of one image alone no diversity is asked.
+
+The paper scores a picture by its largest probability at CLIP's own scale and weighs it by sigmoid(score -
+threshold); the released code by its largest log-probability of bare cosines, in a sigmoid 200 times steeper.
+The defaults are the code's; a preset has the paper's.
 """
 
 from __future__ import annotations
@@ -31,17 +35,64 @@ from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
 from clip_tta_core.memory import ConfidentMemory, to_images
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import BLUE, SOLID, Look
 from clip_tta_core.records import Cost
 
 
+@dataclass(frozen=True)
+class ClipttaConfig(hparams.Config):
+    lr: float = knob(1e-4, 0.0, 1e-1, log=True, help="Step size of Adam.")
+    steps: int = knob(10, 1, 50, help="Gradient steps per batch.")
+    loss: Literal["soft", "hard"] = knob(
+        "soft",
+        help="Contrast with the model's own soft assignment, or with the picture's own caption only.",
+    )
+    direction: losses.Direction = knob(
+        "image_to_text",
+        help="Contrast each picture over the captions, as released; each caption over the pictures; or "
+        "the sum of both, Eq. 3 of the paper, beside which the other weights count half.",
+    )
+    composition: Literal["batch_and_memory", "memory_only", "batch_only"] = knob(
+        "batch_and_memory", help="What enters the loss; memory only is what the ImageNet runs used."
+    )
+    shots: int = knob(4, 1, 64, help="Pictures the memory keeps per class.")
+    sample_size: int = knob(
+        40, 1, 2048, help="Pictures drawn from the memory each step, at least one a class."
+    )
+    beta_tta: float = knob(1.0, 0.0, 10.0, help="Weight of the contrastive loss.")
+    beta_reg: float = knob(1.0, 0.0, 10.0, help="Weight of the diversity bonus against collapse.")
+    open_set: bool = knob(False, help="Expect pictures of unknown classes.")
+    beta_ood: float = knob(1.0, 0.0, 100.0, help="Weight of the loss that parts known from unknown.")
+    oce: losses.OceForm = knob(
+        "contrastive", help="How that loss measures the distance; every published run is contrastive."
+    )
+    score: scores.ScoreName = knob("max_log_prob", help="What counts as looking known.")
+    kappa: float | Literal["model"] = knob(
+        1.0,
+        0.1,
+        200.0,
+        log=True,
+        help="Scale of the cosines inside scores and confidences; model is CLIP's own, about 100.",
+    )
+    gamma: float | Literal["auto"] = knob(
+        0.005,
+        1e-5,
+        10.0,
+        log=True,
+        help="Softness of the threshold; auto is 0.2 of the scores' spread, 1 the paper's sigmoid.",
+    )
+    filter_unknown: bool = knob(True, help="Learn only from pictures above the threshold.")
+
+
 @register
-class Cliptta(Method):
+class Cliptta(Method[ClipttaConfig]):
     """Contrast every image with the predicted captions of the whole batch, as CLIP was trained, so that
     classes stay apart; replay confident pictures; with an open set, also push scores of known and unknown
     pictures apart."""
 
     name, title, family = "cliptta", "CLIPTTA", "contrastive"
     citation = "Lafon et al., NeurIPS 2025, arXiv 2507.14312"
+    look = Look(BLUE, SOLID, "circle", layer=2)
     train = "visual_norm"
     presets = {
         "authors": {},
@@ -61,51 +112,27 @@ class Cliptta(Method):
             "sample_size": 64,
             "beta_reg": 0.5,
         },
+        "paper, open set": {
+            "open_set": True,
+            "shots": 16,
+            "sample_size": 128,
+            "score": "max_prob",
+            "kappa": "model",
+            "gamma": 1.0,
+        },
+        "paper, both directions (Eq. 3)": {"direction": "symmetric"},
     }
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(1e-4, 0.0, 1e-1, log=True, help="Step size of Adam.")
-        steps: int = knob(10, 1, 50, help="Gradient steps per batch.")
-        loss: Literal["soft", "hard"] = knob(
-            "soft",
-            help="Contrast with the model's own soft assignment, or with the picture's own caption only.",
-        )
-        direction: Literal["image_to_text", "symmetric"] = knob(
-            "image_to_text", help="Rows of the similarity matrix only, as released, or rows and columns."
-        )
-        composition: Literal["batch_and_memory", "memory_only", "batch_only"] = knob(
-            "batch_and_memory", help="What enters the loss; memory only is what the ImageNet runs used."
-        )
-        shots: int = knob(4, 1, 64, help="Pictures the memory keeps per class.")
-        sample_size: int = knob(
-            40, 1, 2048, help="Pictures drawn from the memory each step, at least one a class."
-        )
-        beta_tta: float = knob(1.0, 0.0, 10.0, help="Weight of the contrastive loss.")
-        beta_reg: float = knob(1.0, 0.0, 10.0, help="Weight of the diversity bonus against collapse.")
-        open_set: bool = knob(False, help="Expect pictures of unknown classes.")
-        beta_ood: float = knob(1.0, 0.0, 100.0, help="Weight of the loss that parts known from unknown.")
-        oce: losses.OceForm = knob(
-            "contrastive", help="How that loss measures the distance; every published run is contrastive."
-        )
-        score: scores.ScoreName = knob("max_log_prob", help="What counts as looking known.")
-        kappa: float = knob(
-            1.0, 0.1, 200.0, log=True, help="Scale of the cosines inside scores and confidences."
-        )
-        gamma: float | Literal["auto"] = knob(
-            0.005, 1e-5, 10.0, log=True, help="Softness of the threshold; auto is 0.2 of the scores' spread."
-        )
-        filter_unknown: bool = knob(True, help="Learn only from pictures above the threshold.")
+    Config = ClipttaConfig
 
     @classmethod
-    def cost(cls, config: Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: ClipttaConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         drawn = config.sample_size / batch_size
         if config.composition == "memory_only":  # the batch itself is looked at once, to fill the memory
             return Cost(1 + config.steps * drawn + 1, config.steps * drawn)
         trained = config.steps * (1 + (drawn if config.composition == "batch_and_memory" else 0))
         return Cost(trained + 1, trained)
 
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: ClipttaConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.memory = ConfidentMemory(clip.num_classes, config.shots)
         self.threshold = nn.Parameter(torch.zeros((), device=clip.device))  # Otsu sets it before its use
@@ -155,7 +182,11 @@ class Cliptta(Method):
 
     def _score(self, features: Tensor) -> Tensor:
         """In-distribution scores. (N, D) -> (N,)"""
-        return scores.score(features @ self.clip.text_features.T, self.config.score, self.config.kappa)
+        return scores.score(features @ self.clip.text_features.T, self.config.score, self._kappa())
+
+    def _kappa(self) -> float:
+        """Scale of the cosines inside scores and confidences."""
+        return self.clip.scale if self.config.kappa == "model" else self.config.kappa
 
     def _labels(self, features: Tensor) -> Tensor:
         """Pseudo-classes; where all are the same one, the contrast pulls nowhere. (N, D) -> (N,)"""
@@ -190,7 +221,7 @@ class Cliptta(Method):
         sound = features.isfinite().all(dim=-1)
         kept = (self._accepted(features) & sound).nonzero().flatten()  # (N,)
         cosines = features[kept] @ self.clip.text_features.T  # (N, K)
-        confidence = scores.score(cosines, "max_prob", self.config.kappa)
+        confidence = scores.score(cosines, "max_prob", self._kappa())
         keys = self.memory.insert(images[kept], cosines.argmax(dim=-1), confidence)
         return dict(zip(keys, kept.tolist(), strict=True))
 

@@ -25,16 +25,39 @@ from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.hparams import knob
 from clip_tta_core.memory import MeanPrediction
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import DASHED, ORANGE, Look
 from clip_tta_core.records import Cost
 
 
+@dataclass(frozen=True)
+class EataConfig(hparams.Config):
+    lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size.")
+    steps: int = knob(1, 1, 50, help="Gradient steps per batch; each selects afresh.")
+    optimizer: optim.OptimizerName = knob("adam", help="The authors use sgd, with momentum 0.9.")
+    margin: float = knob(0.4, 0.0, 1.5, help="Entropy below which a picture is reliable, as a share of ln K.")
+    epsilon: float | Literal["auto"] = knob(
+        "auto", 0.0, 2.0, help="Cosine with what was learned from which a picture is redundant."
+    )
+    fisher_weight: float = knob(
+        1.0,
+        0.0,
+        1e4,
+        help="Weight of the penalty on forgetting; the authors: 1 for CIFAR, 2000 for ImageNet.",
+    )
+    fisher_size: int = knob(64, 1, 2000, help="First pictures of the stream that tell which weights matter.")
+    fisher_group: int = knob(
+        1, 1, 64, help="Pictures whose gradient is squared together: 1 in the paper, 64 in the code."
+    )
+
+
 @register
-class Eata(Method):
+class Eata(Method[EataConfig]):
     """Learn from sure and unfamiliar pictures as ETA does, while holding on to the weights that matter most
     to the original model."""
 
     name, title, family = "eata", "EATA", "entropy minimization"
     citation = "Niu et al., ICML 2022, arXiv 2204.02610"
+    look = Look(ORANGE, DASHED, "circle")
     train = "visual_norm"
     presets = {
         "authors": {
@@ -55,37 +78,14 @@ class Eata(Method):
         },
         "CLIPTTA protocol": {"steps": 10},
     }
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size.")
-        steps: int = knob(1, 1, 50, help="Gradient steps per batch; each selects afresh.")
-        optimizer: optim.OptimizerName = knob("adam", help="The authors use sgd, with momentum 0.9.")
-        margin: float = knob(
-            0.4, 0.0, 1.5, help="Entropy below which a picture is reliable, as a share of ln K."
-        )
-        epsilon: float | Literal["auto"] = knob(
-            "auto", 0.0, 2.0, help="Cosine with what was learned from which a picture is redundant."
-        )
-        fisher_weight: float = knob(
-            1.0,
-            0.0,
-            1e4,
-            help="Weight of the penalty on forgetting; the authors: 1 for CIFAR, 2000 for ImageNet.",
-        )
-        fisher_size: int = knob(
-            64, 1, 2000, help="First pictures of the stream that tell which weights matter."
-        )
-        fisher_group: int = knob(
-            1, 1, 64, help="Pictures whose gradient is squared together: 1 in the paper, 64 in the code."
-        )
+    Config = EataConfig
 
     @classmethod
-    def cost(cls, config: Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: EataConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         weighed = min(1.0, config.fisher_size / (batch_size * batches))
         return Cost(weighed + config.steps + 1, weighed + config.steps)
 
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: EataConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.optimizer = optim.make_optimizer(config.optimizer, clip.trainable(), config.lr)
         self.learned = MeanPrediction()

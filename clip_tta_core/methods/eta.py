@@ -23,35 +23,37 @@ from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.hparams import knob
 from clip_tta_core.memory import MeanPrediction
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import ORANGE, SOLID, Look
+
+
+@dataclass(frozen=True)
+class EtaConfig(hparams.Config):
+    lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size.")
+    steps: int = knob(1, 1, 50, help="Gradient steps per batch; each selects afresh.")
+    optimizer: optim.OptimizerName = knob("adam", help="The authors use sgd, with momentum 0.9.")
+    margin: float = knob(0.4, 0.0, 1.5, help="Entropy below which a picture is reliable, as a share of ln K.")
+    epsilon: float | Literal["auto"] = knob(
+        "auto", 0.0, 2.0, help="Cosine with what was learned from which a picture is redundant."
+    )
 
 
 @register
-class Eta(Method):
+class Eta(Method[EtaConfig]):
     """Lower the entropy of pictures that are already fairly sure and unlike what was learned before; the
     surer, the more they count."""
 
     name, title, family = "eta", "ETA", "entropy minimization"
     citation = "Niu et al., ICML 2022, arXiv 2204.02610"
+    look = Look(ORANGE, SOLID, "triangle")
     train = "visual_norm"
     presets = {
         "authors": {"optimizer": "sgd", "lr": 2.5e-4, "epsilon": 0.05},
         "authors, CIFAR": {"optimizer": "sgd", "lr": 5e-3, "epsilon": 0.4},
         "CLIPTTA protocol": {"steps": 10},
     }
+    Config = EtaConfig
 
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size.")
-        steps: int = knob(1, 1, 50, help="Gradient steps per batch; each selects afresh.")
-        optimizer: optim.OptimizerName = knob("adam", help="The authors use sgd, with momentum 0.9.")
-        margin: float = knob(
-            0.4, 0.0, 1.5, help="Entropy below which a picture is reliable, as a share of ln K."
-        )
-        epsilon: float | Literal["auto"] = knob(
-            "auto", 0.0, 2.0, help="Cosine with what was learned from which a picture is redundant."
-        )
-
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: EtaConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.optimizer = optim.make_optimizer(config.optimizer, clip.trainable(), config.lr)
         self.learned = MeanPrediction()

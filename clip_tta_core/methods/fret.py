@@ -27,37 +27,41 @@ from clip_tta_core import hparams, losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.hparams import knob
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import DASH_DOT, ORANGE, Look
+
+
+@dataclass(frozen=True)
+class FretConfig(hparams.Config):
+    lr: float = knob(1e-4, 0.0, 1e-1, log=True, help="Step size of Adam.")
+    steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
+    form: Literal["simple", "graph"] = knob("simple", help="S-FRET or G-FRET.")
+    centre: bool = knob(
+        False, help="S-FRET: take the batch's mean off first; CLIP's features share a large one."
+    )
+    sharpness: float = knob(
+        1.0, 0.1, 200.0, log=True, help="G-FRET: factor on the cosines between features and centroids."
+    )
+    weight_prediction: float = knob(1.0, 0.0, 10.0, help="G-FRET: weight of the loss on predictions.")
 
 
 @register
-class Fret(Method):
+class Fret(Method[FretConfig]):
     """Make the dimensions of the features repeat each other less, directly (S-FRET) or through a graph of the
     dimensions that also keeps classes apart (G-FRET). Reconstructed from public notes, without the authors'
     code."""
 
     name, title, family = "fret", "FRET", "feature statistics"
     citation = "You et al., arXiv 2505.10641"
+    look = Look(ORANGE, DASH_DOT, "diamond")
     train = "visual_norm"
     presets = {
         "reconstruction": {},
         "centred": {"centre": True},
         "G-FRET": {"form": "graph"},
     }
+    Config = FretConfig
 
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(1e-4, 0.0, 1e-1, log=True, help="Step size of Adam.")
-        steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
-        form: Literal["simple", "graph"] = knob("simple", help="S-FRET or G-FRET.")
-        centre: bool = knob(
-            False, help="S-FRET: take the batch's mean off first; CLIP's features share a large one."
-        )
-        sharpness: float = knob(
-            1.0, 0.1, 200.0, log=True, help="G-FRET: factor on the cosines between features and centroids."
-        )
-        weight_prediction: float = knob(1.0, 0.0, 10.0, help="G-FRET: weight of the loss on predictions.")
-
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: FretConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.optimizer = torch.optim.Adam(clip.trainable(), lr=config.lr, eps=1e-6)
         self.sums = torch.zeros_like(clip.text_features)  # (K, D) features of each pseudo-class so far

@@ -16,30 +16,34 @@ from clip_tta_core.assignment import Affinity, affinity, laplacian_smoothing
 from clip_tta_core.clip.classifier import Prediction
 from clip_tta_core.hparams import knob
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import PINK, SOLID, Look
 
 FLOOR = 1e-10  # added to probabilities before the logarithm, as in the paper's code
 
 
+@dataclass(frozen=True)
+class LameConfig(hparams.Config):
+    affinity: Affinity = knob(
+        "rbf", help="Who counts as alike: all by distance, the nearest only, all by cosine."
+    )
+    neighbours: int = knob(
+        5, 1, 100, help="Nearest pictures that count, or that set the width of the distance."
+    )
+    weight: float = knob(1.0, 0.0, 100.0, help="Pull of the neighbours; 0 is zero-shot.")
+    symmetric: bool = knob(False, help="Average who resembles whom over both directions.")
+    iterations: int = knob(100, 1, 1000, log=True, help="Rounds at most; it ends when nothing moves.")
+
+
 @register
-class Lame(Method):
+class Lame(Method[LameConfig]):
     """Leave the model alone and correct the predictions of a batch until pictures that look alike agree.
     Helps when a stream shows the same things for a while, hurts when it is well mixed."""
 
     name, title, family = "lame", "LAME", "training-free"
     citation = "Boudiaf et al., CVPR 2022, arXiv 2201.05718"
+    look = Look(PINK, SOLID, "cross")
     presets = {"authors": {}, "nearest five": {"affinity": "knn"}}
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        affinity: Affinity = knob(
-            "rbf", help="Who counts as alike: all by distance, the nearest only, all by cosine."
-        )
-        neighbours: int = knob(
-            5, 1, 100, help="Nearest pictures that count, or that set the width of the distance."
-        )
-        weight: float = knob(1.0, 0.0, 100.0, help="Pull of the neighbours; 0 is zero-shot.")
-        symmetric: bool = knob(False, help="Average who resembles whom over both directions.")
-        iterations: int = knob(100, 1, 1000, log=True, help="Rounds at most; it ends when nothing moves.")
+    Config = LameConfig
 
     def adapt(self, images: Tensor) -> dict[str, float]:
         source = self.clip.zero_shot(images)

@@ -25,38 +25,42 @@ from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
 from clip_tta_core.memory import LastResult, TimelyMemory, to_bytes, to_images
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import DOTTED, GREEN, Look
 from clip_tta_core.records import Cost
 
 
+@dataclass(frozen=True)
+class RottaConfig(hparams.Config):
+    lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of the student's Adam.")
+    steps: int = knob(1, 1, 50, help="Passes over the memory at each update.")
+    nu: float = knob(1e-3, 0.0, 1.0, log=True, help="How far the teacher follows the student each step.")
+    capacity: int = knob(64, 2, 512, help="Pictures the memory holds.")
+    every: int = knob(64, 1, 512, help="Pictures between updates.")
+
+
 @register
-class Rotta(Method):
+class Rotta(Method[RottaConfig]):
     """Remember recent, sure pictures of every class; a student learns from them what its slowly following
     teacher says, and the teacher predicts."""
 
     name, title, family = "rotta", "RoTTA", "memory replay"
     citation = "Yuan et al., CVPR 2023, arXiv 2303.13899"
+    look = Look(GREEN, DOTTED, "triangle")
     train = "visual_norm"
     presets = {
         "authors": {},
         "CLIPTTA protocol": {"steps": 10},
         "short stream": {"nu": 0.05, "lr": 1e-4, "every": 16},
     }
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of the student's Adam.")
-        steps: int = knob(1, 1, 50, help="Passes over the memory at each update.")
-        nu: float = knob(1e-3, 0.0, 1.0, log=True, help="How far the teacher follows the student each step.")
-        capacity: int = knob(64, 2, 512, help="Pictures the memory holds.")
-        every: int = knob(64, 1, 512, help="Pictures between updates.")
+    Config = RottaConfig
 
     @classmethod
-    def cost(cls, config: Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: RottaConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         replayed = config.steps * config.capacity / config.every
         again = min(1.0, batch_size / config.every)  # an update calls for a new prediction
         return Cost(1 + again + 2 * replayed, replayed)  # by the teacher, and by the student
 
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: RottaConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.optimizer = torch.optim.Adam(clip.trainable(), lr=config.lr, eps=1e-6)
         self.teacher = clip.fork("visual_norm")

@@ -5,10 +5,13 @@
     step from w with the gradient at w' of the mean of H' over I2
     e <- 0.9 e + 0.1 that mean;  where e falls below e0: back to the weights of the start, e forgotten
 
-e0 is 0.2 nats for the 1000 classes of the paper, hence the share of ln K. The authors' code keeps the old e
-after a recovery, so that it recovers again and again; this is what the paper says. The step size grows with
-the batch, also below 32 pictures, where the authors double it. CLIPTTA's re-implementation adapts the last
-blocks too; its protocol here means the number of steps.
+e0 is 0.2 nats for the 1000 classes of the paper, hence the share of ln K. After a recovery the authors' code
+keeps the old e, so that it recovers again and again, and the momentum, so that the next step goes on from the
+weights just left; here both start afresh, as the paper says. The step size is in proportion to the batch at
+hand. The authors' follows the nominal batch size, so that a short last batch is not slowed, and is doubled
+for batches of one (below 32 pictures only for their ResNets). Where nothing is reliable, nothing moves; their
+momentum would. CLIPTTA's re-implementation adapts the last blocks too; its protocol here means the number of
+steps.
 """
 
 from __future__ import annotations
@@ -23,45 +26,47 @@ from clip_tta_core import hparams, losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.hparams import knob
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import GREEN, SOLID, Look
 from clip_tta_core.records import Cost
 
 
+@dataclass(frozen=True)
+class SarConfig(hparams.Config):
+    lr: float = knob(
+        1e-3,
+        0.0,
+        1.0,
+        log=True,
+        help="Step size of momentum descent for a batch of 64; grows with the batch.",
+    )
+    steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
+    margin: float = knob(0.4, 0.0, 1.5, help="Entropy below which a picture is reliable, as a share of ln K.")
+    rho: float = knob(0.05, 0.0, 1.0, help="How far uphill the loss is looked at; 0 looks where it is.")
+    recovery: float = knob(
+        0.029,
+        0.0,
+        0.5,
+        help="Running entropy, as a share of ln K, below which it starts over; 0 is never.",
+    )
+
+
 @register
-class Sar(Method):
+class Sar(Method[SarConfig]):
     """Lower the entropy of fairly sure pictures where the loss is flat around the weights, leave the last
     blocks alone, and start over when everything becomes suspiciously certain."""
 
     name, title, family = "sar", "SAR", "entropy minimization"
     citation = "Niu et al., ICLR 2023, arXiv 2302.12400"
+    look = Look(GREEN, SOLID, "diamond")
     train = "visual_norm_lower"
     presets = {"authors": {}, "CLIPTTA protocol": {"steps": 10}}
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(
-            1e-3,
-            0.0,
-            1.0,
-            log=True,
-            help="Step size of momentum descent for a batch of 64; grows with the batch.",
-        )
-        steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
-        margin: float = knob(
-            0.4, 0.0, 1.5, help="Entropy below which a picture is reliable, as a share of ln K."
-        )
-        rho: float = knob(0.05, 0.0, 1.0, help="How far uphill the loss is looked at; 0 looks where it is.")
-        recovery: float = knob(
-            0.029,
-            0.0,
-            0.5,
-            help="Running entropy, as a share of ln K, below which it starts over; 0 is never.",
-        )
+    Config = SarConfig
 
     @classmethod
-    def cost(cls, config: Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: SarConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         return Cost(2 * config.steps + 1, 2 * config.steps)
 
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: SarConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.optimizer = optim.make_optimizer("sgd", clip.trainable(), config.lr)
         self.start = optim.copies(clip.trainable())

@@ -6,6 +6,9 @@
 The authors' confidence is 0.99 for 10 classes, 0.66 for 100, 0.33 for 1000: "auto" is the line through
 these over the logarithm of K. Probabilities are those of the scaled logits; of unscaled cosines, which
 CLIPTTA's re-implementation reads, none would ever be stored. Its protocol here means the number of steps.
+As in the released code, the last blocks and the final norm stay as they are. The authors classify every
+picture when it arrives, with weights that may change within a batch; here a batch is classified at once,
+which is the same where `every` is a multiple of the batch.
 """
 
 from __future__ import annotations
@@ -22,41 +25,45 @@ from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
 from clip_tta_core.memory import LastResult, UniformMemory, to_bytes, to_images
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import DOTTED, ORANGE, Look
 from clip_tta_core.records import Cost
 
 
+@dataclass(frozen=True)
+class SottaConfig(hparams.Config):
+    lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam.")
+    steps: int = knob(1, 1, 50, help="Passes over the memory at each update.")
+    confidence: float | Literal["auto"] = knob(
+        "auto", 0.0, 1.01, help="Probability from which a picture is stored; auto depends on the classes."
+    )
+    capacity: int = knob(64, 2, 512, help="Pictures the memory holds.")
+    every: int = knob(64, 1, 512, help="Pictures between updates.")
+    rho: float = knob(0.05, 0.0, 1.0, help="How far uphill the loss is looked at; 0 looks where it is.")
+
+
 @register
-class Sotta(Method):
+class Sotta(Method[SottaConfig]):
     """Keep confident pictures, as many of each class, and train on those only: what is strange or unsure
     never reaches the weights."""
 
     name, title, family = "sotta", "SoTTA", "memory replay"
     citation = "Gong et al., NeurIPS 2023, arXiv 2310.10074"
-    train = "visual_norm"
+    look = Look(ORANGE, DOTTED, "square")
+    train = "visual_norm_lower"
     presets = {
         "authors": {},
         "CLIPTTA protocol": {"steps": 10},
         "short stream": {"lr": 1e-4, "every": 16},
     }
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam.")
-        steps: int = knob(1, 1, 50, help="Passes over the memory at each update.")
-        confidence: float | Literal["auto"] = knob(
-            "auto", 0.0, 1.01, help="Probability from which a picture is stored; auto depends on the classes."
-        )
-        capacity: int = knob(64, 2, 512, help="Pictures the memory holds.")
-        every: int = knob(64, 1, 512, help="Pictures between updates.")
-        rho: float = knob(0.05, 0.0, 1.0, help="How far uphill the loss is looked at; 0 looks where it is.")
+    Config = SottaConfig
 
     @classmethod
-    def cost(cls, config: Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: SottaConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         replayed = 2 * config.steps * config.capacity / config.every
         again = min(1.0, batch_size / config.every)  # an update calls for a new prediction
         return Cost(1 + again + replayed, replayed)
 
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: SottaConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.optimizer = torch.optim.Adam(clip.trainable(), lr=config.lr, eps=1e-6)
         self.memory = UniformMemory(clip.num_classes, config.capacity)

@@ -2,7 +2,12 @@
 
     p_i      mean of the probabilities over views of picture i; the prediction, and -H(p_i) the score
     stored   H(p_i) < margin ln K, and (below 1000 classes) the source model gives picture i the same class
-    update   once a batch, sharpness-aware: sum over the whole memory of w H, with w = softmax(-H) over it
+    label    the class of picture i itself, without its other views; so is the one compared with the source's
+    update   once a batch, sharpness-aware: mean over the whole memory of w H, with w proportional to exp(-H)
+             and adding up to the memory's capacity, also while it holds fewer
+
+While the memory holds M of N pictures, the gradient is thus N / M times that of a weighted mean: the steps of
+plain descent are longer at the start.
 
 One view is the default, since each costs a forward. The authors take 16, and plain descent with rates and
 margins made for batch normalization, which the presets have; Adam with this margin is ours, for LayerNorm.
@@ -24,18 +29,45 @@ from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
 from clip_tta_core.memory import LastResult, ReplayMemory, to_bytes, to_images
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import DOTTED, PINK, Look
 from clip_tta_core.records import Cost
 
 MANY_CLASSES = 1000  # from here on the authors do not ask the source model
 
 
+@dataclass(frozen=True)
+class StampConfig(hparams.Config):
+    lr: float = knob(1e-4, 0.0, 1e-1, log=True, help="Step size.")
+    steps: int = knob(1, 1, 50, help="Passes over the memory per batch.")
+    optimizer: optim.OptimizerName = knob("adam", help="The authors use sgd, without momentum.")
+    margin: float = knob(0.4, 0.0, 1.5, help="Entropy below which a picture is stored, as a share of ln K.")
+    check_source: bool = knob(
+        True,
+        help="Store only what the original model gives the same class; not asked from 1000 classes on.",
+    )
+    capacity: int = knob(64, 2, 512, help="Pictures the memory holds.")
+    rho: float = knob(0.05, 0.0, 1.0, help="How far uphill the loss is looked at; 0 looks where it is.")
+    through_weights: bool = knob(
+        True, help="Let gradients flow through the weights of the pictures too, as in the authors' code."
+    )
+    views: int = knob(1, 1, 64, help="Views a prediction averages, the picture itself among them.")
+    view: Literal["crop", "strong"] = knob(
+        "crop",
+        help="How the other views are made: cut out and mirrored, or changed in colour and shape too.",
+    )
+    schedule: int = knob(
+        0, 0, 5000, help="Updates over which the step size falls to 0 along a cosine; 0 keeps it."
+    )
+
+
 @register
-class Stamp(Method):
+class Stamp(Method[StampConfig]):
     """Replay pictures that are sure and on which the original model agrees, balanced over the classes; what
     looks like an outlier never enters the memory."""
 
     name, title, family = "stamp", "STAMP", "memory replay"
     citation = "Yu et al., ECCV 2024, arXiv 2407.15773"
+    look = Look(PINK, DOTTED, "circle")
     train = "visual_norm_lower"
     presets = {
         "authors": {"optimizer": "sgd", "lr": 0.01, "margin": 0.8, "views": 16, "schedule": 750},
@@ -56,40 +88,15 @@ class Stamp(Method):
         },
         "CLIPTTA protocol": {"steps": 10, "capacity": 128, "margin": 0.45, "check_source": False},
     }
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(1e-4, 0.0, 1e-1, log=True, help="Step size.")
-        steps: int = knob(1, 1, 50, help="Passes over the memory per batch.")
-        optimizer: optim.OptimizerName = knob("adam", help="The authors use sgd, without momentum.")
-        margin: float = knob(
-            0.4, 0.0, 1.5, help="Entropy below which a picture is stored, as a share of ln K."
-        )
-        check_source: bool = knob(
-            True,
-            help="Store only what the original model gives the same class; not asked from 1000 classes on.",
-        )
-        capacity: int = knob(64, 2, 512, help="Pictures the memory holds.")
-        rho: float = knob(0.05, 0.0, 1.0, help="How far uphill the loss is looked at; 0 looks where it is.")
-        through_weights: bool = knob(
-            True, help="Let gradients flow through the weights of the pictures too, as in the authors' code."
-        )
-        views: int = knob(1, 1, 64, help="Views a prediction averages, the picture itself among them.")
-        view: Literal["crop", "strong"] = knob(
-            "crop",
-            help="How the other views are made: cut out and mirrored, or changed in colour and shape too.",
-        )
-        schedule: int = knob(
-            0, 0, 5000, help="Updates over which the step size falls to 0 along a cosine; 0 keeps it."
-        )
+    Config = StampConfig
 
     @classmethod
-    def cost(cls, config: Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: StampConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         replayed = 2 * config.steps * config.capacity / batch_size
         asked = 2 * config.views + config.check_source  # before the update, after it, and the source model
         return Cost(asked + replayed, replayed)
 
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: StampConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.optimizer = optim.make_optimizer(config.optimizer, clip.trainable(), config.lr, momentum=0.0)
         self.memory = ReplayMemory(clip.num_classes, config.capacity)
@@ -105,7 +112,8 @@ class Stamp(Method):
     def adapt(self, images: Tensor) -> dict[str, float]:
         self._batches += 1
         prediction = self.predict(images)
-        confidence, labels = prediction.logits.softmax(dim=-1).max(dim=-1)  # (B,), (B,)
+        own = self.clip.classify(prediction.features)  # (B, K) of the pictures themselves, not their views
+        confidence, labels = own.softmax(dim=-1).max(dim=-1)  # (B,), (B,)
         sound = prediction.scores > prediction.threshold
         if self.config.check_source and self.clip.num_classes < MANY_CLASSES:
             sound &= labels == self.clip.zero_shot(images).logits.argmax(dim=-1)
@@ -129,7 +137,8 @@ class Stamp(Method):
         stored = to_images([entry.image for entry in self.memory.read()], like)  # (S, 3, H, W)
 
         def loss() -> Tensor:
-            return losses.self_weighted_entropy(self.clip.predict(stored).logits, self.config.through_weights)
+            logits = self.clip.predict(stored).logits  # (S, K)
+            return losses.self_weighted_entropy(logits, self.config.capacity, self.config.through_weights)
 
         report, skipped = {}, 0
         for _ in self.steps(self.config.steps):

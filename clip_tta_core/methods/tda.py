@@ -10,7 +10,6 @@ Their mask counts probabilities above 0.03, which for 10 classes is below chance
 from __future__ import annotations
 
 import math
-import weakref
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,51 +19,55 @@ from torch import Tensor
 from clip_tta_core import hparams, losses
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
-from clip_tta_core.memory import FeatureQueues
+from clip_tta_core.memory import FeatureQueues, LastResult
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import DASHED, GREEN, Look
+
+
+@dataclass(frozen=True)
+class TdaConfig(hparams.Config):
+    alpha_positive: float = knob(2.0, 0.0, 20.0, help="Weight of the confident features' votes.")
+    beta_positive: float = knob(5.0, 0.0, 50.0, help="How near a confident feature must be to count.")
+    shots_positive: int = knob(3, 1, 64, help="Confident features kept per class.")
+    alpha_negative: float = knob(0.117, 0.0, 20.0, help="Weight of the doubtful features' votes against.")
+    beta_negative: float = knob(1.0, 0.0, 50.0, help="How near a doubtful feature must be to count.")
+    shots_negative: int = knob(2, 1, 64, help="Doubtful features kept per class.")
+    doubt_low: float = knob(
+        0.2, 0.0, 0.7, help="Entropy (nats over log2 of the classes) above which a picture is doubtful."
+    )
+    doubt_high: float = knob(0.5, 0.0, 0.7, help="Entropy up to which a doubtful picture is kept.")
+    mask_low: float | Literal["auto"] = knob(
+        "auto",
+        0.0,
+        1.0,
+        help="Probability from which doubt speaks against a class; auto is 0.03, or chance if more.",
+    )
 
 
 @register
-class Tda(Method):
+class Tda(Method[TdaConfig]):
     """Keep a few confident features per class and let new pictures be drawn to them; keep a few doubtful ones
     too, and push away from the classes these may show. Nothing is trained."""
 
     name, title, family = "tda", "TDA", "training-free"
     citation = "Karmanov et al., CVPR 2024, arXiv 2403.18293"
+    look = Look(GREEN, DASHED, "cross")
     presets = {
         "authors": {"mask_low": 0.03},
         "authors, EuroSAT": {"mask_low": 0.03, "alpha_positive": 4.0, "beta_positive": 8.0},
         "authors, DTD": {"mask_low": 0.03, "alpha_positive": 2.0, "beta_positive": 3.0},
         "authors, Caltech": {"mask_low": 0.03, "alpha_positive": 5.0, "beta_positive": 5.0},
     }
+    Config = TdaConfig
 
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        alpha_positive: float = knob(2.0, 0.0, 20.0, help="Weight of the confident features' votes.")
-        beta_positive: float = knob(5.0, 0.0, 50.0, help="How near a confident feature must be to count.")
-        shots_positive: int = knob(3, 1, 64, help="Confident features kept per class.")
-        alpha_negative: float = knob(0.117, 0.0, 20.0, help="Weight of the doubtful features' votes against.")
-        beta_negative: float = knob(1.0, 0.0, 50.0, help="How near a doubtful feature must be to count.")
-        shots_negative: int = knob(2, 1, 64, help="Doubtful features kept per class.")
-        doubt_low: float = knob(
-            0.2, 0.0, 0.7, help="Entropy (nats over log2 of the classes) above which a picture is doubtful."
-        )
-        doubt_high: float = knob(0.5, 0.0, 0.7, help="Entropy up to which a doubtful picture is kept.")
-        mask_low: float | Literal["auto"] = knob(
-            "auto",
-            0.0,
-            1.0,
-            help="Probability from which doubt speaks against a class; auto is 0.03, or chance if more.",
-        )
-
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: TdaConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         classes, dim = clip.text_features.shape
         self.positive = FeatureQueues(classes, config.shots_positive, dim, clip.device)
         self.negative = FeatureQueues(classes, config.shots_negative, dim, clip.device)
         # What each doubtful feature speaks against.
         self.masks = torch.zeros(classes, config.shots_negative, classes, device=clip.device)
-        self._adapted: tuple[weakref.ref, Tensor] | None = None
+        self._adapted = LastResult()  # the batch adapted to, with what its pictures got when they came
 
     @torch.no_grad()
     def adapt(self, images: Tensor) -> dict[str, float]:
@@ -77,7 +80,7 @@ class Tda(Method):
             self._remember(source.features[i], probs[i], label, doubt)
             logits.append(self._vote(source.logits[i : i + 1], source.features[i : i + 1]))
         logits = torch.cat(logits)  # (B, K)
-        self._adapted = (weakref.ref(images), logits)
+        self._adapted.keep(images, Prediction(logits, source.features))
         changed = (logits.argmax(dim=-1) != source.logits.argmax(dim=-1)).float().mean()
         return {
             "positive": float(len(self.positive)),
@@ -87,9 +90,9 @@ class Tda(Method):
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:
+        if self._adapted.knows(images):
+            return self._adapted.result
         source = self.clip.zero_shot(images)
-        if self._adapted is not None and self._adapted[0]() is images:
-            return Prediction(self._adapted[1], source.features)
         return Prediction(self._vote(source.logits, source.features), source.features)
 
     def _remember(self, feature: Tensor, probs: Tensor, label: int, entropy: float) -> None:

@@ -14,14 +14,24 @@ from clip_tta_core import hparams, losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.hparams import knob
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import SOLID, VERMILION, Look
+
+
+@dataclass(frozen=True)
+class TentConfig(hparams.Config):
+    lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size.")
+    steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
+    optimizer: optim.OptimizerName = knob("adam", help="For ImageNet the authors use sgd.")
+    beta_reg: float = knob(0.0, 0.0, 10.0, help="Weight of the diversity bonus; 0 is Tent as published.")
 
 
 @register
-class Tent(Method):
+class Tent(Method[TentConfig]):
     """Make every prediction more confident by lowering its entropy; nothing keeps the classes apart."""
 
     name, title, family = "tent", "TENT", "entropy minimization"
     citation = "Wang et al., ICLR 2021, arXiv 2006.10726"
+    look = Look(VERMILION, SOLID, "square")
     train = "visual_norm"
     presets = {
         "authors": {"lr": 1e-3, "steps": 1},
@@ -29,15 +39,9 @@ class Tent(Method):
         "CLIPTTA protocol": {"lr": 1e-3, "steps": 10},
         "CLIPTTA protocol, open set": {"lr": 1e-4, "steps": 10, "beta_reg": 1.0},
     }
+    Config = TentConfig
 
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size.")
-        steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
-        optimizer: optim.OptimizerName = knob("adam", help="For ImageNet the authors use sgd.")
-        beta_reg: float = knob(0.0, 0.0, 10.0, help="Weight of the diversity bonus; 0 is Tent as published.")
-
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: TentConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.optimizer = optim.make_optimizer(config.optimizer, clip.trainable(), config.lr)
 

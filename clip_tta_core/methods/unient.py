@@ -5,7 +5,9 @@
     UniEnt    mean of H over known - beta_ood * mean of H over unknown - beta_reg R
     UniEnt+   mean of pi H - beta_ood * mean of (1 - pi) H - beta_reg R
 
-R is the entropy of the batch's mean prediction. CLIPTTA's re-implementation splits by the adapted model's
+R is the entropy of the batch's mean prediction. Where one of the two Gaussians holds fewer than two pictures
+there is nothing to split, and all count as known. The score shown here is pi; the authors' AUROC is that of
+the adapted logits' energy. CLIPTTA's re-implementation splits by the adapted model's
 largest probability, and its scripts leave the unknown out: the preset keeps the published split, with
 `beta_ood` 0.
 """
@@ -21,38 +23,42 @@ from clip_tta_core import hparams, losses, optim, scores
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import DOTTED, VERMILION, Look
 from clip_tta_core.records import Cost
 
 FEWEST = 8  # pictures that can be split in two
 
 
+@dataclass(frozen=True)
+class UnientConfig(hparams.Config):
+    lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam.")
+    steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
+    soft: bool = knob(False, help="UniEnt+: weigh every picture by how likely it is known.")
+    beta_reg: float = knob(0.5, 0.0, 10.0, help="Weight of the diversity bonus against collapse.")
+    beta_ood: float = knob(0.5, 0.0, 10.0, help="Weight of the doubt asked of unknown pictures.")
+
+
 @register
-class Unient(Method):
+class Unient(Method[UnientConfig]):
     """Split each batch in known and unknown by how near its pictures are to any class; make the known more
     certain and the unknown less."""
 
     name, title, family = "unient", "UniEnt", "open set"
     citation = "Gao et al., CVPR 2024, arXiv 2404.06065"
+    look = Look(VERMILION, DOTTED, "triangle")
     train = "visual_norm"
     presets = {
         "authors": {},
         "UniEnt+": {"soft": True},
         "CLIPTTA protocol": {"soft": True, "lr": 1e-4, "steps": 10, "beta_ood": 0.0, "beta_reg": 1.0},
     }
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam.")
-        steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
-        soft: bool = knob(False, help="UniEnt+: weigh every picture by how likely it is known.")
-        beta_reg: float = knob(0.5, 0.0, 10.0, help="Weight of the diversity bonus against collapse.")
-        beta_ood: float = knob(0.5, 0.0, 10.0, help="Weight of the doubt asked of unknown pictures.")
+    Config = UnientConfig
 
     @classmethod
-    def cost(cls, config: Config, batch_size: int = 64, batches: int = 16) -> Cost:
+    def cost(cls, config: UnientConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         return Cost(1 + config.steps + 1, config.steps)  # the source model is asked first
 
-    def __init__(self, clip: ClipClassifier, config: Config, rng: torch.Generator) -> None:
+    def __init__(self, clip: ClipClassifier, config: UnientConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.optimizer = torch.optim.Adam(clip.trainable(), lr=config.lr, eps=1e-6)
 

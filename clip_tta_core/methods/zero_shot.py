@@ -9,18 +9,22 @@ from torch import Tensor
 from clip_tta_core import hparams
 from clip_tta_core.clip.classifier import Prediction
 from clip_tta_core.methods.base import Method, register
+from clip_tta_core.palette import DASHED, GREY, Look
+
+
+@dataclass(frozen=True)
+class ZeroShotConfig(hparams.Config):
+    pass
 
 
 @register
-class ZeroShot(Method):
+class ZeroShot(Method[ZeroShotConfig]):
     """Never adapt: each image takes the class whose caption is nearest."""
 
     name, title, family = "zero_shot", "Zero-shot CLIP", "no adaptation"
     citation = "Radford et al., ICML 2021, arXiv 2103.00020"
-
-    @dataclass(frozen=True)
-    class Config(hparams.Config):
-        pass
+    look = Look(GREY, DASHED, "line", layer=0)
+    Config = ZeroShotConfig
 
     def predict(self, images: Tensor) -> Prediction:
         return self.clip.zero_shot(images)

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from clip_tta_core.clip.embedded import Member
-from clip_tta_core.clip.loading import choose_autocast, choose_device
+from clip_tta_core.clip.loading import choose_device
+from clip_tta_core.clip.precision import choose_autocast
 from clip_tta_core.clip.towers import SCALE, Config, TwoTowers
 
 STATE = "state.pt"  # in the output folder, until the training is done

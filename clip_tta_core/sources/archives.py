@@ -14,11 +14,13 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from clip_tta_core.sources import texts
+from clip_tta_core.sources.clutter import is_clutter
 from clip_tta_core.sources.limits import MEGA, Limits, Meter, Unusable
 
 SIGNATURES = {
@@ -32,6 +34,7 @@ SIGNATURES = {
 }
 # What zipfile and tarfile raise on damage; both document the first, the others come from the parts they use.
 DAMAGE = (OSError, EOFError, ValueError, LookupError, OverflowError, RuntimeError, struct.error, zlib.error)
+EMPTY = "The archive holds no files."
 ZIP_DAMAGE = (zipfile.BadZipFile, *DAMAGE)
 TAR_DAMAGE = (tarfile.TarError, *DAMAGE)
 
@@ -117,14 +120,17 @@ def _zip(path: Path, own_bytes: int, meter: Meter) -> Iterator[File]:
         _count_zip_entries(path, meter.limits)
         with zipfile.ZipFile(path) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
-            for number, info in enumerate(infos):
-                name = display_name(_zip_name(info))
+            names, wrong = _zip_names(infos)
+            for number, (info, packed) in enumerate(zip(infos, names, strict=True)):
+                name = display_name(packed)
                 if not is_clutter(name):
                     yield File(
                         name,
                         number / len(infos),
                         lambda info=info: _zip_member(archive, info, meter.limits, count),
                     )
+            if wrong or not infos:
+                raise Unusable(wrong or EMPTY)
     except ZIP_DAMAGE as error:
         raise Unusable("The zip archive is damaged or incomplete.") from error
 
@@ -143,14 +149,31 @@ def _count_zip_entries(path: Path, limits: Limits) -> None:
         raise Unusable(f"An archive may have {limits.entries:,} entries; this one has {entries:,}.")
 
 
-def _zip_name(info: zipfile.ZipInfo) -> str:
-    """The name in its own script: many tools write UTF-8 without the flag that says so."""
-    if info.flag_bits & 0x800:
-        return info.filename
-    try:
-        return info.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.filename
+def _zip_names(infos: Sequence[zipfile.ZipInfo]) -> tuple[list[str], str]:
+    """The names in their own script, and what is wrong with them, "" for nothing.
+
+    Many tools write UTF-8 or a code page without saying which.
+    """
+    silent = {id(info) for info in infos if not info.flag_bits & 0x800 and not info.filename.isascii()}
+    if not silent:
+        return [info.filename for info in infos], ""
+    codec = texts.code_page([_as_packed(info) for info in infos if id(info) in silent])
+    wrong = (
+        ""
+        if codec
+        else (
+            "The names in this archive are in an encoding that is not known here, so they are shown wrong; "
+            "pack it again with names in UTF-8."
+        )
+    )
+    names = [
+        _as_packed(info).decode(codec) if codec and id(info) in silent else info.filename for info in infos
+    ]
+    return names, wrong
+
+
+def _as_packed(info: zipfile.ZipInfo) -> bytes:
+    return info.filename.encode("cp437")  # which zipfile takes for granted where the archive says nothing
 
 
 def _zip_member(
@@ -215,13 +238,17 @@ def _tar(path: Path, kind: str, own_bytes: int, meter: Meter) -> Iterator[File]:
             file = {"gzip": gzip.GzipFile(fileobj=raw), "bzip2": bz2.BZ2File(raw)}.get(kind, raw)
             # As a stream: every byte passes the counter once, also those of members that are passed over.
             with tarfile.open(fileobj=_Counted(file, count), mode="r|", tarinfo=TarEntry) as archive:
+                entries = 0
                 for number, entry in enumerate(archive):
                     if number >= limits.entries:
                         raise Unusable(f"An archive may have {limits.entries:,} entries; this one has more.")
                     name = display_name(entry.name)
+                    entries += not entry.isdir()
                     if not entry.isdir() and not is_clutter(name):
                         share = raw.tell() / max(1, own_bytes)
                         yield File(name, share, lambda entry=entry: _tar_member(archive, entry, limits))
+                if not entries:
+                    raise Unusable(EMPTY)
     except TAR_DAMAGE as error:
         raise Unusable("The file is no tar archive, or damaged; what came before was used.") from error
 
@@ -250,10 +277,3 @@ def display_name(name: str) -> str:
     parts = [part.strip()[:120] for part in re.split(r"[/\\]+", "".join(letters))]
     parts = [part for part in parts if part not in ("", ".", "..") and not re.fullmatch("[A-Za-z]:", part)]
     return "/".join(parts[-6:])
-
-
-def is_clutter(name: str) -> bool:
-    """Whether systems leave such a file beside the pictures, or its owner has hidden it."""
-    *folders, last = name.split("/")
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in (*folders, last))
-    return hidden or last.lower() in ("", "thumbs.db", "desktop.ini")

@@ -9,6 +9,7 @@ import numpy as np
 
 from clip_tta_core.records import Choice, Pictures
 from clip_tta_core.registry import Registry
+from clip_tta_core.sources import names
 
 
 class Source(Protocol):
@@ -31,6 +32,10 @@ ORDERS.register(
 ORDERS.register(
     Choice("imbalanced", "Imbalanced", "A few classes are common, most are rare, ten to one at the ends.")
 )
+ORDERS.register(
+    Choice("few", "Few classes at a time", "Stretches of 64 pictures that show one to four classes each.")
+)
+STRETCH, FEW = 64, 4  # pictures that share classes in the order "few", and how many classes at most
 IMBALANCE = 10.0  # how much more often the most common class comes than the rarest
 
 
@@ -41,15 +46,50 @@ def class_sequence(classes: int, count: int, order: str, rng: np.random.Generato
         ranks = rng.permutation(classes)
         weights = IMBALANCE ** (-ranks / max(1, classes - 1))
         return rng.choice(classes, size=count, p=weights / weights.sum())
+    if order == "few":
+        return few_at_a_time(classes, count, rng)
     labels = np.arange(count) % classes
     labels = np.sort(labels) if order == "sorted" else rng.permutation(labels)
     return labels.astype(np.int64)
 
 
+def few_at_a_time(
+    classes: int, count: int, rng: np.random.Generator, least: int = 1, most: int = FEW
+) -> np.ndarray:
+    """Labels whose stretches show `least` to `most` classes, drawn anew for each. -> int64 (count,)
+
+    The streams of StatA, Zanella et al., CVPR 2025, arXiv 2501.03729, whose stretches are batches of 64; here
+    they are stretches of the stream, which is the same whatever its batch size.
+    """
+    labels = []
+    for start in range(0, count, STRETCH):
+        shown = rng.choice(classes, size=min(classes, rng.integers(least, most + 1)), replace=False)
+        labels.append(rng.choice(shown, size=min(STRETCH, count - start)))
+    return np.concatenate(labels).astype(np.int64) if labels else np.zeros(0, dtype=np.int64)
+
+
+def few_of(labels: np.ndarray, items: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Line up `items` of finitely many pictures in stretches of few classes; those of none are one more.
+
+    Each is taken at most once; a stretch ends early where its classes have no picture left. -> (n,)
+    """
+    left = {int(label): list(items[labels[items] == label]) for label in np.unique(labels[items])}
+    lined_up: list[int] = []
+    while left and len(lined_up) < count:
+        size = min(len(left), rng.integers(1, FEW + 1))
+        shown = rng.choice(sorted(left), size=size, replace=False).tolist()
+        candidates = rng.permutation([item for label in shown for item in left[label]])[:STRETCH]
+        lined_up += candidates.tolist()
+        taken = set(candidates.tolist())
+        for label in shown:
+            left[label] = [item for item in left[label] if item not in taken]
+        left = {label: rest for label, rest in left.items() if rest}
+    return np.array(lined_up[:count], dtype=np.int64)
+
+
 def relabel(labels: np.ndarray, own: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
     """Labels that index the list `own`, as places in `wanted`; -1 where it lacks the name. (N,) -> (N,)"""
-    known = {name: k for k, name in enumerate(wanted)}
-    return np.array([known.get(name, -1) for name in own] + [-1], dtype=np.int64)[labels]
+    return np.array([*names.places(own, wanted), -1], dtype=np.int64)[labels]
 
 
 def choose(labels: np.ndarray, classes: int, count: int, order: str, rng: np.random.Generator) -> np.ndarray:
@@ -61,6 +101,8 @@ def choose(labels: np.ndarray, classes: int, count: int, order: str, rng: np.ran
     elif order == "imbalanced":
         ranks = rng.permutation(classes + 1)  # the last stands for "no label"
         items = items[rng.random(len(items)) < IMBALANCE ** (-ranks[labels[items]] / max(1, classes))]
+    elif order == "few":
+        return few_of(labels, items, count, rng)
     return items[:count]
 
 

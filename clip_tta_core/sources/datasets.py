@@ -7,7 +7,6 @@ one size keep it, so that corruptions apply where they apply in the papers; othe
 
 from __future__ import annotations
 
-import os
 import pickle
 import threading
 from collections import defaultdict
@@ -19,15 +18,18 @@ from pathlib import Path
 
 import numpy as np
 
+from clip_tta_core import limits
 from clip_tta_core.corruptions import CORRUPTIONS
 from clip_tta_core.records import Choice
 from clip_tta_core.registry import Registry
-from clip_tta_core.sources import readers
+from clip_tta_core.sources import clutter, folders, layouts, names, readers
 from clip_tta_core.sources.base import choose, relabel
 from clip_tta_core.sources.decoding import DECODER_ERRORS, SIZE, square
+from clip_tta_core.sources.folders import Labels
 from clip_tta_core.sources.readers import Items
 
-DATA_VARIABLE = "CLIPTTA_DATA"
+DATA_VARIABLE = limits.DATA
+BROKEN = 0.01  # share of a set's pictures that may be unreadable; one always may
 DOWNLOAD_MB = 1_000  # larger sets are for the operator to fetch, not for a visitor's click
 # What damaged files raise in the libraries that read them.
 DAMAGE = (OSError, RuntimeError, ValueError, TypeError, LookupError, EOFError, pickle.UnpicklingError)
@@ -48,12 +50,46 @@ class Dataset:
     instead: str = ""  # the pattern of what does as well as all that it needs
     download: Callable[[Path], object] | None = None
     megabytes: int = 0  # to download
+    base: str = ""  # the published folder (or only file) with which all that it needs begins
+    also: tuple[str, ...] = ()  # where else it is found
+
+    def places(self, folder: Path) -> list[Path]:
+        """Where the set may lie, the published place first; also below a folder of the set's own name."""
+        found = []
+        for path in (self.base, *self.also):
+            found += layouts.find(folder, path) + layouts.find(folder, f"{self.name}/{path}")
+        return list(dict.fromkeys(found))
+
+    def place(self, folder: Path) -> Path | None:
+        """Where the whole set lies, None where nowhere."""
+        return next((place for place in self.places(folder) if not self._lacks(place)), None)
+
+    def _lacks(self, place: Path) -> str:
+        """The first need that nothing below the place matches, or ""."""
+        patterns = (need.removeprefix(self.base).lstrip("/") for need in self.needs)
+        return next((n for n, p in zip(self.needs, patterns, strict=True) if not layouts.has(place, p)), "")
 
     def missing(self, folder: Path) -> str:
         """The first pattern that nothing in `folder` matches, or ""."""
-        if self.instead and any(folder.glob(self.instead)):
+        places = self.places(folder)
+        if self.stands_in(folder) or any(not self._lacks(place) for place in places):
             return ""
-        return next((need for need in self.needs if not any(folder.glob(need))), "")
+        return self._lacks(places[0]) if places else self.needs[0]
+
+    def stands_in(self, folder: Path) -> bool:
+        """Whether what does as well as the published files is there."""
+        return bool(self.instead) and any(folder.glob(self.instead))
+
+    def nearly(self, folder: Path) -> str:
+        """What is there instead of the whole set, as half a sentence; "" where nothing is."""
+        place = next(
+            (place for place in self.places(folder) if place.is_dir() and any(place.iterdir())), None
+        )
+        if place is None:
+            return ""
+        if any(entry.suffix.lower() in clutter.suffixes() for entry in place.iterdir()):
+            return f"the pictures in {place} lie flat and must be sorted into a folder for each class"
+        return f"{place} is there and incomplete"
 
     @property
     def downloadable(self) -> bool:
@@ -61,10 +97,25 @@ class Dataset:
 
 
 class DatasetSource:
-    """A data set as a source; of a shorter class list, only the pictures of these classes are shown."""
+    """A data set as a source; of a shorter class list, only the pictures of these classes are shown.
+
+    A picture that cannot be read is passed over and counted, as in an upload. Where that happens to more than
+    one in a hundred, the set is damaged and the run ends with a sentence.
+
+    Args:
+        name: one of `DATASETS`.
+        class_names: the list to choose between, empty for the set's own.
+        corruption, severity: of a set whose pictures come corrupted.
+        depth: the level of one's own folders that is to be the classes, one of `levels`; None for the best.
+    """
 
     def __init__(
-        self, name: str, class_names: tuple[str, ...] = (), corruption: str = "none", severity: int = 5
+        self,
+        name: str,
+        class_names: tuple[str, ...] = (),
+        corruption: str = "none",
+        severity: int = 5,
+        depth: int | None = None,
     ) -> None:
         self.dataset = DATASETS[name]
         folder = str(data_folder())
@@ -78,14 +129,28 @@ class DatasetSource:
         else:
             self.items = _open(name, folder)
         self.corrupted = self.dataset.corrupted
-        self.class_names = class_names or self.items.class_names
-        self.labels = relabel(self.items.labels, self.items.class_names, self.class_names)
+        found = _labels(self.items, class_names, depth)
+        self.levels, self.level = found.levels, found.level
+        self.class_names, self.labels = found.class_names, found.labels
         self.places = np.flatnonzero(self.labels >= 0)
+        self.broken: set[int] = set()  # items that could not be read
+        self._notes = [*found.sentences()]
         if not len(self.places):
+            own = self.items.class_names or (found.level.folders if found.level else ())
             raise ValueError(
                 f"{self.dataset.title}: none of its pictures shows a class of the list; its classes are "
-                f"{', '.join(self.items.class_names[:5])} and so on."
+                f"{', '.join(own[:5])} and so on."
             )
+        if left := len(self.labels) - len(self.places):
+            self._notes.append(f"{left:,} of {len(self.labels):,} pictures show no class of the list.")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the visitor: how folders became classes, what was left out."""
+        unread = len(self.broken)
+        pictures = "1 picture" if unread == 1 else f"{unread:,} pictures"
+        broken = [f"{pictures} could not be read and {'was' if unread == 1 else 'were'} passed over."]
+        return tuple(f"{self.dataset.title}: {note}" for note in (*self._notes, *(broken if unread else ())))
 
     def arrange(self, count: int, order: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         chosen = choose(self.labels[self.places], len(self.class_names), count, order, rng)
@@ -93,28 +158,50 @@ class DatasetSource:
         return items, self.labels[items]
 
     def read(self, items: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-        return np.stack([self._picture(item) for item in items]), tuple(self.items.names[i] for i in items)
+        return np.stack([self._picture(int(item)) for item in items]), tuple(
+            self.items.names[i] for i in items
+        )
 
     def _picture(self, item: int) -> np.ndarray:
+        """The picture, black where it cannot be read: it is then among the `broken`."""
         try:
-            with self.items.picture(int(item)) as image:
+            with self.items.picture(item) as image:
                 return square(image, self.dataset.size)
         except DECODER_ERRORS as error:
-            raise ValueError(
-                f"{self.dataset.title}: picture '{self.items.names[item]}' cannot be read; fetch it again."
-            ) from error
+            self.broken.add(item)
+            count = len(self.places)
+            if len(self.broken) > max(1, BROKEN * count) or len(self.broken) == count:
+                raise ValueError(
+                    f"{self.dataset.title}: {len(self.broken)} of {count:,} pictures cannot be read, "
+                    f"the last of them '{self.items.names[item]}'; fetch the set again."
+                ) from error
+            return np.zeros((self.dataset.size, self.dataset.size, 3), dtype=np.uint8)
+
+
+def _labels(items: Items, class_names: tuple[str, ...], depth: int | None) -> Labels:
+    """Labels by one's own folders, or those of a published set as places in a shorter list."""
+    if items.folders:
+        found = folders.label(items.folders, class_names, depth)
+        if found.class_names:
+            return found
+        only = next(
+            (path[-1] for path in items.folders if path), "pictures"
+        )  # as unknowns, they need no more
+        return Labels(np.zeros(len(items.folders), dtype=np.int64), (only,))
+    if not class_names:
+        return Labels(items.labels, items.class_names)
+    labels = relabel(items.labels, items.class_names, class_names)
+    return Labels(labels, class_names, unfound=names.unfound(items.class_names, class_names))
 
 
 def data_folder() -> Path:
     """Where data sets live on this machine."""
-    named = os.environ.get(DATA_VARIABLE, "")
-    if not named:
+    folder = limits.data_folder()
+    if folder is None:
         raise ValueError(
             f"Data sets: the environment variable {DATA_VARIABLE} must name a folder; it is not set."
         )
-    if not Path(named).is_dir():
-        raise ValueError(f"Data sets: {DATA_VARIABLE} must name a folder, got '{named}'.")
-    return Path(named)
+    return folder
 
 
 def choices() -> tuple[Choice, ...]:
@@ -126,7 +213,7 @@ def choices() -> tuple[Choice, ...]:
     return tuple(
         Choice(f"dataset:{d.name}", d.title, d.help, "Data sets")
         for d in DATASETS.values()
-        if d.downloadable or not d.missing(folder)
+        if d.downloadable or not d.missing(folder) or d.nearly(folder)
     )
 
 
@@ -141,10 +228,18 @@ def _open(name: str, folder: str, *which: str | int) -> Items:
         if dataset.missing(root) and dataset.downloadable:
             _download(dataset, root)
     if missing := dataset.missing(root):
-        by_itself = "" if dataset.downloadable else "; it is not downloaded by itself, put it there"
-        raise ValueError(f"{dataset.title}: looked for '{missing}' in {root} and found nothing{by_itself}.")
+        way_out = "" if dataset.downloadable else "it is not downloaded by itself, put it there"
+        way_out = dataset.nearly(root) or way_out
+        raise ValueError(
+            f"{dataset.title}: looked for '{missing}' in {root} and found nothing{way_out and '; '}{way_out}."
+        )
     try:
-        items = dataset.read(root, *which)
+        place = dataset.place(root)
+        if place is None:  # something else stands in, and the reader knows it
+            items = dataset.read(root, *which)
+        else:
+            with layouts.view(root, dataset.base, place) as published:
+                items = dataset.read(published, *which)
     except ModuleNotFoundError as error:
         raise ValueError(
             f"{dataset.title}: reading it needs the package '{error.name}'; install it with "
@@ -185,6 +280,7 @@ for _dataset in (
         instead=readers.cifar_classes("CIFAR10"),
         download=readers.fetch("CIFAR10"),
         megabytes=170,
+        base="cifar-10-batches-py",
     ),
     Dataset(
         "cifar100",
@@ -196,6 +292,7 @@ for _dataset in (
         instead=readers.cifar_classes("CIFAR100"),
         download=readers.fetch("CIFAR100"),
         megabytes=169,
+        base="cifar-100-python",
     ),
     Dataset(
         "cifar10.1",
@@ -204,6 +301,8 @@ for _dataset in (
         ("CIFAR-10.1/cifar10.1_v6_data.npy", "CIFAR-10.1/cifar10.1_v6_labels.npy"),
         readers.cifar101,
         size=32,
+        base="CIFAR-10.1",
+        also=("CIFAR-10.1/datasets",),
     ),
     *(
         Dataset(
@@ -214,6 +313,7 @@ for _dataset in (
             partial(readers.cifar_c, f"CIFAR-{n}-C"),
             size=32,
             corrupted=True,
+            base=f"CIFAR-{n}-C",
         )
         for n in (10, 100)
     ),
@@ -227,6 +327,7 @@ for _dataset in (
         size=32,
         download=readers.fetch("SVHN", split="test"),
         megabytes=64,
+        base="test_32x32.mat",
     ),
     Dataset(
         "dtd",
@@ -237,6 +338,8 @@ for _dataset in (
         "textures",
         download=readers.fetch("DTD", split="test"),
         megabytes=625,
+        base="dtd/dtd",
+        also=("dtd", "describable-textures"),
     ),
     Dataset(
         "eurosat",
@@ -248,6 +351,8 @@ for _dataset in (
         size=64,
         download=readers.fetch("EuroSAT"),
         megabytes=94,
+        base="eurosat/2750",
+        also=("2750", "eurosat/EuroSAT", "eurosat/EuroSAT_RGB", "EuroSAT_RGB"),
     ),
     Dataset(
         "flowers102",
@@ -258,6 +363,8 @@ for _dataset in (
         "flowers",
         download=readers.fetch("Flowers102", split="test"),
         megabytes=345,
+        base="flowers-102",
+        also=("oxford_flowers", "oxford-flowers-102"),
     ),
     Dataset(
         "food101",
@@ -268,6 +375,8 @@ for _dataset in (
         "food",
         download=readers.fetch("Food101", split="test"),
         megabytes=4_997,
+        base="food-101",
+        also=("food-101/food-101",),
     ),
     Dataset(
         "pets",
@@ -278,6 +387,8 @@ for _dataset in (
         "pets",
         download=readers.fetch("OxfordIIITPet", split="test"),
         megabytes=811,
+        base="oxford-iiit-pet",
+        also=("oxford_pets", "oxford-iiit-pets"),
     ),
     Dataset(
         "cars",
@@ -286,6 +397,8 @@ for _dataset in (
         ("stanford_cars/cars_test_annos_withlabels.mat", "stanford_cars/cars_test", "stanford_cars/devkit"),
         readers.with_matlab(partial(readers.by_torchvision, "StanfordCars", split="test", rename=str)),
         "sentence",
+        base="stanford_cars",
+        also=("stanford_cars/stanford_cars", "cars"),
     ),
     Dataset(
         "aircraft",
@@ -296,6 +409,8 @@ for _dataset in (
         "aircraft",
         download=readers.fetch("FGVCAircraft", split="test"),
         megabytes=2_754,
+        base="fgvc-aircraft-2013b/data",
+        also=("fgvc-aircraft/data", "fgvc-aircraft", "fgvc-aircraft/fgvc-aircraft-2013b/data"),
     ),
     Dataset(
         "caltech101",
@@ -306,6 +421,8 @@ for _dataset in (
         "sentence",
         download=readers.fetch("Caltech101"),
         megabytes=137,
+        base="caltech101/101_ObjectCategories",
+        also=("101_ObjectCategories", "caltech101/caltech101/101_ObjectCategories"),
     ),
     Dataset(
         "sun397",
@@ -315,6 +432,8 @@ for _dataset in (
         partial(readers.by_torchvision, "SUN397", rename=readers.scene),
         download=readers.fetch("SUN397"),
         megabytes=37_000,
+        base="SUN397",
+        also=("SUN397/SUN397",),
     ),
     Dataset(
         "imagenette",
@@ -325,6 +444,8 @@ for _dataset in (
         "sentence",
         download=readers.fetch("Imagenette", split="val", size="160px"),
         megabytes=99,
+        base="imagenette2-160",
+        also=("imagenette2-320", "imagenette2", "imagenette"),
     ),
     Dataset(
         "pcam",
@@ -336,6 +457,8 @@ for _dataset in (
         size=96,
         download=readers.fetch("PCAM", split="test"),
         megabytes=800,
+        base="pcam",
+        also=("patch_camelyon", "camelyonpatch"),
     ),
     Dataset(
         "imagenet",
@@ -344,6 +467,16 @@ for _dataset in (
         ("ImageNet/val/n*",),
         lambda folder: readers.wnids(folder / "ImageNet" / "val"),
         "sentence",
+        base="ImageNet/val",
+        also=(
+            "ImageNet/images/val",
+            "ImageNet/validation",
+            "imagenet-1k/val",
+            "imagenet1k/validation",
+            "ILSVRC2012/val",
+            "ILSVRC/Data/CLS-LOC/val",
+            "ILSVRC2012_img_val",
+        ),
     ),
     Dataset(
         "imagenet-c",
@@ -353,6 +486,8 @@ for _dataset in (
         readers.imagenet_c,
         "sentence",
         corrupted=True,
+        base="ImageNet-C",
+        also=("ImageNet-C/ImageNet-C",),
     ),
     Dataset(
         "imagenet-r",
@@ -361,6 +496,8 @@ for _dataset in (
         ("imagenet-r/n*",),
         lambda folder: readers.wnids(folder / "imagenet-r"),
         "sentence",
+        base="imagenet-r",
+        also=("imagenet-rendition/imagenet-r", "imagenet-rendition"),
     ),
     Dataset(
         "imagenet-a",
@@ -369,14 +506,18 @@ for _dataset in (
         ("imagenet-a/n*",),
         lambda folder: readers.wnids(folder / "imagenet-a"),
         "sentence",
+        base="imagenet-a",
+        also=("imagenet-adversarial/imagenet-a", "imagenet-adversarial"),
     ),
     Dataset(
         "imagenet-v2",
         "ImageNet-V2",
         "10,000 new pictures for ImageNet's classes, matched in frequency.",
-        (f"{readers.IMAGENET_V2}/0",),
+        (f"{readers.IMAGENET_V2}/*",),
         readers.imagenet_v2,
         "sentence",
+        base=readers.IMAGENET_V2,
+        also=("imagenetv2/" + readers.IMAGENET_V2, "imagenetv2", "imagenetv2-matched-frequency"),
     ),
     Dataset(
         "imagenet-sketch",
@@ -385,6 +526,8 @@ for _dataset in (
         ("sketch/n*",),
         lambda folder: readers.wnids(folder / "sketch"),
         "sentence",
+        base="sketch",
+        also=("imagenet-sketch/sketch", "imagenet-sketch/images", "imagenet-sketch"),
     ),
     *(
         Dataset(
@@ -393,6 +536,8 @@ for _dataset in (
             f"Seven classes as {meaning}, one of PACS's four domains.",
             (f"PACS/{domain}/*",),
             lambda folder, domain=domain: readers.tree(folder / "PACS" / domain),
+            base=f"PACS/{domain}",
+            also=(f"PACS/pacs_data/{domain}", f"pacs_data/{domain}", f"PACS/kfold/{domain}"),
         )
         for domain, meaning in (
             ("photo", "photographs"),
@@ -408,6 +553,8 @@ for _dataset in (
             f"65 things from offices and homes, the domain '{domain}' of four.",
             (f"OfficeHome/{domain}/*",),
             lambda folder, domain=domain: readers.tree(folder / "OfficeHome" / domain),
+            base=f"OfficeHome/{domain}",
+            also=(f"OfficeHomeDataset_10072016/{domain}", f"OfficeHome/OfficeHomeDataset_10072016/{domain}"),
         )
         for domain in ("Art", "Clipart", "Product", "Real World")
     ),
@@ -417,13 +564,16 @@ for _dataset in (
         "55,388 photographs of twelve things, the validation domain.",
         ("visda-c/validation/*",),
         readers.visda,
+        base="visda-c/validation",
+        also=("visda-2017/validation", "visda/validation", "VisDA2017/visda-c/validation"),
     ),
     Dataset(
         "folder",
         "Your own folder",
         "Any pictures in a folder for each class, inside the folder 'own' of the data folder.",
         ("own/*",),
-        lambda folder: readers.tree(folder / "own", readers.spaced),
+        lambda folder: readers.own(folder / "own"),
+        base="own",
     ),
 ):
     DATASETS.register(_dataset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import struct
 import zlib
@@ -10,11 +11,19 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from clip_tta_core.line import Full, Line
 from clip_tta_core.sources.archives import archive_kind
+from clip_tta_core.sources.clutter import FORMATS
 from clip_tta_core.sources.limits import LIMITS, Limits, Unusable
 
 SIZE = 224  # side of the squares that pictures become
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "QOI")
+# Pillow's own guard is for those who do not look at the header, as `decode` does. It may not refuse what that
+# allows, and goes on warning beyond.
+Image.MAX_IMAGE_PIXELS = LIMITS.jpeg_pixels
+# A picture of 40 megapixels takes 160 MB while it is decoded, however many visitors bring one.
+HEAVY_PIXELS = 4_000_000  # of pictures up to here, a few dozen at once do no harm
+HEAVY = Line(at_once=2, waiting=4)
+STRIP_PIXELS = 1_000_000  # of a large picture that are converted together
 # What Pillow's decoders raise on broken files; a warning counts as one where warnings are errors.
 DECODER_ERRORS = (
     OSError,
@@ -47,8 +56,16 @@ UPRIGHT = {  # its value -> what makes the picture upright
 HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
-def decode(data: bytes, size: int = SIZE, limits: Limits = LIMITS) -> np.ndarray:
+def decode(data: bytes, size: int = SIZE, limits: Limits = LIMITS, patient: bool = True) -> np.ndarray:
     """The centre of a picture: upright, alpha over white, the first frame. -> uint8 (size, size, 3)
+
+    Large pictures are decoded a few at a time.
+
+    Args:
+        data: the file.
+        size: side of the square, in pixels.
+        limits: what a picture may cost.
+        patient: wait for as long as it takes; otherwise a long line is a reason, too.
 
     Raises:
         Unusable: with the reason in one sentence.
@@ -67,16 +84,41 @@ def decode(data: bytes, size: int = SIZE, limits: Limits = LIMITS) -> np.ndarray
         raise Unusable(_what_else(data)) from error
     with image:
         width, height = image.size
-        if width * height > limits.pixels:
-            raise Unusable(
-                f"A picture may have {limits.pixels // 10**6} megapixels; this one has {width} x {height}."
-            )
+        most = limits.webp_pixels if image.format in ("WEBP", "AVIF") else limits.pixels
+        most = limits.jpeg_pixels if _shrinks(image, data) else most
+        if width * height > most:
+            raise Unusable(f"A picture may have {most // 10**6} megapixels; this one has {width} x {height}.")
         if image.mode == "LAB":
             raise Unusable("Pictures in LAB colours are not read; save it in RGB.")
         try:
-            return square(image, size)
+            with HEAVY.turn(patient) if width * height > HEAVY_PIXELS else contextlib.nullcontext():
+                return square(image, size)
+        except Full as problem:
+            raise Unusable(str(problem)) from problem
         except DECODER_ERRORS as error:
             raise Unusable(f"The picture ({image.format}) is damaged or incomplete.") from error
+
+
+def _shrinks(image: Image.Image, data: bytes) -> bool:
+    """Whether a picture is a JPEG that is decoded at a fraction of its size, row by row.
+
+    One in several scans (progressive, or a scan for each colour) is kept whole in the decoder. After ITU-T
+    T.81, B.2: segments with their lengths up to the start of the scan, which counts its colours.
+    """
+    if image.format not in ("JPEG", "MPO"):
+        return False
+    place, colours = 2, 0
+    while place + 10 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == 0xFF:  # padding
+            place += 1
+        elif marker in (0xC0, 0xC1):  # a frame of one pass
+            colours, place = data[place + 9], place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        elif marker == 0xDA:
+            return data[place + 4] == colours
+        else:
+            place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return False
 
 
 def _formats() -> tuple[str, ...]:
@@ -86,21 +128,47 @@ def _formats() -> tuple[str, ...]:
 
 
 def square(image: Image.Image, size: int = SIZE) -> np.ndarray:
-    """The centre of an opened picture, upright, in RGB. -> uint8 (size, size, 3)"""
+    """The centre of an opened picture, upright, in RGB. -> uint8 (size, size, 3)
+
+    Beside the decoded picture itself, only a strip of it is held at a time.
+    """
     image.draft(None, (2 * size, 2 * size))  # lets JPEG decode at a fraction of its size; others ignore it
+    if image.format == "JPEG2000" and image.width * image.height > HEAVY_PIXELS:
+        image.reduce = 1  # its decoder takes 16 bytes a pixel; half a side where the file has that level
     image.load()
     orientation = _orientation(image)  # after loading: some formats turn the picture themselves
     # Crop first: the same centre as resizing first, without a long side of a million pixels on the way.
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    image = _eight_bits(image.crop((left, top, left + side, top + side)))
     transparent = image.has_transparency_data
-    image = image.convert("RGBA" if transparent else "RGB").resize((size, size), Image.Resampling.BICUBIC)
+    levels = _levels(image, (left, top, left + side, top + side))
+    small = _reduced(image, (left, top), side, max(1, side // (2 * size)), levels, transparent)
+    small = small.resize((size, size), Image.Resampling.BICUBIC)
     if transparent:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+        small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small).convert("RGB")
     if orientation in UPRIGHT:  # turning a square keeps its centre
-        image = image.transpose(UPRIGHT[orientation])
-    return np.asarray(image)
+        small = small.transpose(UPRIGHT[orientation])
+    return np.asarray(small)
+
+
+def _reduced(
+    image: Image.Image,
+    corner: tuple[int, int],
+    side: int,
+    factor: int,
+    levels: tuple[float, float] | None,
+    transparent: bool,
+) -> Image.Image:
+    """A square of a picture in RGB or RGBA, shrunk by a whole factor, strip by strip."""
+    mode, (left, top) = "RGBA" if transparent else "RGB", corner
+    rows = max(1, STRIP_PIXELS // (side * factor)) * factor
+    small = Image.new(mode, (-(-side // factor), -(-side // factor)))
+    for first in range(0, side, rows):
+        last = min(first + rows, side)
+        strip = image.crop((left, top + first, left + side, top + last))
+        strip = (strip if levels is None else _eight_bits(strip, *levels)).convert(mode)
+        small.paste(strip.reduce(factor) if factor > 1 else strip, (0, first // factor))
+    return small
 
 
 def _orientation(image: Image.Image) -> int:
@@ -110,18 +178,34 @@ def _orientation(image: Image.Image) -> int:
         return 1  # an unreadable note about a picture does not spoil the picture
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Pictures of 16 bits, of whole numbers or floats as 8 bits; all others as they are."""
+def _levels(image: Image.Image, box: tuple[int, int, int, int]) -> tuple[float, float] | None:
+    """Which values of a picture of 16 bits, whole numbers or floats are black and white; None for 8 bits."""
     if not image.mode.startswith(("I", "F")):
-        return image
-    values = np.nan_to_num(np.asarray(image).astype(np.float32), posinf=0, neginf=0)
-    low, high = float(values.min()), float(values.max())
-    if image.mode.startswith("I;16") or (image.mode == "I" and 0 <= low and 255 < high <= 65535):
-        values = values / 257
-    elif image.mode == "F" and 0 <= low and high <= 1:
-        values = values * 255
-    elif low < 0 or high > 255:  # no convention says what is white: the largest value is
-        values = (values - low) * (255 / ((high - low) or 1))
+        return None
+    if image.mode.startswith("I;16"):
+        return 0.0, 65535.0
+    left, top, right, bottom = box
+    rows = max(1, STRIP_PIXELS // (right - left))
+    ends = []
+    for first in range(top, bottom, rows):
+        values = _numbers(image.crop((left, first, right, min(first + rows, bottom))))
+        ends += [float(values.min()), float(values.max())]
+    low, high = min(ends), max(ends)
+    if image.mode == "I" and 0 <= low and 255 < high <= 65535:
+        return 0.0, 65535.0
+    if image.mode == "F" and 0 <= low and high <= 1:
+        return 0.0, 1.0
+    if low < 0 or high > 255:  # no convention says what is white: the largest value is
+        return low, high
+    return 0.0, 255.0
+
+
+def _numbers(image: Image.Image) -> np.ndarray:
+    return np.nan_to_num(np.asarray(image).astype(np.float32), posinf=0, neginf=0)
+
+
+def _eight_bits(image: Image.Image, black: float, white: float) -> Image.Image:
+    values = (_numbers(image) - black) * (255 / ((white - black) or 1))
     return Image.fromarray((values + 0.5).clip(0, 255).astype(np.uint8))
 
 

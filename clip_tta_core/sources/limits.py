@@ -14,8 +14,10 @@ class Limits:
     """What one upload may cost."""
 
     pictures: int = 2_000  # kept in memory as squares, 147 KB each at 224 px
-    picture_bytes: int = 32 * MEGA
+    picture_bytes: int = 64 * MEGA
     pixels: int = 40_000_000  # of one picture, by its header, before it is decoded
+    webp_pixels: int = 24_000_000  # of a WebP or AVIF picture, which their decoders hold four times
+    jpeg_pixels: int = 200_000_000  # of a JPEG that can be decoded at an eighth of its size
     total_bytes: int = 256 * MEGA  # of all files as they arrive
     expanded_bytes: int = 512 * MEGA  # read from all archives
     expansion: int = 100  # bytes read from an archive for each of its own
@@ -28,8 +30,9 @@ class Limits:
         """What the page tells visitors."""
         return (
             f"Up to {self.pictures:,} pictures of at most {self.picture_bytes // MEGA} MB and "
-            f"{self.pixels // 10**6} megapixels each, {self.total_bytes // MEGA} MB together, as image files "
-            f"or in zip, tar, tar.gz or tar.bz2 archives that hold at most {self.expanded_bytes // MEGA} MB "
+            f"{self.pixels // 10**6} megapixels each (photographs in JPEG {self.jpeg_pixels // 10**6}), "
+            f"{self.total_bytes // MEGA} MB together, as image files or in zip, tar, tar.gz or tar.bz2 "
+            f"archives that hold at most {self.expanded_bytes // MEGA} MB "
             f"and {self.entries:,} entries and no further archives; reading ends after {self.seconds:g} "
             "seconds."
         )

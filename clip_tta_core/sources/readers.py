@@ -8,16 +8,16 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
 from clip_tta_core.corruptions import CORRUPTIONS, SEVERITIES
+from clip_tta_core.sources import class_lists, clutter, texts, wordnet
 from clip_tta_core.sources.base import relabel
+from clip_tta_core.sources.wordnet import imagenet_names
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 IMAGENET_V2 = "imagenetv2-matched-frequency-format-val"
 
 
@@ -29,6 +29,9 @@ class Items:
     labels: np.ndarray  # int64 (N,)
     names: Sequence[str]  # (N,)
     picture: Callable[[int], Image.Image]
+    folders: Sequence[
+        tuple[str, ...]
+    ] = ()  # (N,) those above each picture, where they are to say the classes
 
 
 def words(name: str) -> str:
@@ -43,8 +46,8 @@ def spaced(name: str) -> str:
 
 def files(class_names: Sequence[str], labels: Sequence[int], paths: Sequence[str | Path]) -> Items:
     """Pictures that are files."""
-    paths = [Path(path) for path in paths]
-    names = [f"{path.parent.name}/{path.name}" for path in paths]
+    names = ["/".join(Path(path).parts[-2:]) for path in paths]
+    paths = [Path(path).resolve() for path in paths]
     return Items(
         tuple(class_names), np.array(labels, dtype=np.int64), names, lambda item: Image.open(paths[item])
     )
@@ -64,11 +67,19 @@ def arrays(class_names: Sequence[str], labels: np.ndarray, images: np.ndarray) -
 
 
 def tree(folder: Path, rename: Callable[[str], str] = words) -> Items:
-    """Pictures in a folder for each class."""
-    folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    paths = [sorted(p for p in f.rglob("*") if p.suffix.lower() in SUFFIXES) for f in folders]
+    """Pictures in a folder for each class, in the layout of a published set."""
+    folders = sorted(path for path in folder.iterdir() if path.is_dir() and not clutter.is_clutter(path.name))
+    paths = [list(clutter.pictures(f)) for f in folders]
     labels = np.repeat(np.arange(len(folders)), [len(p) for p in paths])
     return files([rename(f.name) for f in folders], labels, [p for group in paths for p in group])
+
+
+def own(folder: Path) -> Items:
+    """Pictures in folders that somebody made: which of them are the classes is found out as for an upload."""
+    paths = list(clutter.pictures(folder))
+    above = [path.relative_to(folder).parts[:-1] for path in paths]
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    return Items((), np.full(len(paths), -1), names, lambda item: Image.open(paths[item]), above)
 
 
 def class_folders(path: Path) -> Items:
@@ -83,7 +94,9 @@ def zipped(path: Path) -> Items:
     except zipfile.BadZipFile as error:
         raise RuntimeError(f"'{path.name}' is no zip archive, or damaged") from error
     members = [PurePosixPath(name) for name in sorted(archive.namelist())]
-    members = [member for member in members if member.suffix.lower() in SUFFIXES]
+    members = [
+        m for m in members if not clutter.is_clutter(str(m)) and m.suffix.lower() in clutter.suffixes()
+    ]
     class_names = sorted({member.parent.name for member in members})
     labels = np.array([class_names.index(member.parent.name) for member in members], dtype=np.int64)
     return Items(
@@ -100,6 +113,7 @@ def by_torchvision(name: str, folder: Path, rename: Callable[[str], str] = words
 
     dataset = getattr(torchvision_datasets, name)(folder, loader=lambda path: path, **options)
     pairs = sorted((str(path), int(label)) for path, label in map(dataset.__getitem__, range(len(dataset))))
+    pairs = [pair for pair in pairs if not clutter.is_clutter(Path(pair[0]).relative_to(folder).as_posix())]
     names = [rename(c if isinstance(c, str) else c[0]) for c in dataset.classes]
     return files(names, [label for _, label in pairs], [path for path, _ in pairs])
 
@@ -161,7 +175,7 @@ def svhn(folder: Path) -> Items:
 
 def pets(folder: Path) -> Items:
     base = folder / "oxford-iiit-pet"
-    rows = [line.split() for line in (base / "annotations" / "test.txt").read_text().splitlines()]
+    rows = [line.split() for line in texts.lines(base / "annotations" / "test.txt") if line[0] != "#"]
     breeds = {int(number): words(image.rsplit("_", 1)[0]) for image, number, *_ in rows}
     paths = [base / "images" / f"{image}.jpg" for image, *_ in rows]
     return _numbered(breeds, [int(number) for _, number, *_ in rows], paths)
@@ -187,9 +201,12 @@ PCAM_CLASSES = ("healthy lymph node tissue", "lymph node tumor tissue")
 def pcam(folder: Path) -> Items:
     import h5py
 
-    base = folder / "pcam"
+    base = (folder / "pcam").resolve()
     with h5py.File(base / "camelyonpatch_level_2_split_test_y.h5") as file:
         labels = file["y"][:].reshape(-1).astype(np.int64)
+    with h5py.File(base / "camelyonpatch_level_2_split_test_x.h5") as file:
+        if len(file["x"]) != len(labels):
+            raise RuntimeError(f"it holds {len(file['x'])} patches and {len(labels)} labels")
 
     def picture(item: int) -> Image.Image:
         with h5py.File(base / "camelyonpatch_level_2_split_test_x.h5") as file:
@@ -219,7 +236,7 @@ def cifar_c(base: str, folder: Path, corruption: str, severity: int) -> Items:
 
 def _cifar100_classes(folder: Path) -> tuple[str, ...]:
     """CIFAR-100's list is in CIFAR-100's own files, which CIFAR-100-C lacks."""
-    listed = _listing(folder / "CIFAR-100-C" / "classes.txt")
+    listed = class_lists.parse("\n".join(texts.lines(folder / "CIFAR-100-C" / "classes.txt")))
     if not listed:
         try:
             return cifar("CIFAR100", folder).class_names
@@ -228,11 +245,7 @@ def _cifar100_classes(folder: Path) -> tuple[str, ...]:
                 "its class names must be in 'CIFAR-100-C/classes.txt', or CIFAR-100 itself be in "
                 "'cifar-100-python'"
             ) from error
-    return tuple(listed)
-
-
-def _listing(path: Path) -> list[str]:
-    return [line.strip() for line in path.read_text().splitlines() if line.strip()] if path.is_file() else []
+    return tuple(map(words, listed))
 
 
 def _corrupted_file(base: Path, wanted: str, corruption: str) -> Path:
@@ -243,31 +256,19 @@ def _corrupted_file(base: Path, wanted: str, corruption: str) -> Path:
     raise RuntimeError(f"'{wanted}' is not in {base.name}; there are: {', '.join(there) or 'none'}")
 
 
-# open_clip calls two pairs of classes by one name each, which would tie them.
-IMAGENET_TWINS = {744: "projectile", 836: "sunglass"}
-
-
-@lru_cache(maxsize=1)
-def imagenet_names() -> dict[str, str]:
-    """The names people use for ImageNet's 1,000 classes, by their WordNet identifiers, in their order."""
-    from open_clip import IMAGENET_CLASSNAMES
-    from timm.data import ImageNetInfo
-
-    names = [IMAGENET_TWINS.get(k, name) for k, name in enumerate(IMAGENET_CLASSNAMES)]
-    return dict(zip(ImageNetInfo("imagenet-1k").label_names(), names, strict=True))
-
-
 def wnids(folder: Path) -> Items:
     """Folders called by WordNet identifiers, all 1,000 or some; those beyond ImageNet keep their own name."""
-    return tree(folder, rename=lambda wnid: imagenet_names().get(wnid, wnid))
+    return tree(folder, rename=lambda wnid: wordnet.name(wnid) or wnid)
 
 
 def imagenet_v2(folder: Path) -> Items:
-    """Folders called by the number of their class."""
+    """Folders called by the number of their class, or by its WordNet identifier."""
     names = list(imagenet_names().values())
     items = tree(folder / IMAGENET_V2, rename=str)
+    if all(name in imagenet_names() for name in items.class_names):
+        return wnids(folder / IMAGENET_V2)
     if any(not number.isdecimal() or int(number) >= len(names) for number in items.class_names):
-        raise RuntimeError("its folders must be called 0 to 999")
+        raise RuntimeError("its folders must be called 0 to 999 or by WordNet identifiers")
     return Items(
         tuple(names), np.array([int(n) for n in items.class_names])[items.labels], items.names, items.picture
     )
@@ -280,11 +281,11 @@ def imagenet_c(folder: Path, corruption: str, severity: int) -> Items:
 def visda(folder: Path) -> Items:
     """The list says which picture shows what, by number; the folders say what the numbers are called."""
     base = folder / "visda-c" / "validation"
+    rows = [line.rsplit(maxsplit=1) for line in texts.lines(base / "image_list.txt")]
     if not (base / "image_list.txt").is_file():
         return tree(base)
-    rows = [
-        line.rsplit(" ", 1) for line in (base / "image_list.txt").read_text().splitlines() if line.strip()
-    ]
+    # Some lists begin at the folder above.
+    rows = [(path.replace("\\", "/").strip().removeprefix("validation/"), number) for path, number in rows]
     if any(Path(path).is_absolute() or ".." in Path(path).parts for path, _ in rows):
         raise RuntimeError("image_list.txt names files outside of its folder")
     names = {int(number): words(path.split("/")[0]) for path, number in rows}

@@ -6,8 +6,6 @@ opens, and here what cannot be used is listed with the reason while its neighbou
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from clip_tta_core.records import Pictures
+from clip_tta_core.sources import folders
 from clip_tta_core.sources.archives import display_name, files
 from clip_tta_core.sources.decoding import SIZE, decode
+from clip_tta_core.sources.folders import Labels, Level
 from clip_tta_core.sources.limits import LIMITS, Ended, Full, Limits, Meter, Unusable
 
 
@@ -28,6 +28,9 @@ class Upload:
     class_names: tuple[str, ...]  # the list the visitor gave, else the folders that hold pictures
     counts: tuple[int, ...]  # pictures of each class
     skipped: tuple[tuple[str, str], ...]  # (name, reason in one sentence)
+    levels: tuple[Level, ...] = ()  # levels of folders that could be the classes
+    level: Level | None = None  # the one that was taken
+    notes: tuple[str, ...] = ()  # sentences on how the folders were read
 
     def __len__(self) -> int:
         return 0 if self.pictures is None else len(self.pictures)
@@ -55,9 +58,8 @@ def read(
 ) -> Upload:
     """Read image files, archives and folders; the folders inside archives and folders become labels.
 
-    Without `class_names`, the folder right above a picture names its class, if there are two such folders or
-    more: one folder around everything is a wrapper. With them, a picture belongs to the innermost of its
-    folders that is on the list, whatever its case, spaces, underscores and hyphens.
+    Which folders are classes is for `folders` to say, and whether one is on the list of `class_names` for
+    `names`.
 
     Args:
         paths: files on this machine. Their own names are shown, their folders are not.
@@ -118,12 +120,12 @@ class _Album:
 
     def close(self, class_names: Sequence[str], skipped: tuple[tuple[str, str], ...]) -> Upload:
         self._resize(len(self))
-        labels, classes = label(self.names, class_names)
-        counts = tuple(np.bincount(labels[labels >= 0], minlength=len(classes)).tolist())
-        pictures = (
-            Pictures(self.images, labels, tuple(_told_apart(self.names)), classes) if len(self) else None
-        )
-        return Upload(pictures, classes, counts, skipped)
+        found = labels(self.names, class_names)
+        classes = found.class_names
+        counts = tuple(np.bincount(found.labels[found.labels >= 0], minlength=len(classes)).tolist())
+        names = tuple(_told_apart(self.names))
+        pictures = Pictures(self.images, found.labels, names, classes) if len(self) else None
+        return Upload(pictures, classes, counts, skipped, found.levels, found.level, found.sentences())
 
 
 def _told_apart(names: Sequence[str]) -> Iterator[str]:
@@ -134,23 +136,20 @@ def _told_apart(names: Sequence[str]) -> Iterator[str]:
         yield name if seen[name] == 1 else f"{name} ({seen[name]})"
 
 
-def label(names: Sequence[str], class_names: Sequence[str] = ()) -> tuple[np.ndarray, tuple[str, ...]]:
+def label(
+    names: Sequence[str], class_names: Sequence[str] = (), depth: int | None = None
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels from the folders in names. -> int64 (N,), -1 where unknown, and the class list they index"""
-    folders = [name.split("/")[:-1] for name in names]
-    if not class_names:
-        folders = [path[-1:] for path in folders]
-        spellings = {same(path[0]): path[0].replace("_", " ").strip() or path[0] for path in folders if path}
-        if len(spellings) < 2:
-            return np.full(len(names), -1, dtype=np.int64), ()
-        class_names = sorted(spellings.values(), key=str.casefold)
-    known: dict[str, int] = {}
-    for number, name in enumerate(class_names):
-        known.setdefault(same(name), number)
-    labels = [next((known[same(f)] for f in reversed(path) if same(f) in known), -1) for path in folders]
-    return np.array(labels, dtype=np.int64), tuple(class_names)
+    found = labels(names, class_names, depth)
+    return found.labels, found.class_names
 
 
-def same(name: str) -> str:
-    """What two spellings of a class name share: letters without case, space, underscore, hyphen, comma."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    return re.sub(r"[\s_\-,]+", "", plain) or plain
+def labels(names: Sequence[str], class_names: Sequence[str] = (), depth: int | None = None) -> Labels:
+    """What the folders in the names of pictures say of them: labels, levels to choose from, what to tell.
+
+    Args:
+        names: "dataset/train/cat/1.jpg". (N,)
+        class_names: the visitor's list, empty for the folders' own names.
+        depth: the level of folders that the visitor chose, one of `Labels.levels`; None for the likeliest.
+    """
+    return folders.label([tuple(name.split("/")[:-1]) for name in names], class_names, depth)

@@ -132,7 +132,7 @@ def test_a_fork_owns_its_layer_norms_and_shares_every_other_tensor(architecture,
     assert fork.text_features is clip.text_features and fork.source is clip
 
 
-@pytest.mark.parametrize("train", ["visual_norm", "visual_norm_lower", "norm"])
+@pytest.mark.parametrize("train", ["visual_norm", "visual_norm_lower", "visual_norm_but_top", "norm"])
 def test_learning_leaves_the_source_untouched_bit_for_bit(train, clip, images):
     towers = (clip.visual, clip.encode_text)
     before = copy.deepcopy([tower.state_dict() for tower in towers])
@@ -356,3 +356,12 @@ def test_what_cannot_be_done_is_said_in_one_sentence(ask, sentence, clip):
     with pytest.raises(ValueError, match=sentence) as caught:
         ask(clip)
     assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
+
+
+def test_a_fork_without_the_top_blocks_keeps_the_final_norm(clip):
+    visual = torch.nn.ModuleList(torch.nn.LayerNorm(4) for _ in range(26))  # of ViT-B: one, twice twelve, one
+    visual.forward = lambda images: images.mean(dim=(2, 3))
+    fork = ClipClassifier(visual, torch.eye(3)).fork("visual_norm_but_top")
+    trained = {id(p) for p in fork.trainable()}
+    places = [i for i, norm in enumerate(fork.visual) if id(norm.weight) in trained]
+    assert places == [*range(19), 25]

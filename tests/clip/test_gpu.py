@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from open_clip.transformer import VisionTransformer
 
 from clip_tta_core import engine
-from clip_tta_core.clip import loading
+from clip_tta_core.clip import loading, precision
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.records import RunConfig
 from tests.clip import families
@@ -67,7 +67,7 @@ def test_a_model_that_is_in_memory_moves_without_its_file(stored, empty_shelf, m
     monkeypatch.setattr(loading, "_build", lambda *arguments: pytest.fail("read the file again"))
     moved = loading.load(stored, "cuda")
     assert moved.visual.proj.device.type == "cuda" and on_cpu.visual.proj.device.type == "cpu"
-    assert moved.autocast == loading.choose_autocast(DEVICE) and moved.micro_batch is None
+    assert moved.autocast == precision.choose_autocast(DEVICE) and moved.micro_batch is None
     assert loading.load(stored, "cuda") is moved
 
 

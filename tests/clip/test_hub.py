@@ -81,7 +81,11 @@ class Answer(BaseHTTPRequestHandler):
     def send(self, repo: str, name: str, data: bytes, body: bool) -> None:
         large = not name.endswith("json")
         checksum = hashlib.sha256(data).hexdigest() if large else hashlib.sha1(data).hexdigest()
-        headers = {"ETag": f'"{checksum}"', "X-Repo-Commit": "c" * 40, "Accept-Ranges": "bytes"}
+        headers = {
+            "ETag": f'"{checksum}"',
+            "X-Repo-Commit": hashlib.sha1(repo.encode()).hexdigest(),
+            "Accept-Ranges": "bytes",
+        }
         if not body:
             return self.reply(200, data, headers, body=False)
         first = self.server.seen.setdefault((repo, name), 0) == 0

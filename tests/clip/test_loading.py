@@ -6,12 +6,14 @@ import dataclasses
 import pickle
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from clip_tta_core.clip import loading, weights
+from clip_tta_core.clip import checkpoints, loading, weights
+from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.loading import MINI, MODELS, classifier, load
 from clip_tta_core.methods import METHODS
 from tests.clip import families
@@ -139,7 +141,7 @@ def test_a_model_that_is_not_a_number_is_refused(stored, tmp_path):
         ("", "Unknown CLIP architecture"),
         ("tiny-vit@/nowhere/x.safetensors", "must be a file on this machine"),
         ("tiny-vit@" + __file__, "must end in .safetensors"),
-        ("local-dir:/etc", "Unknown CLIP architecture"),
+        ("local-dir:/etc", "holds no weights"),
     ],
 )
 def test_names_that_mean_nothing_are_answered_with_a_sentence(name, sentence):
@@ -163,7 +165,7 @@ def test_a_public_page_loads_only_the_models_of_its_list(monkeypatch, stored):
 def test_every_model_of_the_list_is_one_open_clip_knows():
     for name in MODELS:
         loading.check_name(name)
-        if name != MINI:
+        if name not in EMBEDDED:
             assert loading.open_clip.get_pretrained_cfg(*name.split("/"))["hf_hub"]
 
 
@@ -215,7 +217,7 @@ def test_a_model_whose_texts_need_another_package_is_refused_before_its_weights_
     described.write_text('{"model_cfg": {"text_cfg": {"hf_tokenizer_name": "org/words"}}}')
 
     def fetch(repo, names, advance):
-        assert names == (weights.CONFIG,), "the weights are large"
+        assert names == (checkpoints.CONFIG,), "the weights are large"
         return described
 
     monkeypatch.setattr(weights, "fetch", fetch)
@@ -315,11 +317,32 @@ def test_an_ensemble_of_templates_is_averaged_twice_normalized(stored):
 
 def test_a_large_model_is_sent_smaller_pieces_on_a_cpu(monkeypatch, stored):
     _, name = stored("tiny-vit")
+    monkeypatch.setattr(loading, "free_memory", lambda: 0)
     monkeypatch.setattr(loading, "CPU_ACTIVATIONS", 10_000_000)
     roomy = load(name, "cpu").micro_batch
     monkeypatch.setattr(loading, "_shelf", type(loading._shelf)())
     monkeypatch.setattr(loading, "CPU_ACTIVATIONS", 1_000_000)
     assert load(name, "cpu").micro_batch == roomy // 10 > 1
+
+
+def test_a_machine_with_memory_to_spare_sends_larger_pieces(monkeypatch, stored):
+    _, name = stored("tiny-vit")
+    monkeypatch.setattr(loading, "free_memory", lambda: 40 * loading.CPU_ACTIVATIONS)
+    roomy = load(name, "cpu").micro_batch
+    monkeypatch.setattr(loading, "_shelf", type(loading._shelf)())
+    monkeypatch.setattr(loading, "free_memory", lambda: loading.CPU_ACTIVATIONS)
+    assert load(name, "cpu").micro_batch == pytest.approx(roomy / 10, abs=1)
+
+
+def test_free_memory_is_what_the_tighter_of_system_and_container_leaves(monkeypatch, tmp_path):
+    monkeypatch.setattr(loading, "CONTROL_GROUP", tmp_path)
+    of_the_system = loading.free_memory()
+    assert of_the_system > 0 if Path("/proc/meminfo").is_file() else of_the_system == 0
+    (tmp_path / "memory.current").write_text("3000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert loading.free_memory() == pytest.approx(of_the_system, rel=0.2)
+    (tmp_path / "memory.max").write_text("5000\n")
+    assert loading.free_memory() == 2000
 
 
 def test_a_missing_device_is_named():
@@ -331,7 +354,7 @@ def test_a_missing_device_is_named():
 
 def test_a_copy_on_another_device_shares_nothing_with_the_first(stored):
     loaded = load(stored("tiny-vit")[1], "cpu")
-    moved = loading._moved(loaded, torch.device("cpu"))
+    moved = loading._moved(loaded, torch.device("cpu"), "auto")
     assert moved.visual.proj.data_ptr() != loaded.visual.proj.data_ptr()
     assert (
         dataclasses.replace(moved, visual=None, text=None, micro_batch=None, texts=None).scale == loaded.scale

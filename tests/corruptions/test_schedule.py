@@ -12,8 +12,8 @@ STANDARD = list(CORRUPTIONS)[:15]
 
 
 def test_schedules_introduce_themselves():
-    assert list(SCHEDULES) == ["constant", "in_turn", "gradual", "random", "change"]
-    assert len({schedule.title for schedule in SCHEDULES.values()}) == 5
+    assert list(SCHEDULES) == ["constant", "in_turn", "gradual", "random", "mixed", "change"]
+    assert len({schedule.title for schedule in SCHEDULES.values()}) == 6
     assert all(
         schedule.meaning.endswith(".") and "\n" not in schedule.meaning for schedule in SCHEDULES.values()
     )
@@ -79,3 +79,10 @@ def test_wrong_words_raise_one_sentence():
         sentence = f"plan: severity must be a whole number from 1 to 5, got {severity}."
         with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
             plan("gradual", "fog", severity, 10)
+
+
+@pytest.mark.parametrize("n", [7, 150, 1000])
+def test_mixed_is_what_comes_in_turn_in_another_order(n):
+    mixed, in_turn = plan("mixed", "none", 5, n, seed=2), plan("in_turn", "none", 5, n)
+    assert Counter(mixed) == Counter(in_turn) and mixed != in_turn
+    assert mixed != plan("mixed", "none", 5, n, seed=3)

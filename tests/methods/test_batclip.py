@@ -37,6 +37,20 @@ def test_the_loss_by_definition(clip, images, balanced):
     assert report["loss"] == pytest.approx((entropy - 0.5 * match - 0.25 * apart).item(), rel=1e-4)
 
 
+def test_decay_beside_the_step_shrinks_and_decay_within_it_steers(clip, images):
+    """Without any gradient, AdamW shrinks by lr * decay; Adam's first step has one length whatever pulls."""
+    for decoupled in (True, False):
+        method = build(clip, lr=0.01, weight_decay=0.5, decoupled=decoupled)
+        weights = method.clip.trainable()
+        before = [w.detach().clone() for w in weights]
+        for w in weights:
+            w.grad = torch.zeros_like(w)
+        method.optimizer.step()
+        for w, old in zip(weights, before, strict=True):
+            expected = old * (1 - 0.01 * 0.5) if decoupled else old - 0.01 * old.sign()
+            torch.testing.assert_close(w.detach(), expected, atol=1e-6, rtol=1e-5)
+
+
 def test_a_single_predicted_class_has_no_separation(clip, make_images):
     assert build(clip).adapt(make_images(batch=1))["separation"] == 0
 

@@ -22,7 +22,7 @@ def test_it_is_adamw_on_the_codes_of_each_template_in_turn(make_clip, images, th
     adam = torch.optim.AdamW(fork.trainable(), lr=1e-4, eps=1e-6, weight_decay=0.01)
     for texts in clip.template_features(TEMPLATES["eight"][:3]):
         z = fork.encode_image(images)
-        plan = (10 * z @ texts.T / 0.7).exp()
+        plan = (10 * z @ texts.T / 0.7).softmax(dim=1)
         for _ in range(3):
             plan = plan / plan.sum(dim=0, keepdim=True) / 5
             plan = plan / plan.sum(dim=1, keepdim=True) / 8

@@ -127,7 +127,7 @@ def test_the_terms_by_definition(clip, make_images):
     kept = s > scores.otsu(s)
     assert 1 < kept.sum() < 16
     a = 100 * cosines[kept][:, cosines[kept].argmax(dim=1)]  # (N, N)
-    contrast = -(a.log_softmax(dim=1).diagonal() + a.log_softmax(dim=0).diagonal()).mean() / 2
+    contrast = -(a.log_softmax(dim=1).diagonal() + a.log_softmax(dim=0).diagonal()).mean()
     assert report["contrastive"] == pytest.approx(2 * 0.5 * contrast.item(), rel=1e-4)
 
     def spread(rows):
@@ -142,6 +142,26 @@ def test_the_terms_by_definition(clip, make_images):
     confidence = (20 * cosines).softmax(dim=1).amax(dim=1)[kept]
     stored = sorted(entry.confidence for entry in method.memory.entries)
     assert stored == pytest.approx(sorted(confidence.tolist()), rel=1e-4)
+
+
+def test_the_paper_s_score_is_the_largest_probability_at_clip_s_scale_in_a_bare_sigmoid(
+    make_clip, make_images
+):
+    clip, images = make_clip(scale=20.0), quantized(make_images(batch=16))
+    knobs = Cliptta.presets["paper, open set"]
+    method = build(clip, **{**knobs, "steps": 1, "lr": 0.0})
+    report = method.adapt(images)
+    s = clip.predict(images).logits.softmax(dim=1).max(dim=1).values
+    alpha = scores.otsu(s)
+    w = torch.sigmoid(s - alpha)
+    assert 1 < (w > 0.5).sum() < 16
+    gap = (w * s).sum() / w.sum() - ((1 - w) * s).sum() / (1 - w).sum()
+    assert report["alpha"] == pytest.approx(alpha, abs=1e-6)
+    assert report["oce"] == pytest.approx(-(gap**2).item(), rel=1e-4)
+    assert len(method.memory) == (w > 0.5).sum()
+    prediction = method.predict(images)
+    torch.testing.assert_close(prediction.scores, s)
+    assert torch.equal(prediction.scores > prediction.threshold, w > 0.5)
 
 
 def test_each_step_draws_afresh_and_at_most_its_share_of_every_class(clip, make_images):

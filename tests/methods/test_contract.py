@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 import math
@@ -16,11 +17,13 @@ from clip_tta_core.methods import METHODS
 # Settings that keep a test short; what learns every so many pictures then does within one batch.
 SHORT = {"steps": 2, "rounds": 1, "templates": 2, "every": 8}
 # Knobs that leave pictures out, set so that they leave out all or none.
-NOTHING = {"margin": 0.0, "confidence": 1.01, "delta": 1.0}
-EVERYTHING = {"margin": 1.5, "epsilon": 2.0, "confidence": 0.0, "delta": -1.0}
+NOTHING = {"margin": 0.0, "confidence": 1.01, "delta": 1.0, "drop": 1.0}
+EVERYTHING = {"margin": 1.5, "epsilon": 2.0, "confidence": 0.0, "delta": -1.0, "drop": -1.0}
 # Settings under which what does not learn, or has no say, is zero-shot: steps of length 0 and votes of none.
 SILENT = {"lr": 0.0, "weight": 0.0, "beta_visual": 0.0, "beta_text": 0.0, "alpha_positive": 0.0}
 SILENT |= {"alpha_negative": 0.0, "alpha": 0.0, "blend": 1.0, "ensemble": False, "views": 1}
+SILENT |= {"prototypes": False, "eta": 0.0, "laplacian": 0.0, "beta": 0.0, "dual_rate": 0.0}
+SILENT |= {"move_above": 1.01, "weigh_above": 1.01}
 
 
 def known(name, *wanted):
@@ -168,6 +171,21 @@ def test_selecting_everything_moves_weights_and_skips_nothing(name, make_clip, m
     report = method.adapt(make_images())
     assert finite(report) and report["skipped"] == 0
     assert not all(torch.equal(a, b) for a, b in zip(before, snapshot(method.clip), strict=True))
+
+
+@every_method
+def test_a_copy_goes_on_as_the_original_does(name, clip, make_images):
+    method = build(name, clip, SHORT, {"every": 1})
+    method.adapt(make_images())
+    rng = torch.Generator()
+    rng.set_state(method.rng.get_state())
+    copied = copy.deepcopy(method, {id(method.rng): rng})
+    logits = []
+    for one in (method, copied):
+        images = make_images(seed=1)
+        one.adapt(images)
+        logits.append(one.predict(images).logits)
+    assert torch.equal(*logits)
 
 
 @every_method

@@ -30,6 +30,19 @@ class Counting(nn.Module):
         features, tokens = self.visual.forward_tokens(images)
         return self._counted(features, len(images)), tokens
 
+    def with_prompts(self) -> Counting:
+        prompted = Counting(self.visual.with_prompts())
+        prompted.passes = self.passes
+        return prompted
+
+    @property
+    def prompts(self) -> nn.ParameterList:
+        return self.visual.prompts
+
+    def forward_blocks(self, images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        features, inputs = self.visual.forward_blocks(images)
+        return self._counted(features, len(images)), inputs
+
     def __deepcopy__(self, memo: dict) -> Counting:
         copied = Counting(copy.deepcopy(self.visual, memo))
         copied.passes = self.passes

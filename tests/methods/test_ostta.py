@@ -45,6 +45,16 @@ def test_trusted_are_those_no_less_sure_of_the_original_class(unsure_clip, image
     torch.testing.assert_close(torch.tensor(report["loss"]), losses.entropy(logits[trusted]).mean())
 
 
+def test_the_slightest_loss_of_confidence_is_a_loss(unsure_clip, images):
+    method = build(unsure_clip, lr=1e-5, beta_reg=0.0)
+    method.adapt(images)
+    with torch.no_grad():
+        before, label = unsure_clip.predict(images).logits.softmax(dim=-1).max(dim=-1, keepdim=True)
+        lost = before - method.clip.predict(images).logits.softmax(dim=-1).gather(1, label)
+    assert (lost > 0).any() and lost.max() < 1e-4
+    assert method.adapt(images)["selected"] == (lost <= 0).float().mean().item()
+
+
 def test_trusting_nobody_changes_nothing(unsure_clip, images):
     method = build(unsure_clip, delta=1.0)
     before = flat(method.clip)

@@ -95,3 +95,12 @@ def test_nothing_worth_remembering_teaches_nothing(unsure_clip, images):
     report = method.adapt(torch.full_like(images, math.nan))
     assert report["memory"] == 0.0 and report["skipped"] == 1.0
     assert torch.equal(flat(method.clip), before)
+
+
+def test_it_counts_from_nothing_again_after_it_has_learned(unsure_clip, make_images):
+    method, learned = build(unsure_clip, every=3), []
+    for seed in range(9):
+        before = flat(method.clip)
+        method.adapt(make_images(batch=1, seed=seed))
+        learned.append(not torch.equal(before, flat(method.clip)))
+    assert learned == [False, False, True] * 3

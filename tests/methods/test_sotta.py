@@ -60,7 +60,7 @@ def test_it_learns_after_so_many_pictures_however_they_are_batched(unsure_clip, 
 
 def test_the_update_is_a_sharpness_aware_step_on_the_memory(unsure_clip, images):
     method = build(unsure_clip, confidence=0.0, every=8, rho=0.2)
-    reference = unsure_clip.fork("visual_norm")
+    reference = unsure_clip.fork("visual_norm_lower")
     weights = reference.trainable()
     optimizer = torch.optim.Adam(weights, lr=1e-3, eps=1e-6)
     start = [w.detach().clone() for w in weights]
@@ -99,3 +99,16 @@ def test_predictions_follow_the_weights(unsure_clip, images):
         after = method.clip.predict(images).logits
     assert not torch.equal(before, after)
     assert torch.equal(method.predict(images).logits, after)
+
+
+def test_it_counts_from_nothing_again_after_it_has_learned(unsure_clip, make_images):
+    method, learned = build(unsure_clip, confidence=0.0, every=3), []
+    for seed in range(9):
+        before = flat(method.clip)
+        method.adapt(make_images(batch=1, seed=seed))
+        learned.append(not torch.equal(before, flat(method.clip)))
+    assert learned == [False, False, True] * 3
+
+
+def test_the_last_blocks_and_the_final_norm_stay(clip):
+    assert len(build(clip).clip.trainable()) < len(clip.fork("visual_norm").trainable())

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from clip_tta_core import losses
+from clip_tta_core import augment, losses
 from clip_tta_core.methods.stamp import Stamp
 
 
@@ -28,8 +28,9 @@ def test_the_loss_by_hand():
     logits = torch.tensor([[0.0, 0.0], [3.0, 0.0]], dtype=torch.float64, requires_grad=True)
     a, b = losses.entropy(logits).tolist()
     weight = math.exp(-a) / (math.exp(-a) + math.exp(-b))
-    loss = losses.self_weighted_entropy(logits)
+    loss = losses.self_weighted_entropy(logits, total=2)
     assert math.isclose(loss.item(), weight * a + (1 - weight) * b)
+    assert math.isclose(losses.self_weighted_entropy(logits, total=64).item(), 32 * loss.item())
 
 
 def test_gradients_flow_through_the_weights_only_where_asked():
@@ -38,10 +39,10 @@ def test_gradients_flow_through_the_weights_only_where_asked():
     doubts = losses.entropy(logits)
     weights = torch.softmax(-doubts.detach(), dim=0)
     (entropy_gradient,) = torch.autograd.grad((weights * doubts).sum(), logits)
-    (without,) = torch.autograd.grad(losses.self_weighted_entropy(logits, through_weights=False), logits)
+    (without,) = torch.autograd.grad(losses.self_weighted_entropy(logits, 2, through_weights=False), logits)
     torch.testing.assert_close(without, entropy_gradient)
-    assert torch.autograd.gradcheck(losses.self_weighted_entropy, logits)
-    (through,) = torch.autograd.grad(losses.self_weighted_entropy(logits), logits)
+    assert torch.autograd.gradcheck(lambda rows: losses.self_weighted_entropy(rows, 2), logits)
+    (through,) = torch.autograd.grad(losses.self_weighted_entropy(logits, 2), logits)
     assert not torch.allclose(through, without)
 
 
@@ -56,7 +57,7 @@ def test_the_update_is_a_sharpness_aware_step_on_the_whole_memory(unsure_clip, i
     def gradient():
         log_probs = fork.predict(stored).logits.log_softmax(dim=-1)
         doubts = -(log_probs.exp() * log_probs).sum(dim=-1)  # (8,)
-        heavy = 8 * (-doubts).exp() / (-doubts).exp().sum()
+        heavy = 64 * (-doubts).exp() / (-doubts).exp().sum()
         return torch.autograd.grad((heavy * doubts).mean(), weights)
 
     uphill = gradient()
@@ -84,6 +85,35 @@ def test_only_what_the_source_agrees_on_enters(unsure_clip, images):
         method = build(unsure_clip, margin=1.5, check_source=check)
         method.clip.zero_shot = lambda _: type("Seen", (), {"logits": other})
         assert method.adapt(images)["memory"] == kept
+
+
+def test_label_and_agreement_are_of_the_picture_itself_and_doubt_of_its_views(
+    unsure_clip, images, monkeypatch
+):
+    own = unsure_clip.predict(images).logits  # of views that all look like the next picture in the batch
+    monkeypatch.setattr(augment, "crop_flip", lambda pictures, rng: pictures.roll(1, dims=0))
+    mean = (own.softmax(dim=-1) + 3 * own.roll(1, dims=0).softmax(dim=-1)) / 4
+    assert (mean.argmax(dim=-1) != own.argmax(dim=-1)).any()
+    everything = build(unsure_clip, margin=1.5, views=4)
+    assert everything.adapt(images)["memory"] == 8.0  # the source says of each what the model itself says
+    assert [entry.label for entry in sorted(everything.memory.entries, key=lambda e: e.key)] == own.argmax(
+        dim=-1
+    ).tolist()
+    doubt = torch.special.entr(mean).sum(dim=-1)
+    sure = doubt < doubt.median()
+    assert 0 < sure.sum() < 8
+    margin = doubt.median().item() / math.log(5)
+    assert build(unsure_clip, margin=margin - 1e-6, views=4).adapt(images)["memory"] == sure.sum().item()
+
+
+def test_while_the_memory_fills_descent_is_longer_by_what_it_lacks(unsure_clip, images):
+    moved = []
+    for capacity in (8, 32):
+        method = build(unsure_clip, optimizer="sgd", lr=1e-3, rho=0.0, margin=1.5, capacity=capacity)
+        start = flat(method.clip)
+        method.adapt(images)
+        moved.append(flat(method.clip) - start)
+    torch.testing.assert_close(moved[1], 4 * moved[0], atol=1e-6, rtol=1e-2)
 
 
 def test_the_source_is_not_asked_of_a_thousand_classes(make_clip, images):

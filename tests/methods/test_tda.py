@@ -98,3 +98,17 @@ def test_a_broken_picture_enters_no_cache(clip, make_images):
     assert method.positive.features.isfinite().all() and method.masks.isfinite().all()
     logits = method.predict(images).logits
     assert logits[2].isnan().all() and logits[[0, 1, 3, 4, 5, 6, 7]].isfinite().all()
+
+
+def test_doubt_never_speaks_against_a_class_that_is_certain(make_clip, images):
+    clip = make_clip(scale=1000.0)  # so sure that a probability rounds to 1 while the entropy is not yet 0
+    method = build(clip, doubt_low=0.0, shots_negative=8)
+    method.adapt(images)
+    probs = clip.predict(images).logits.softmax(dim=-1)
+    certain = probs.max(dim=-1)
+    assert len(method.negative) and (certain.values == 1).any()
+    kept = method.negative.entropy.isfinite()
+    for label, place in kept.nonzero().tolist():
+        feature = method.negative.features[label, place]
+        own = clip.classify(feature[None]).softmax(dim=-1)[0]
+        assert torch.equal(method.masks[label, place], ((own > 0.2) & (own < 1)).float())

@@ -46,3 +46,17 @@ def test_it_makes_predictions_surer(clip, make_images):
     method = build(clip, lr=1e-3, steps=1)
     entropies = [method.adapt(make_images())["entropy"] for _ in range(10)]
     assert entropies[-1] < entropies[0]
+
+
+@pytest.mark.parametrize(("batch", "counts"), [(1, False), (2, True)])
+def test_the_bonus_counts_from_two_pictures_on(clip, make_images, batch, counts):
+    images = make_images(batch=batch)
+    report = build(clip, beta_reg=1.0).adapt(images)
+    assert (report["loss"] < report["entropy"]) == counts
+    assert report["loss"] == report["entropy"] or counts
+
+
+def test_a_step_that_could_not_be_taken_is_counted(clip, images):
+    assert build(clip).adapt(images)["skipped"] == 0.0
+    images[0] = torch.nan
+    assert build(clip).adapt(images)["skipped"] == 1.0

@@ -519,12 +519,39 @@ def test_a_missing_package_is_named(folder, monkeypatch):
         DatasetSource("pcam")
 
 
-def test_a_broken_picture_is_named(folder):
+def test_one_broken_picture_is_passed_over_and_counted(folder):
+    for number in range(5):
+        picture(folder / f"own/cat/{number}.png", shade=200)
+        picture(folder / f"own/dog/{number}.png", shade=200)
+    (folder / "own/cat/3.png").write_bytes(b"no picture")
+    stream = Stream(RunConfig(source="dataset:folder", batch_size=4, batches=3), 224)
+    batches = list(stream)
+    assert sum(map(len, batches)) == 9 and not any("cat/3" in name for b in batches for name in b.names)
+    assert all(batch.images.mean() > 40 for batch in batches), "and no black square stands for it"
+    assert stream.notes[-1].endswith("1 picture could not be read and was passed over.")
+
+
+def test_a_set_that_is_broken_in_more_than_one_picture_in_a_hundred_ends_the_run(folder):
+    for number in range(20):
+        picture(folder / f"own/cat/{number}.png")
+        picture(folder / f"own/dog/{number}.png")
+    for number in (3, 7):
+        (folder / f"own/cat/{number}.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"2 of 40 pictures cannot be read.*'cat/[37].png'; fetch the set"):
+        list(Stream(RunConfig(source="dataset:folder", batch_size=40, batches=1), 224))
+
+
+def test_broken_unknowns_are_passed_over_too_and_a_batch_may_end_up_empty(folder):
     own(folder)
-    (folder / "own/BMW_i3/1.png").write_bytes(b"no picture")
-    source = DatasetSource("folder")
-    with pytest.raises(ValueError, match="picture 'BMW_i3/1.png' cannot be read"):
-        source.read(np.array([0]), np.array([0]))
+    (folder / "own/BMW_i3/1.png").write_bytes(b"")
+    assert sorted(map(len, Stream(RunConfig(source="dataset:folder", batch_size=1, batches=2), 224))) == [
+        0,
+        1,
+    ]
+    cifar101(folder)
+    unknowns = {"unknown_source": "dataset:folder", "unknown_share": 0.1}
+    (batch,) = Stream(RunConfig(source="dataset:cifar10.1", batch_size=20, batches=1, **unknowns), 224)
+    assert len(batch) == 19 and batch.unknown.sum() == 1
 
 
 def test_a_list_may_not_name_files_outside(folder):

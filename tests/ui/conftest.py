@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import socket
@@ -12,10 +13,10 @@ import pytest
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-from clip_tta_core import engine, ui  # noqa: E402
+from clip_tta_core import engine, logs, ui  # noqa: E402
 from clip_tta_core.records import RunConfig, RunLog  # noqa: E402
-from clip_tta_core.ui import layout  # noqa: E402
-from clip_tta_core.ui.handlers import Handlers  # noqa: E402
+from clip_tta_core.ui.page import layout  # noqa: E402
+from clip_tta_core.ui.session.site import Site  # noqa: E402
 from tests.ui.fakes import fake_engine  # noqa: E402
 
 CHROMIUM = next(
@@ -32,10 +33,7 @@ def make_log(config: RunConfig | None = None, class_names: tuple[str, ...] = ())
     """The log of a finished fake run."""
     config = config or RunConfig(batches=6, batch_size=32)
     names = class_names or config.class_names or engine.catalog().task
-    titles = {card.name: card.title for card in engine.catalog().methods}
-    log = RunLog(
-        class_names=names, titles={name: titles.get(name, name) for name in ("zero_shot", *config.methods)}
-    )
+    log = logs.open_log(dataclasses.replace(config, class_names=names))
     for count, report in enumerate(fake_engine(classes=len(names))(config), 1):
         log.append(report, 0.5 * count)
     return log
@@ -58,22 +56,22 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def serve(handlers: Handlers):
+def serve(site: Site):
     """Launch a page; returns it and its address."""
-    page = layout.build(handlers)
+    page = layout.build(site)
     where = {"server_name": "127.0.0.1", "server_port": free_port()}
     _, url, _ = ui.launch(page, prevent_thread_lock=True, quiet=True, ssr_mode=False, **where)
     return page, url
 
 
 @pytest.fixture(scope="package")
-def handlers() -> Handlers:
-    return Handlers(engine.catalog(), make_log(), run=fake_engine(delay=0.02))
+def site() -> Site:
+    return Site(engine.catalog(), make_log(), run=fake_engine(delay=0.02))
 
 
 @pytest.fixture(scope="package")
-def url(handlers):
-    page, address = serve(handlers)
+def url(site):
+    page, address = serve(site)
     yield address
     page.close(verbose=False)
 
@@ -93,6 +91,31 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def open_drawn(chromium):
+    """One page for a whole file: open_drawn(site, motion=False). Script errors fail the file."""
+    contexts, pages, errors = [], [], []
+
+    def open_page(site: Site, motion: bool = False):
+        served, address = serve(site)
+        pages.append(served)
+        wanted = "no-preference" if motion else "reduce"
+        contexts.append(chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion=wanted))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+        page.wait_for_selector("#ct-form .section", timeout=30_000)
+        page.wait_for_selector("#ct-curves polyline[data-method]", state="attached")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    for served in pages:
+        served.close(verbose=False)
+    assert not errors, errors
+
+
 @pytest.fixture
 def visit(chromium):
     """Open the page as a new visitor: visit(url, width=1280, dark=False). Script errors fail the test."""
@@ -106,7 +129,7 @@ def visit(chromium):
         page.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}") or dialog.dismiss())
         page.on("console", lambda said: errors.append(said.text) if "js_on_load" in said.text else None)
         page.goto(url + query)
-        page.wait_for_selector("#ct-form .section", timeout=30_000)
+        page.wait_for_selector("#ct-form .section", state="attached", timeout=30_000)
         return page
 
     yield open_page

@@ -29,8 +29,8 @@ def fake_engine(delay: float = 0.0, steps: int = 3, classes: int = CLASSES):
 
 def _reports(config: RunConfig, control: Control, delay: float, steps: int, classes: int) -> Iterator[Report]:
     rng = np.random.default_rng(config.seed)
-    methods = ["zero_shot", *(name for name in config.methods if name != "zero_shot")]
-    tallies = {name: Tally() for name in methods}
+    contenders = {"zero_shot": "zero_shot"} | {one.label: one.method for one in config.contenders}
+    tallies = {label: Tally() for label in contenders}
     labelled = config.source != "upload"
     try:
         for step in range(1, config.batches + 1):
@@ -38,9 +38,9 @@ def _reports(config: RunConfig, control: Control, delay: float, steps: int, clas
             batch = _batch(config, rng, classes, labelled)
             source = _probs("zero_shot", batch, step / config.batches, classes, rng)
             outcomes = {}
-            for name in methods:
+            for label, name in contenders.items():
                 for k in range(steps):
-                    control.checkpoint(Progress(step, config.batches, TITLES.get(name, name), k, steps))
+                    control.checkpoint(Progress(step, config.batches, TITLES.get(label, label), k, steps))
                     time.sleep(delay)
                 probs = (
                     source
@@ -48,10 +48,10 @@ def _reports(config: RunConfig, control: Control, delay: float, steps: int, clas
                     else _probs(name, batch, step / config.batches, classes, rng)
                 )
                 scores = (rng.normal(size=len(batch)) + np.where(batch.unknown, -1.0, 1.0)).astype(np.float32)
-                metrics = tallies[name].add(probs, source, batch.labels, batch.unknown, scores, 0.0)
+                metrics = tallies[label].add(probs, source, batch.labels, batch.unknown, scores, 0.0)
                 metrics["drift"] = 0.01 * step
                 features = np.eye(4, dtype=np.float32)[rng.integers(0, 4, len(batch))]
-                outcomes[name] = Outcome(
+                outcomes[label] = Outcome(
                     probs, features, scores, 0.0, {"loss": 1 / step}, metrics, delay * steps
                 )
             yield Report(step, config.batches, batch, outcomes, "cpu")

@@ -26,10 +26,10 @@ from playwright.sync_api import Page, Playwright, sync_playwright  # noqa: E402
 from clip_tta_core import engine  # noqa: E402
 from clip_tta_core.control import Control, Progress  # noqa: E402
 from clip_tta_core.records import Report, RunConfig  # noqa: E402
-from clip_tta_core.ui.handlers import Handlers  # noqa: E402
-from clip_tta_core.ui.layout import RECORDED, read_recorded  # noqa: E402
-from clip_tta_core.ui.lessons import FIRST, LESSONS, Lesson  # noqa: E402
-from clip_tta_core.ui.settings import to_config  # noqa: E402
+from clip_tta_core.ui.page.layout import RECORDED, read_recorded  # noqa: E402
+from clip_tta_core.ui.session.lessons import FIRST, LESSONS, Lesson  # noqa: E402
+from clip_tta_core.ui.session.settings import to_config  # noqa: E402
+from clip_tta_core.ui.session.site import Site  # noqa: E402
 from tests.ui.conftest import CHROMIUM, QUIET, free_port, serve  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +59,7 @@ def main() -> None:
     with sync_playwright() as playwright:
 
         def visit(run: Callable[..., Iterator[Report]]) -> Visit:
-            return Visit(playwright, Handlers(catalog, recorded, run))
+            return Visit(playwright, Site(catalog, recorded, run))
 
         for name, lesson in MEASURED.items():
             measure_lesson(name, lesson, visit)
@@ -70,10 +70,10 @@ def main() -> None:
 class Visit:
     """A page served to one browser, for as long as the context lasts."""
 
-    def __init__(self, playwright: Playwright, handlers: Handlers) -> None:
+    def __init__(self, playwright: Playwright, site: Site) -> None:
         self.sent: list[float] = []
-        handlers.run = noting(handlers.run, self.sent)  # before the page is built, which binds it
-        self._served, url = serve(handlers)
+        site.run = noting(site.run, self.sent)  # before the page is built, which binds it
+        self._served, url = serve(site)
         self._browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         size = {"width": 1280, "height": 900}
         self.page = self._browser.new_context(viewport=size, reduced_motion="reduce").new_page()

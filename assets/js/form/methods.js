@@ -1,0 +1,182 @@
+// @ts-check
+// The methods of the form: a tick each, their knobs behind "settings", and what they cost together.
+
+import { find, h } from "../lib/dom.js";
+import { format, plain } from "../lib/format.js";
+import { onceStill } from "../lib/latest.js";
+import { swatch } from "../lib/marks.js";
+import { knob } from "./controls.js";
+
+/** @typedef {import("../wire.js").MethodCard} Card */
+/** @typedef {import("./controls.js").Settings} Settings */
+/** @typedef {import("./controls.js").Control} Control */
+/**
+ * @typedef {object} Form
+ * @property {() => Settings} settings
+ * @property {() => void} changed to be called after the settings have been
+ * @property {() => void} refresh shows the settings again
+ */
+
+const STILL = 150; // milliseconds without a change before the costs are asked for again
+
+/**
+ * What is set of a method, in a few words.
+ * @param {Record<string, any>} values
+ */
+const brief = (values) => {
+  const own = Object.entries(values).sort(([a], [b]) => Number(b === "steps") - Number(a === "steps"));
+  const said = own.slice(0, 2).map(([name, value]) => {
+    if (name === "steps") return `${value} step${value === 1 ? "" : "s"}`;
+    return `${name} ${typeof value === "number" ? plain(value) : value}`;
+  });
+  return said.join(", ");
+};
+
+/**
+ * @param {Card[]} cards
+ * @param {number} most methods that run at once
+ * @param {Form} form
+ * @param {(settings: Settings) => Promise<Record<string, number>>} price
+ * @returns {{nodes: HTMLElement[], show: (settings: Settings) => void}}
+ */
+export const methods = (cards, most, form, price) => {
+  /** Knobs of methods that are not chosen now. @type {Record<string, Record<string, any>>} */
+  const kept = {};
+  const costs = Object.fromEntries(cards.map((card) => [card.name, card.cost]));
+  const total = h("p", { class: "help total", "aria-live": "polite" });
+  /** @type {Control["show"][]} */
+  const shows = [];
+
+  const chosen = () => form.settings().methods;
+  /** @param {string} name */
+  const refused = (name) => {
+    if (name in chosen() || Object.keys(chosen()).length < most) return false;
+    total.classList.add("full");
+    const instead = "take one out first, or let the Compare tab run all of them in turns";
+    total.textContent = `At most ${most} methods run at once: ${instead}.`;
+    return true;
+  };
+  const ask = onceStill(
+    STILL,
+    () => price(form.settings()),
+    (found) => {
+      Object.assign(costs, found);
+      form.refresh();
+    },
+  );
+
+  /**
+   * @param {Card} card
+   * @param {import("../wire.js").Field} spec
+   */
+  const knobOf = (card, spec) => {
+    const read = () => (chosen()[card.name] ?? kept[card.name] ?? {})[spec.name] ?? spec.default;
+    const { node, show } = knob(spec, card.name, read, (value) => {
+      const target = chosen()[card.name] ?? (kept[card.name] ??= {});
+      target[spec.name] = value;
+      form.changed();
+    });
+    shows.push(show);
+    return node;
+  };
+  /** @param {Card} card */
+  const presets = (card) => {
+    const buttons = card.presets.map((preset) => {
+      const onclick = () => {
+        if (refused(card.name)) return;
+        chosen()[card.name] = structuredClone(preset.values);
+        form.changed();
+      };
+      return h("button", { type: "button", text: preset.title, onclick });
+    });
+    return buttons.length > 0 && h("div", { class: "presets" }, h("span", { text: "Presets:" }), ...buttons);
+  };
+  /** @param {Card} card */
+  const row = (card) => {
+    const input = h("input", { type: "checkbox", value: card.name });
+    input.addEventListener("change", () => {
+      if (input.checked && refused(card.name)) {
+        input.checked = false;
+        return;
+      }
+      if (input.checked) chosen()[card.name] = kept[card.name] ?? {};
+      else {
+        kept[card.name] = chosen()[card.name];
+        delete chosen()[card.name];
+      }
+      form.changed();
+    });
+    const set = h("span", { class: "brief" });
+    const cost = h("span", { class: "cost" });
+    const costly = h("p", { class: "help" });
+    shows.push((settings) => {
+      const times = format("times", costs[card.name]);
+      cost.textContent = times;
+      const texts = card.texts ? ", and encodes texts besides" : "";
+      costly.textContent = `Takes about ${times} the work of zero-shot CLIP${texts}.`;
+      input.checked = card.name in settings.methods;
+      set.textContent = brief(settings.methods[card.name] ?? {});
+    });
+    const called = { "aria-label": `About and settings of ${card.title}` };
+    const more = h(
+      "details",
+      { class: "more" },
+      h("summary", called, set, cost, h("i", { class: "gear", "aria-hidden": "true" })),
+      h("p", { class: "about", text: card.summary }),
+      costly,
+      presets(card),
+      ...card.knobs.map((spec) => knobOf(card, spec)),
+      h("p", { class: "cite", text: card.citation }),
+    );
+    const tick = h("label", { class: "tick" }, input, swatch(card), h("span", { text: card.title }));
+    return h("div", { class: "method", "data-method": card.name }, tick, more);
+  };
+
+  /**
+   * Behind one line, by family, with a search.
+   * @param {Card[]} cards
+   */
+  const others = (cards) => {
+    const line = h("summary");
+    const search = h("input", { type: "text", placeholder: "Search", "aria-label": "Search methods" });
+    const names = [...new Set(cards.map((card) => card.family))];
+    const families = names.map((family) => {
+      const own = cards.filter((card) => card.family === family);
+      return h("div", { class: "family" }, h("div", { class: "title", text: family }), ...own.map(row));
+    });
+    const box = h("details", { class: "others" }, line, search, ...families);
+    search.addEventListener("input", () => {
+      const wanted = search.value.trim().toLowerCase();
+      for (const card of cards) {
+        const words = [card.name, card.title, card.family, card.summary];
+        const fits = words.some((text) => text.toLowerCase().includes(wanted));
+        find(box, `[data-method="${card.name}"]`).hidden = !fits;
+      }
+      for (const family of families) family.hidden = !family.querySelector("[data-method]:not([hidden])");
+    });
+    shows.push((settings) => {
+      const count = cards.filter((card) => card.name in settings.methods).length;
+      line.textContent = `${cards.length} more methods${count ? `, ${count} chosen` : ""}`;
+    });
+    return box;
+  };
+
+  const rest = cards.filter((card) => !card.front);
+  const nodes = [
+    ...cards.filter((card) => card.front).map(row),
+    ...(rest.length ? [others(rest)] : []),
+    total,
+  ];
+  return {
+    nodes,
+    show: (settings) => {
+      for (const show of shows) show(settings);
+      const names = Object.keys(settings.methods);
+      const sum = names.reduce((all, name) => all + (costs[name] ?? 0), 0);
+      total.classList.remove("full");
+      const work = `together about ${format("times", sum)} the work of zero-shot`;
+      total.textContent = `${names.length} of at most ${most} methods, ${work}.`;
+      ask(JSON.stringify([settings.methods, settings.batch_size, settings.batches]));
+    },
+  };
+};

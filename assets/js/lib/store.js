@@ -1,0 +1,83 @@
+// @ts-check
+// What the parts of the page know in common: the views that the server has told, and what the reader is
+// looking at. A cell keeps what was put into it last, and tells it to whoever comes later.
+
+/** @typedef {Record<string, any>} Data */
+/** @typedef {{state: import("../wire.js").RunState, done?: number, local?: boolean}} Run */
+
+/**
+ * A place for a value; undefined as long as nothing has been put there.
+ * @template T
+ */
+class Cell {
+  /** @param {T} value */
+  constructor(value) {
+    this.value = value;
+    /** @type {{element: Element, fn: (value: Exclude<T, undefined>) => void}[]} */
+    this.listeners = [];
+  }
+
+  /**
+   * Call a function with what is there and with all that comes, as long as its element is on the page.
+   * @param {Element} element
+   * @param {(value: Exclude<T, undefined>) => void} fn
+   */
+  follow(element, fn) {
+    this.listeners.push({ element, fn });
+    if (this.value !== undefined) fn(/** @type {Exclude<T, undefined>} */ (this.value));
+  }
+
+  /** @param {Exclude<T, undefined>} value */
+  put(value) {
+    this.value = value;
+    this.listeners = this.listeners.filter(({ element }) => element.isConnected);
+    for (const { fn } of [...this.listeners]) fn(value);
+  }
+}
+
+/**
+ * @template T
+ * @returns {Cell<T | undefined>}
+ */
+const empty = () => new Cell(/** @type {T | undefined} */ (undefined));
+
+/** @type {Map<string, Cell<any>>} */
+const views = new Map();
+
+/**
+ * What the server has told a part of the page.
+ * @param {string} part
+ * @returns {Cell<any>}
+ */
+export const view = (part) => {
+  let cell = views.get(part);
+  if (!cell) views.set(part, (cell = empty()));
+  return cell;
+};
+
+/** The batch that the reader looks back at, 0 for the first; null for the newest. */
+export const step = new Cell(/** @type {number | null} */ (null));
+
+/**
+ * Which batch to draw of those there are.
+ * @param {number} count
+ */
+export const at = (count) => Math.min(step.value ?? Infinity, count - 1);
+
+/** How the run stands; `local` where the browser says so ahead of the server. */
+export const run = new Cell(/** @type {Run} */ ({ state: "idle" }));
+
+/** The settings of the form. @type {Cell<Data | undefined>} */
+export const settings = empty();
+
+/** Settings that the form is asked to take. @type {Cell<Data | undefined>} */
+export const choice = empty();
+
+/** The picture of the Corruptions tab. @type {Cell<Data | undefined>} */
+export const subject = empty();
+
+/** The same as the server has drawn it: its address and its name. @type {Cell<Data | undefined>} */
+export const untouched = empty();
+
+/** What went wrong in the Corruptions tab, "" for nothing. @type {Cell<string | undefined>} */
+export const trouble = empty();

@@ -1,0 +1,21 @@
+// @ts-check
+// What the server tells, passed on part by part: each is told its own view, once. See wire.parts.Board.
+
+import { view } from "../lib/store.js";
+
+/** @param {import("../part.js").Part<"board">} part */
+export default function mount({ props, watch }) {
+  /** @type {Record<string, number>} */
+  const told = {};
+  const pass = () => {
+    /** @type {Record<string, any>} */
+    const news = props.value ?? {};
+    for (const [name, serial] of Object.entries(props.value?.serials ?? {})) {
+      if (told[name] === serial) continue;
+      told[name] = serial;
+      view(name).put(news[name] ?? null);
+    }
+  };
+  watch("value", pass);
+  pass();
+}

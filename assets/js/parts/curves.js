@@ -1,0 +1,216 @@
+// @ts-check
+// Curves over the stream, one per method.
+
+import { numbers } from "../lib/decode.js";
+import { find, h, onWidth, s } from "../lib/dom.js";
+import { format } from "../lib/format.js";
+import { ink, mark } from "../lib/marks.js";
+import { batchTicks, clamp, linear, niceTop, polyline, QUARTERS } from "../lib/scale.js";
+import { spread } from "../lib/spread.js";
+import { at, step, view } from "../lib/store.js";
+import { hideTip, onHover, showTip } from "../lib/tip.js";
+
+/** @typedef {import("../wire.js").Curves} Curves */
+/** @typedef {import("../wire.js").Measure} Measure */
+
+const HEIGHT = 330;
+const TOP = 14;
+const LEFT = 44;
+const FLOOR = HEIGHT - 30; // where 0 is
+const INSET = 10; // of the first batch from the axis
+const LETTER = 7.4; // pixels of a letter of a name
+const LABEL = 30; // height of a name with its value below
+
+/** @type {Curves} */
+const NOTHING = { methods: [], total: 0, labelled: false, unknowns: false, classes: 0, curves: {} };
+
+/**
+ * The measures that the stream of a run allows.
+ * @param {Measure[]} options
+ * @param {Curves} view
+ */
+const fitting = (options, view) => {
+  const has = { "": true, labels: view.labelled, unknowns: view.unknowns };
+  return options.filter((one) => has[one.needs]);
+};
+
+/**
+ * The one that is drawn: the reader's choice, else accuracy, else what there is without labels.
+ * @param {Measure[]} options
+ * @param {string | null} chosen
+ */
+const pick = (options, chosen) =>
+  options.find((one) => one.name === chosen) ??
+  options.find((one) => one.needs === "labels") ??
+  options.find((one) => one.name === "changed") ??
+  options[0];
+
+/**
+ * @param {Measure} measure
+ * @param {number} classes
+ * @param {number[]} values
+ */
+const topOf = (measure, classes, values) => {
+  if (measure.full === "one") return 1;
+  if (measure.full === "classes") return Math.max(1, classes);
+  return niceTop(Math.max(0, ...values.filter(Number.isFinite)));
+};
+
+/**
+ * @param {Measure} measure
+ * @param {number} total batches
+ * @param {number} top
+ * @param {{x: (batch: number) => number, y: (value: number) => number, right: number}} place
+ */
+const axes = (measure, total, top, { x, y, right }) => {
+  const group = s("g", { class: "axes" });
+  for (const part of QUARTERS) {
+    const tick = part * top;
+    const line = y(tick);
+    const text = measure.kind === "share" ? `${+(100 * tick).toPrecision(3)}%` : String(+tick.toPrecision(2));
+    group.append(
+      s("line", { x1: LEFT, x2: right, y1: line, y2: line, class: part ? "grid" : "base" }),
+      s("text", { x: LEFT - 8, y: line + 4, "text-anchor": "end", class: "tick", text }),
+    );
+  }
+  for (const batch of batchTicks(Math.max(1, total), (right - LEFT) / 34)) {
+    group.append(s("text", { x: x(batch - 1), y: HEIGHT - 10, "text-anchor": "middle", text: batch }));
+  }
+  group.append(s("text", { x: right + 12, y: HEIGHT - 10, class: "unit", text: "batch" }));
+  return group;
+};
+
+/**
+ * The level of guessing.
+ * @param {number} y
+ * @param {number} right
+ */
+const chanceLine = (y, right) => {
+  const below = FLOOR - y > 13;
+  return s(
+    "g",
+    {},
+    s("line", { x1: LEFT, x2: right, y1: y, y2: y, class: "chance" }),
+    s("text", { x: LEFT + 6, y: y + (below ? 12 : -5), class: "unit", text: "chance" }),
+  );
+};
+
+/**
+ * @param {SVGSVGElement} svg
+ * @param {Curves} view
+ * @param {{width: number, measure: Measure}} how
+ * @returns {(event: PointerEvent) => void} what shows the values under the pointer
+ */
+const draw = (svg, view, { width, measure }) => {
+  const lines = view.methods.map((method) => numbers(view.curves[measure.name]?.[method.name]));
+  const count = Math.max(0, ...lines.map((line) => line.length));
+  const now = at(count);
+  const longest = Math.max(7, ...view.methods.map((method) => method.title.length));
+  const right = width - 12 - Math.min(width * 0.3, 7.1 * longest);
+  const top = topOf(measure, view.classes, lines.flat());
+  const last = Math.max(2, view.total) - 1;
+  const x = linear([0, last], [LEFT + INSET, right]);
+  const height = linear([0, top], [FLOOR, TOP]);
+  /** @param {number} value */
+  const y = (value) => height(Math.min(value, top));
+
+  svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+  svg.replaceChildren(axes(measure, view.total, top, { x, y, right }));
+  if (measure.chance && view.classes > 1) svg.append(chanceLine(y(1 / view.classes), right));
+  if (now < count - 1) {
+    svg.append(s("line", { x1: x(now), x2: x(now), y1: TOP, y2: FLOOR, class: "cursor" }));
+  }
+  const ends = view.methods.flatMap((method, k) => {
+    const line = lines[k];
+    const stroke = { style: ink(method), "stroke-dasharray": method.dash };
+    const later = polyline(line, now, line.length - 1, x, y);
+    const points = polyline(line, 0, now, x, y);
+    svg.append(
+      s("polyline", { ...stroke, class: "line later", points: later }),
+      s("polyline", { ...stroke, class: "line", points, "data-method": method.name }),
+    );
+    const end = line.findLastIndex((value, batch) => batch <= now && Number.isFinite(value));
+    return end < 0 ? [] : [{ method, value: line[end], x: x(end), y: y(line[end]) }];
+  });
+  for (const end of ends) {
+    svg.append(mark(end.method, { transform: `translate(${end.x} ${end.y})`, "data-end": end.method.name }));
+  }
+  const places = spread(
+    ends.map((end) => end.y),
+    LABEL,
+    TOP + 8,
+    FLOOR - 14,
+  );
+  ends.forEach(({ method, value, x }, k) => {
+    const left = Math.min(x + 12, right + 12);
+    const text = LETTER * method.title.length < width - left ? method.title : method.title.split(" ")[0];
+    svg.append(
+      s("text", { x: left, y: places[k] - 2, class: "who", style: ink(method), text }),
+      s("text", { x: left, y: places[k] + 12, class: "value", text: format(measure.kind, value) }),
+    );
+  });
+  const said = ends.map(({ method, value }) => `${method.title} ${format(measure.kind, value)}`).join(", ");
+  svg.setAttribute("aria-label", `${measure.title} at batch ${now + 1}: ${said || "nothing yet"}.`);
+  svg.dataset.frame = String(Number(svg.dataset.frame ?? 0) + 1); // how often it has been drawn
+
+  return (event) => {
+    if (count < 1) return;
+    const place = ((event.clientX - svg.getBoundingClientRect().left) * width) / svg.clientWidth;
+    const batch = Math.round(clamp(linear([LEFT + INSET, right], [0, last])(place), 0, count - 1));
+    const values = view.methods.map((method, k) => ({ method, value: lines[k][batch] }));
+    values.sort((a, b) => (b.value || 0) - (a.value || 0));
+    showTip(
+      event,
+      `${measure.title}, batch ${batch + 1}`,
+      values.map(({ method, value }) => [method, method.title, format(measure.kind, value)]),
+    );
+    svg.querySelector(".hair")?.remove();
+    svg.append(s("line", { class: "hair", x1: x(batch), x2: x(batch), y1: TOP, y2: FLOOR }));
+  };
+};
+
+/** @param {import("../part.js").Part<"curves">} part */
+export default function mount({ element, props }) {
+  const select = find(element, "select", HTMLSelectElement);
+  const help = find(element, ".help");
+  const svg = find(element, "svg", SVGSVGElement);
+  let news = NOTHING;
+  let width = 0;
+  /** @type {string | null} */
+  let chosen = null;
+  let listed = "";
+  /** @type {(event: PointerEvent) => void} */
+  let hover = hideTip;
+
+  const redraw = () => {
+    if (!width) return;
+    const options = fitting(props.options, news);
+    const names = options.map((one) => one.name).join();
+    if (names !== listed) {
+      listed = names;
+      select.replaceChildren(...options.map((one) => h("option", { value: one.name, text: one.title })));
+    }
+    const measure = pick(options, chosen);
+    select.value = measure.name;
+    help.textContent = measure.help;
+    hover = draw(svg, news, { width, measure });
+  };
+  select.addEventListener("change", () => {
+    chosen = select.value;
+    redraw();
+  });
+  onHover(
+    svg,
+    (event) => hover(event),
+    () => svg.querySelector(".hair")?.remove(),
+  );
+  onWidth(svg, (now) => {
+    width = now;
+    redraw();
+  });
+  step.follow(element, redraw);
+  view("curves").follow(element, (now) => {
+    news = now;
+    redraw();
+  });
+}

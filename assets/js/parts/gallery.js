@@ -1,0 +1,248 @@
+// @ts-check
+// The batch being looked at: each image with its prediction before and after.
+
+import { numbers } from "../lib/decode.js";
+import { find, h } from "../lib/dom.js";
+import { bytesOf } from "../lib/files.js";
+import { swatch } from "../lib/marks.js";
+import { step, view } from "../lib/store.js";
+import { onHover, showTip } from "../lib/tip.js";
+
+/** @typedef {import("../wire.js").Gallery & {address?: string}} Gallery address: of the sheet, once known */
+/** @typedef {import("../wire.js").Contender} Contender */
+
+const KEPT = 40; // batches to look back at
+const PATIENCE = 3000; // milliseconds
+
+/**
+ * @typedef {object} Tile
+ * @property {number} index
+ * @property {number} label -1 where there is none
+ * @property {boolean} unknown
+ * @property {number} before
+ * @property {number} after
+ * @property {number} sure in percent
+ * @property {boolean} accepted
+ * @property {boolean} judged whether there is a label
+ * @property {boolean} wasRight
+ * @property {boolean} isRight
+ */
+
+/** @type {Record<string, (tile: Tile) => boolean>} */
+const FILTERS = {
+  all: () => true,
+  changed: (tile) => tile.before !== tile.after,
+  gained: (tile) => !tile.wasRight && tile.isRight,
+  lost: (tile) => tile.wasRight && !tile.isRight,
+};
+
+/**
+ * @param {Gallery} view
+ * @param {string} method
+ * @returns {Tile[]}
+ */
+const tilesOf = (view, method) => {
+  const labels = numbers(view.labels);
+  const unknown = numbers(view.unknown);
+  const before = numbers(view.answers.zero_shot);
+  const after = numbers(view.answers[method]);
+  const sure = numbers(view.sure[method]);
+  const accepted = numbers(view.accepted[method]);
+  return before.map((_, index) => {
+    const label = labels[index];
+    return {
+      index,
+      label,
+      unknown: unknown[index] === 1,
+      before: before[index],
+      after: after[index],
+      sure: sure[index],
+      accepted: accepted[index] === 1,
+      judged: label >= 0,
+      wasRight: label >= 0 && label === before[index],
+      isRight: label >= 0 && label === after[index],
+    };
+  });
+};
+
+/**
+ * @param {Gallery} view
+ * @param {number} index
+ */
+const word = (view, index) => (index >= 0 ? view.classes[index] : "unknown");
+
+/**
+ * What there is to say of an image, for the tip and for those who do not see it.
+ * @param {Gallery} view
+ * @param {Tile} tile
+ * @param {Contender} method
+ * @returns {[Contender | null, string, string][]}
+ */
+const describe = (view, tile, method) => {
+  const applied = view.applied[tile.index];
+  const really = tile.judged ? word(view, tile.label) : tile.unknown ? "outside the class list" : null;
+  return [
+    .../** @type {[null, string, string][]} */ (really ? [[null, "really", really]] : []),
+    [null, "zero-shot CLIP", word(view, tile.before)],
+    [method, method.title, `${word(view, tile.after)}, ${tile.sure}% sure`],
+    .../** @type {[null, string, string][]} */ (
+      applied ? [[null, "applied", applied.replaceAll("_", " ")]] : []
+    ),
+  ];
+};
+
+/**
+ * How a tile is framed.
+ * @param {Tile} tile
+ */
+const kindOf = ({ judged, wasRight, isRight }) => {
+  if (!judged) return "open";
+  if (isRight) return wasRight ? "right" : "gained";
+  return wasRight ? "lost" : "wrong";
+};
+
+/**
+ * @param {number} place
+ * @param {number} count
+ */
+const percent = (place, count) => `${count > 1 ? (100 * place) / (count - 1) : 0}%`;
+
+/**
+ * A short address for the sheet: every tile names it, and the browser reads a long one again for each.
+ * @param {Gallery} view
+ */
+const addressOf = (view) =>
+  (view.address ??= URL.createObjectURL(
+    new Blob([bytesOf(view.sprite.split(",")[1])], { type: "image/jpeg" }),
+  ));
+
+/**
+ * @param {Gallery} view
+ * @param {Tile} tile
+ * @param {Contender} method
+ * @param {boolean} gated whether to say which images count as known
+ */
+const picture = (view, tile, method, gated) => {
+  const { columns } = view;
+  const rows = Math.ceil(view.names.length / columns);
+  const said = describe(view, tile, method);
+  const label = said.map(([, who, what]) => `${who}: ${what}`).join("; ");
+  const image = h("div", { class: "pic", role: "img", "aria-label": label });
+  image.style.backgroundImage = `url("${addressOf(view)}")`;
+  image.style.backgroundSize = `${100 * columns}% ${100 * rows}%`;
+  const [column, row] = [tile.index % columns, Math.floor(tile.index / columns)];
+  image.style.backgroundPosition = `${percent(column, columns)} ${percent(row, rows)}`;
+  const sign = { class: "sign", "aria-hidden": "true", text: tile.isRight ? "✓" : "✕" };
+  const gate = { class: "gate", "aria-hidden": "true", text: tile.accepted ? "in" : "out" };
+  const changed = tile.before !== tile.after;
+  const out = h(
+    "li",
+    { class: `${kindOf(tile)}${tile.unknown ? " stranger" : ""}`, "data-index": tile.index },
+    h("div", { class: "frame" }, image, tile.judged && h("span", sign), gated && h("span", gate)),
+    h("span", { class: "is", text: word(view, tile.after) }),
+    h("span", { class: "was", text: changed ? word(view, tile.before) : "" }),
+  );
+  onHover(out, (event) => showTip(event, view.names[tile.index] || `Image ${tile.index + 1}`, said));
+  return out;
+};
+
+/** @param {import("../part.js").Part<"gallery">} part */
+export default function mount({ element }) {
+  const figure = find(element, "figure");
+  const title = find(element, "h3");
+  const help = find(element, ".help");
+  const grid = find(element, "ul");
+  const choose = find(element, ".choose");
+  const filter = find(element, ".filter");
+  /** Batches of this run that passed by, for the timeline. @type {Map<number, Gallery>} */
+  const seen = new Map();
+  /** @type {Gallery | null} */
+  let latest = null;
+  /** @type {string | null} */
+  let chosen = null;
+  let kept = "all";
+
+  /**
+   * @param {HTMLElement} host
+   * @param {[string, ...Node[]][]} entries
+   * @param {string} active
+   * @param {(name: string) => void} pick
+   */
+  const buttons = (host, entries, active, pick) => {
+    const made = entries.map(([name, ...content]) => {
+      const pressed = String(name === active);
+      const onclick = () => {
+        pick(name);
+        draw();
+      };
+      return h("button", { type: "button", "data-name": name, "aria-pressed": pressed, onclick }, ...content);
+    });
+    host.replaceChildren(...made);
+  };
+
+  const draw = () => {
+    const shown = (step.value !== null && seen.get(step.value + 1)) || latest;
+    figure.hidden = !shown;
+    if (!shown) return;
+    const adapted = shown.methods.filter((one) => one.name !== "zero_shot");
+    const list = adapted.length ? adapted : shown.methods;
+    const method = list.find((one) => one.name === chosen) ?? list[list.length - 1];
+    const all = tilesOf(shown, method.name);
+    const judged = all.some((tile) => tile.judged);
+    const gated = all.some((tile) => tile.unknown);
+    const names = judged ? ["all", "changed", "gained", "lost"] : ["all", "changed"];
+    if (!names.includes(kept)) kept = "all";
+    title.textContent = `Batch ${shown.step}: predictions of ${method.title}`;
+    const struck = "Struck through: the prediction of zero-shot CLIP, where it was another.";
+    help.textContent = judged ? struck : `No labels, so no marks. ${struck}`;
+    buttons(
+      choose,
+      list.map((one) => [one.name, swatch(one), h("span", { text: one.title })]),
+      method.name,
+      (name) => {
+        chosen = name;
+      },
+    );
+    buttons(
+      filter,
+      names.map((name) => [name, h("span", { text: `${name} ${all.filter(FILTERS[name]).length}` })]),
+      kept,
+      (name) => {
+        kept = name;
+      },
+    );
+    const some = all.filter(FILTERS[kept]).map((tile) => picture(shown, tile, method, gated));
+    grid.replaceChildren(...(some.length ? some : [h("li", { class: "none", text: "None in this batch." })]));
+  };
+
+  // Its many tiles are a quarter of all drawing: off the screen it waits until it comes there, or until no
+  // more batches come.
+  let onScreen = true;
+  let timer = 0;
+  const drawWhenSeen = () => {
+    clearTimeout(timer);
+    if (onScreen) draw();
+    else timer = setTimeout(draw, PATIENCE);
+  };
+  new IntersectionObserver((changes) => {
+    onScreen = changes[changes.length - 1].isIntersecting;
+    if (onScreen) drawWhenSeen();
+  }).observe(element);
+
+  /** @param {number} batch */
+  const forget = (batch) => {
+    const address = seen.get(batch)?.address;
+    if (address) URL.revokeObjectURL(address);
+    seen.delete(batch);
+  };
+  view("gallery").follow(element, (/** @type {Gallery | null} */ news) => {
+    if (!news) return;
+    if (!seen.has(news.step - 1)) [...seen.keys()].forEach(forget);
+    forget(news.step);
+    forget(news.step - KEPT);
+    latest = { ...news };
+    seen.set(news.step, latest);
+    drawWhenSeen();
+  });
+  step.follow(element, drawWhenSeen);
+}

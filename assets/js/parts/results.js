@@ -1,0 +1,74 @@
+// @ts-check
+// The table of results.
+
+import { numbers } from "../lib/decode.js";
+import { find, h } from "../lib/dom.js";
+import { format } from "../lib/format.js";
+import { gain, swatch } from "../lib/marks.js";
+import { at, step, view } from "../lib/store.js";
+
+/** @typedef {import("../wire.js").Results} Results */
+/** @typedef {import("../wire.js").Measure} Measure */
+
+/**
+ * The best of some numbers; null where none is, or where it says nothing.
+ * @param {Measure} column
+ * @param {number[]} values
+ */
+const bestOf = (column, values) => {
+  const all = values.filter(Number.isFinite);
+  if (!column.better || all.length < 2 || column.kind === "seconds") return null;
+  return column.better === "high" ? Math.max(...all) : Math.min(...all);
+};
+
+/**
+ * @param {HTMLTableElement} table
+ * @param {Results} view
+ */
+const draw = (table, view) => {
+  const { methods, columns } = view;
+  const first = methods.map((method) => numbers(view.values[columns[0]?.name]?.[method.name]).length);
+  const shown = at(Math.max(0, ...first));
+  const unadapted = methods.findIndex((method) => method.name === "zero_shot");
+  /** @type {HTMLTableCellElement[][]} */
+  const cells = columns.map((column) => {
+    const values = methods.map((method) => numbers(view.values[column.name][method.name])[shown]);
+    const best = bestOf(column, values);
+    return values.map((value, row) => {
+      // Zero-shot CLIP is what changes are counted from.
+      if (row === unadapted && (column.kind === "count" || column.name === "changed")) return h("td");
+      const cell = h("td", { class: best !== null && value === best ? "best" : null });
+      cell.textContent = format(column.kind, value);
+      const compared = column.name === "accuracy" && unadapted >= 0 && row !== unadapted;
+      if (compared && Number.isFinite(value)) cell.append(gain(value - values[unadapted]));
+      return cell;
+    });
+  });
+  find(table, "thead", HTMLTableSectionElement).replaceChildren(
+    h(
+      "tr",
+      {},
+      h("th", { scope: "col", text: "Method" }),
+      ...columns.map((column) => h("th", { scope: "col", title: column.help, text: column.title })),
+    ),
+  );
+  find(table, "tbody", HTMLTableSectionElement).replaceChildren(
+    ...methods.map((method, row) =>
+      h(
+        "tr",
+        { "data-name": method.name },
+        h("th", { scope: "row" }, swatch(method), h("span", { text: method.title })),
+        ...cells.map((column) => column[row]),
+      ),
+    ),
+  );
+};
+
+/** @param {import("../part.js").Part<"results">} part */
+export default function mount({ element }) {
+  const table = find(element, "table", HTMLTableElement);
+  /** @type {Results} */
+  let news = { methods: [], columns: [], values: {} };
+  step.follow(element, () => draw(table, news));
+  view("results").follow(element, (now) => draw(table, (news = now)));
+}

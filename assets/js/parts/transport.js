@@ -1,0 +1,42 @@
+// @ts-check
+// Run, Pause, Step, Stop, Reset. A press answers at once; the server's state follows.
+
+import { buttonsOf, find } from "../lib/dom.js";
+import { run, settings } from "../lib/store.js";
+import { STATES } from "../wire.js";
+
+/** @typedef {import("../wire.js").RunState} RunState */
+
+/** @param {import("../part.js").Part<"transport">} part */
+export default function mount({ element, props, trigger }) {
+  const button = buttonsOf(element);
+  const word = find(button.pause, "span");
+  /** @param {RunState} state */
+  const draw = (state) => {
+    const { busy, under_way } = STATES[state];
+    button.run.disabled = busy;
+    button.pause.disabled = button.step.disabled = !under_way;
+    button.stop.disabled = !busy || state === "stopping";
+    word.textContent = state === "paused" ? "Resume" : "Pause";
+    button.pause.setAttribute("aria-label", word.textContent);
+    find(element, ".transport").dataset.state = state;
+  };
+  /**
+   * @param {"run" | "pause" | "step" | "stop" | "reset"} name
+   * @param {(() => RunState) | null} next the state that the server will say
+   */
+  const press = (name, next) =>
+    button[name].addEventListener("click", () => {
+      if (next) run.put({ state: next(), local: true });
+      trigger(name);
+    });
+  press("run", () => "waiting");
+  press("pause", () => (run.value.state === "paused" ? "running" : "paused"));
+  press("step", () => "paused");
+  press("stop", () => "stopping");
+  press("reset", null);
+  run.follow(element, ({ state }) => draw(state));
+  settings.follow(element, ({ model }) => {
+    button.pause.hidden = button.step.hidden = !(props.controls[model] ?? props.others);
+  });
+}

@@ -1,0 +1,176 @@
+// @ts-check
+// The visitor's own pictures: files, folders or archives are picked or dropped, packed and sent, and what was
+// read of them is shown. The value is {files: [file]} on its way to the server, and an Upload from there.
+
+import { buttonsOf, find, h } from "../lib/dom.js";
+import { megabytes } from "../lib/format.js";
+import { apart, gather, pack } from "../lib/pack.js";
+import { choice, settings } from "../lib/store.js";
+
+/** @typedef {import("../lib/pack.js").Entry} Entry */
+
+const MEGABYTE = 2 ** 20;
+const STILL = 300; // milliseconds without a change of the class list before the pictures are counted again
+const SOURCE = { pictures: "source", unknowns: "unknown_source" }; // the setting that asks for an upload
+
+/**
+ * What is wrong with what was picked, or "".
+ * @param {Entry[]} entries
+ * @param {import("../wire.js").UploadLimits} limits
+ */
+export const excess = (entries, limits) => {
+  const bytes = entries.reduce((sum, { file }) => sum + file.size, 0);
+  if (bytes > limits.bytes) {
+    const most = limits.bytes / MEGABYTE;
+    return `All files together may have ${most} MB, these have ${megabytes(bytes)}; choose fewer.`;
+  }
+  if (entries.length > limits.entries) {
+    const most = limits.entries.toLocaleString("en");
+    return `At most ${most} files may come at once, these are more; choose fewer.`;
+  }
+  return "";
+};
+
+/** @param {FileList | null} files */
+const picked = (files) =>
+  [...(files ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+
+/** @param {import("../part.js").Part<"upload">} part */
+export default function mount({ element, props, watch, trigger, upload }) {
+  const { limits, purpose } = props;
+  const button = buttonsOf(element);
+  const bar = find(element, "progress", HTMLProgressElement);
+  const said = find(element, ".read");
+  const drop = find(element, ".drop");
+  const sheet = find(element, ".thumbnails", HTMLImageElement);
+  const counts = find(element, ".counts");
+  const skipped = find(element, ".skipped");
+  const pickers = {
+    files: find(element, "input.files", HTMLInputElement),
+    folder: find(element, "input.folder", HTMLInputElement),
+  };
+  let busy = false;
+
+  /**
+   * @param {string} text
+   * @param {number | null} [share] of what is done; null for nothing under way, undefined where nobody knows
+   */
+  const tell = (text, share) => {
+    said.textContent = text;
+    bar.hidden = share === null;
+    if (typeof share === "number") bar.value = share;
+    else bar.removeAttribute("value");
+  };
+  const disable = () => {
+    for (const name of ["files", "folder", "clear"]) button[name].disabled = busy;
+  };
+
+  /** @param {Entry[]} entries */
+  const send = async (entries) => {
+    if (busy || !entries.length) return;
+    const problem = excess(entries, limits);
+    if (problem) return tell(problem, null);
+    busy = true;
+    disable();
+    tell(`Sending ${megabytes(entries.reduce((sum, { file }) => sum + file.size, 0))}`);
+    try {
+      const files = [];
+      for (const { name, blob } of pack(entries, limits.archives)) {
+        const file = new File([blob], apart(name), { type: "application/octet-stream" });
+        files.push({ path: (await upload(file)).path, meta: { _type: "gradio.FileData" } });
+      }
+      tell("Waiting to be read");
+      props.value = /** @type {any} */ ({ files });
+      trigger("read");
+    } catch (problem) {
+      draw();
+      const why = problem instanceof Error ? problem.message : problem;
+      tell(`The files could not be sent (${why}); try again.`, null);
+    }
+    busy = false;
+    disable();
+  };
+
+  const draw = () => {
+    /** @type {Partial<import("../wire.js").Upload>} */
+    const news = props.value ?? {};
+    disable();
+    tell(news.said ?? "", news.share ?? null);
+    sheet.hidden = !news.thumbnails;
+    if (news.thumbnails) {
+      sheet.src = news.thumbnails;
+      sheet.alt = `${news.shown} of the pictures`;
+    }
+    const classes = (news.counts ?? []).map(([name, count]) =>
+      h("li", {}, h("span", { text: name }), h("b", { text: count })),
+    );
+    const without = `${news.empty} ${news.empty === 1 ? "class" : "classes"} without a picture`;
+    counts.replaceChildren(...classes, ...(news.empty ? [h("li", { class: "none", text: without })] : []));
+    counts.hidden = !classes.length;
+    const left = news.skipped ?? [];
+    skipped.hidden = !left.length;
+    find(skipped, "summary").textContent = `${left.length} skipped`;
+    find(skipped, "ul").replaceChildren(
+      ...left.map(([name, why]) => h("li", {}, h("b", { text: name }), ` ${why}`)),
+    );
+    const folders = news.folders ?? [];
+    button.folders.hidden = folders.length < 2;
+    button.folders.textContent = `Take the ${folders.length} folder names as classes`;
+    button.clear.hidden = !news.kept;
+  };
+
+  for (const [name, input] of Object.entries(pickers)) {
+    button[name].addEventListener("click", () => input.click());
+    input.addEventListener("change", () => {
+      const entries = picked(input.files);
+      input.value = "";
+      send(entries);
+    });
+  }
+  button.folder.hidden = !("webkitdirectory" in pickers.folder);
+  button.folders.addEventListener("click", () =>
+    choice.put({ class_names: props.value.folders.join("\n"), lesson: "" }),
+  );
+  button.clear.addEventListener("click", () => trigger("clear"));
+  drop.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    const items = [...(event.dataTransfer?.items ?? [])];
+    // All of them before any waiting, which empties the list.
+    const entries = items.map((item) => item.webkitGetAsEntry());
+    /** @type {Entry[]} */
+    const found = [];
+    for (const entry of entries) if (entry) await gather(entry, found, limits.entries);
+    send(found);
+  });
+  find(element, ".limits").textContent = limits.said;
+
+  // The pictures are counted again when the class list changes, and this opens when they are asked for.
+  /** @type {string | null} */
+  let names = null;
+  /** @type {string | null} */
+  let source = null;
+  let timer = 0;
+  settings.follow(element, (now) => {
+    const asked = now[SOURCE[purpose]];
+    const isNews = source !== null && source !== "upload" && asked === "upload";
+    if (isNews && !props.value?.kept) find(element, "details", HTMLDetailsElement).open = true;
+    source = asked;
+    const changed = names !== null && names !== now.class_names;
+    if (changed && props.value?.kept && purpose === "pictures") {
+      clearTimeout(timer);
+      timer = setTimeout(() => trigger("recount"), STILL);
+    }
+    names = now.class_names;
+  });
+  watch("value", () => {
+    busy = props.value?.share !== undefined;
+    draw();
+  });
+  draw();
+}

@@ -1,0 +1,148 @@
+// @ts-check
+/** What a contender minimizes, written out: each part with its value, lit by what the hand touches. */
+
+import { find, h } from "../../lib/dom.js";
+import { put, repeat, say } from "./update.js";
+import { LOSS_LOOKS, PART_LOOKS } from "./looks.js";
+
+/** @param {number} value */
+export const signed = (value) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(2);
+
+/** @param {string} name */
+const written = (name) => {
+  const [before, letter, index] = PART_LOOKS[name].formula;
+  const rest = name === "frequency_penalty" ? [" log ", h("i", { text: "n" }), h("sub", { text: "c" })] : [];
+  const close = name === "frequency_penalty" ? " )" : ")";
+  return h(
+    "span",
+    { class: "math" },
+    before,
+    h("i", { text: letter }),
+    h("sub", { text: index }),
+    ...rest,
+    close,
+  );
+};
+
+/**
+ * @param {{part: (name: string | null, pin: boolean) => void}} hand @param {number} side
+ */
+export const formulaView = (hand, side) => {
+  const says = h("p", { class: "says" });
+  const list = h("div", { class: "parts", role: "group", "aria-label": "Parts of the loss" });
+  const memory = h("p", { class: "from-memory" });
+  const element = h("div", { class: "formula" }, says, list, memory);
+  let shown = "";
+
+  /** @param {string} name @param {number} place */
+  const makePart = (name, place) => {
+    const button = h(
+      "button",
+      { type: "button", class: "part", "data-part": name, "aria-pressed": "false" },
+      h("span", { class: "line" }, h("b", { class: "plus", text: place ? "+" : "loss =" }), written(name)),
+      h("b", { class: "value" }),
+      h("small", { text: PART_LOOKS[name].says }),
+      h("i", { class: "strength" }),
+    );
+    button.addEventListener("pointerenter", () => hand.part(name, false));
+    button.addEventListener("pointerleave", () => hand.part(null, false));
+    button.addEventListener("click", () => hand.part(name, true));
+    return button;
+  };
+
+  /** @param {import("./scene.js").Scene} now */
+  const draw = (now) => {
+    const one = now.sides[side];
+    const key = [one.contender.loss, ...one.batch.map((part) => part.name)].join();
+    if (key !== shown) {
+      shown = key;
+      say(says, LOSS_LOOKS[one.contender.loss].says);
+      list.replaceChildren(...one.batch.map((part, k) => makePart(part.name, k)));
+    }
+    const touched = now.hovered;
+    const strengths = one.batch.map((part) =>
+      touched === null ? 0 : Math.hypot(...part.gradient[touched]) * now.batch,
+    );
+    const most = Math.max(...strengths);
+    one.batch.forEach((part, k) => {
+      const button = list.children[k];
+      const value = touched !== null && part.each ? part.each[touched] : part.value;
+      say(find(button, ".value"), signed(value));
+      put(button, "style", `--strength:${Math.min(1, strengths[k]).toFixed(3)}`);
+      const counted =
+        now.caption !== null && ["prior_entropy", "frequency_penalty", "hard_match"].includes(part.name);
+      const lit =
+        now.part === part.name ||
+        counted ||
+        (touched !== null && strengths[k] > 1e-6 && strengths[k] === most);
+      button.classList.toggle("lit", lit);
+      button.classList.toggle("of-one", touched !== null && Boolean(part.each));
+      put(button, "aria-pressed", String(now.part === part.name));
+    });
+    const kept = one.remembered.size;
+    memory.hidden = !one.contender.memory;
+    if (one.contender.memory) {
+      const value = one.memory.reduce((sum, part) => sum + part.value, 0);
+      say(memory, `+ the same over the memory’s ${kept} pictures (dark rings): ${signed(value)}`);
+    }
+  };
+  return { element, draw };
+};
+
+/** The row of one picture: what each number of it is. */
+export const rowView = (/** @type {number} */ side) => {
+  const caption = h("caption");
+  const body = h("tbody");
+  const titles = ["", "cosine", "score", "answer", "compared with", "pull on score", "own pull", "next step"];
+  const head = h(
+    "thead",
+    {},
+    h("tr", {}, ...titles.map((text) => h(text ? "th" : "td", { text, scope: text ? "col" : null }))),
+  );
+  const element = h(
+    "div",
+    {
+      class: "scroll",
+      tabindex: 0,
+      role: "region",
+      "aria-label": side ? "The picture, right" : "The picture, left",
+    },
+    h("table", {}, caption, head, body),
+  );
+
+  /**
+   * @param {import("./scene.js").Scene} now @param {string[]} names Of the captions.
+   * @param {number[]} target @param {number} scale
+   */
+  const draw = (now, names, target, scale) => {
+    const one = now.sides[side];
+    const i = /** @type {number} */ (now.touched);
+    const way = (/** @type {number} */ value, digits = 2) =>
+      Math.abs(value) < 0.5 * 10 ** -digits ? "0" : (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
+    const look = LOSS_LOOKS[one.contender.loss];
+    say(caption, `${look.title}: compared with ${look.target}`);
+    repeat(body, names.length, () =>
+      h("tr", {}, h("th", { scope: "row" }), ...titles.slice(1).map(() => h("td"))),
+    );
+    const logits = one.seen.logits[i];
+    names.forEach((name, c) => {
+      const cells = [
+        name,
+        signed(logits[c] / scale),
+        signed(logits[c]),
+        `${(100 * one.seen.probs[i][c]).toFixed(1)} %`,
+        `${(100 * target[c]).toFixed(1)} %`,
+        way(-one.slopes[i][c]),
+        way(100 * one.pulls[i][c], 1),
+        `${way(100 * one.carried[i][c], 1)}`,
+      ];
+      cells.forEach((text, k) => {
+        const cell = body.children[c].children[k];
+        say(cell, text);
+        if (k > 4) cell.className = text.startsWith("+") ? "up" : text.startsWith("−") ? "down" : "";
+      });
+      body.children[c].classList.toggle("answered", logits[c] === Math.max(...logits));
+    });
+  };
+  return { element, draw };
+};

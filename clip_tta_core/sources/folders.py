@@ -1,0 +1,222 @@
+"""Which of the folders above a picture is its class: one rule for uploads and for data folders.
+
+A level of folders is how far below the top it lies. Levels with one name are wrappers ("dataset/") or say
+nothing ("images/"), levels that hold splits ("train", "test") are no classes. Of the others the deepest that
+most pictures have is taken, except where its names repeat below the level above, as "front" and "side" do
+below every animal: then the level with more names is taken. Whoever looks may choose another level.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clip_tta_core.sources import names, wordnet
+
+Path = tuple[str, ...]  # the folders above a picture, the outermost first
+
+SPLITS = frozenset(
+    "train training trainset trn val valid validation valset test testing testset eval evaluation dev "
+    "query gallery".split()
+)
+CONTENTS = frozenset("image images img imgs pic pics jpeg jpegs jpegimages".split())
+MOST = 0.75  # of the pictures of the best level: pictures beside the classes do not make theirs the level
+
+
+@dataclass(frozen=True)
+class Level:
+    """Folders that could be the classes."""
+
+    depth: int  # 0 for the outermost
+    folders: tuple[str, ...]
+    pictures: int  # that lie in them
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the folders of some pictures say about them."""
+
+    labels: np.ndarray  # int64 (N,), -1 where unknown
+    class_names: tuple[str, ...]
+    levels: tuple[Level, ...] = ()  # between which a visitor may choose, the outermost first
+    level: Level | None = None  # the one that was taken
+    numbered: bool = False  # its folders are places in the list of names
+    unfound: tuple[str, ...] = ()  # names of the list that no folder answers to
+
+    def sentences(self) -> tuple[str, ...]:
+        """What the page should say of it; nothing where nothing had to be decided."""
+        said = []
+        if self.level is not None and (len(self.levels) > 1 or self.level.depth):
+            few = ", ".join(self.level.folders[:3]) + (" …" if len(self.level.folders) > 3 else "")
+            said.append(f"Classes are the folders {few}, level {self.level.depth + 1} from the top.")
+        if self.numbered:
+            said.append("The folders are numbers: each is a place in the list of classes.")
+        if self.unfound:
+            few = ", ".join(self.unfound[:3]) + (" …" if len(self.unfound) > 3 else "")
+            said.append(f"{len(self.unfound)} of {len(self.class_names)} names found no folder: {few}.")
+        return tuple(said)
+
+
+def label(paths: Sequence[Path], class_names: Sequence[str] = (), depth: int | None = None) -> Labels:
+    """Label pictures by their folders.
+
+    Without `class_names`, the folders of the level that is taken are the classes, if there are two or more.
+    With them, a picture belongs to the innermost of its folders that is on the list.
+
+    Args:
+        paths: the folders above each picture. (N,)
+        class_names: the list to choose between, empty for the folders' own.
+        depth: the level to take, as a visitor chose it; by itself where None or where there is no such level.
+    """
+    levels = _levels(paths)
+    level = next((one for one in levels if one.depth == depth), None) or _choose(levels, paths)
+    choice = tuple(one for one in levels if one.depth == depth or not _is_split(one)) or levels
+    if not class_names:
+        return _by_level(paths, choice, level)
+    wanted = tuple(class_names)
+    chosen = level if depth is not None else None
+    found = _on_list(paths, wanted, {one.depth for one in levels if _is_split(one)}, chosen)
+    if not found.any() and level is not None and (placed := _numbered(level.folders, len(wanted))):
+        labels = np.array([_at(path, level.depth, placed) for path in paths], dtype=np.int64)
+        return Labels(labels, wanted, choice, level, numbered=True)
+    labels = np.array([found.label(path) for path in paths], dtype=np.int64)
+    seen = set(labels.tolist())
+    unfound = tuple(name for place, name in enumerate(wanted) if place not in seen)
+    return Labels(labels, wanted, choice, level, unfound=unfound)
+
+
+def _by_level(paths: Sequence[Path], levels: tuple[Level, ...], level: Level | None) -> Labels:
+    """The folders of a level as classes."""
+    if level is None:
+        return Labels(np.full(len(paths), -1, dtype=np.int64), (), levels)
+    shown = names.shown(level.folders)
+    groups: dict[str, str] = {}  # folder -> class: "Cat" in "train" and "cat" in "test" are one
+    first: dict[str, str] = {}
+    beside = _siblings(paths, level.depth)
+    for folder in level.folders:
+        spoken = names.spoken(folder)
+        other = first.setdefault(spoken, folder)
+        groups[folder] = shown[folder if other != folder and other in beside[folder] else other]
+    class_names = tuple(sorted(set(groups.values()), key=str.casefold))
+    place = {folder: class_names.index(name) for folder, name in groups.items()}
+    labels = np.array([_at(path, level.depth, place) for path in paths], dtype=np.int64)
+    return Labels(labels, class_names, levels, level)
+
+
+def _at(path: Path, depth: int, place: dict[str, int]) -> int:
+    return place.get(path[depth], -1) if len(path) > depth else -1
+
+
+def _siblings(paths: Sequence[Path], depth: int) -> dict[str, set[str]]:
+    """For every folder of a level, those that lie beside it."""
+    below = defaultdict(set)
+    for path in paths:
+        if len(path) > depth:
+            below[path[:depth]].add(path[depth])
+    beside: dict[str, set[str]] = defaultdict(set)
+    for folders in below.values():
+        for folder in folders:
+            beside[folder] |= folders
+    return beside
+
+
+@dataclass(frozen=True)
+class _OnList:
+    """Folder names that stand on a list of classes."""
+
+    place: dict[str, int]
+    passed_over: set[int]  # depths of splits
+    level: Level | None  # the only one that counts, where a visitor chose
+
+    def any(self) -> bool:
+        return bool(self.place)
+
+    def label(self, path: Path) -> int:
+        """The innermost folder on the list."""
+        depths = range(len(path)) if self.level is None else [self.level.depth]
+        known = (
+            self.place[path[depth]]
+            for depth in reversed(depths)
+            if depth < len(path) and depth not in self.passed_over and path[depth] in self.place
+        )
+        return next(known, -1)
+
+
+def _on_list(
+    paths: Sequence[Path], wanted: tuple[str, ...], splits: set[int], level: Level | None
+) -> _OnList:
+    depths = None if level is None else {level.depth}
+    own = dict.fromkeys(
+        folder
+        for path in paths
+        for depth, folder in enumerate(path)
+        if depth not in splits and (depths is None or depth in depths)
+    )
+    place = zip(own, names.places(list(own), wanted), strict=True)
+    return _OnList({folder: k for folder, k in place if k >= 0}, splits, level)
+
+
+def _numbered(folders: Sequence[str], count: int) -> dict[str, int]:
+    """Places in a list of `count` names for folders called 0 to count - 1, or 1 to count; else {}."""
+    if not all(folder.isdecimal() for folder in folders) or len(folders) != count:
+        return {}
+    numbers = sorted(int(folder) for folder in folders)
+    if numbers not in (list(range(count)), list(range(1, count + 1))):
+        return {}
+    return {folder: int(folder) - numbers[0] for folder in folders}
+
+
+def _levels(paths: Sequence[Path]) -> tuple[Level, ...]:
+    """Levels at which there are two folders or more."""
+    counts: list[dict[str, int]] = []
+    for path in paths:
+        for depth, folder in enumerate(path):
+            if depth == len(counts):
+                counts.append(defaultdict(int))
+            counts[depth][folder] += 1
+    levels = []
+    for depth, folders in enumerate(counts):
+        classes = [folder for folder in folders if folder.lower() not in CONTENTS]
+        kept = classes if len(classes) > 1 else list(folders)  # "images" beside "n01440764" is no class
+        if len(kept) > 1:
+            levels.append(Level(depth, tuple(sorted(kept)), sum(folders[one] for one in kept)))
+    return tuple(levels)
+
+
+def _choose(levels: Sequence[Level], paths: Sequence[Path]) -> Level | None:
+    levels = [level for level in levels if not _is_split(level)]
+    for level in levels:
+        if all(wordnet.WNID.match(folder) for folder in level.folders):
+            return level
+    most = max((level.pictures for level in levels), default=0)
+    chosen = None
+    for level in levels:  # from the outermost inwards
+        if level.pictures >= MOST * most and (chosen is None or _better(level, chosen, paths)):
+            chosen = level
+    return chosen
+
+
+def _better(inner: Level, outer: Level, paths: Sequence[Path]) -> bool:
+    """Whether the classes are at the inner of two levels."""
+    if _numbers(inner) and not _numbers(outer):  # albums, sessions, years
+        return False
+    above = defaultdict(set)
+    for path in paths:
+        if len(path) > inner.depth:
+            above[path[inner.depth]].add(path[outer.depth])
+    repeated = sum(len(above[folder]) > 1 for folder in inner.folders)
+    return 2 * repeated <= len(inner.folders) or len(inner.folders) >= len(outer.folders)
+
+
+def _numbers(level: Level) -> bool:
+    return all(re.fullmatch(r"[\d\W_]+", folder) for folder in level.folders)
+
+
+def _is_split(level: Level) -> bool:
+    """Whether folders part a data set for training and testing; "train" alone may be a vehicle."""
+    splits = sum(re.sub(r"[\W\d_]|images|data|set", "", one.lower()) in SPLITS for one in level.folders)
+    return splits > 1

@@ -1,0 +1,60 @@
+"""Where a published data set lies below a data folder, whatever its folders are called there.
+
+Archives, toolkits and papers spell one layout in several ways: "Real World" and "Real_World", "caltech101"
+and "caltech-101", with a folder of the set's own name around it. Readers know the published one; a view shows
+them that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from clip_tta_core.sources.clutter import is_clutter
+from clip_tta_core.sources.names import letters
+
+
+def find(root: Path, path: str) -> list[Path]:
+    """What lies at `path` below `root`, folders compared without case, space, hyphen and underscore."""
+    found = [root]
+    for part in Path(path).parts:
+        found = [below for here in found for below in _called(here, part)]
+    return found
+
+
+def _called(folder: Path, name: str) -> list[Path]:
+    """The entry of that name, else those that are spelt like it."""
+    if (folder / name).exists():
+        return [folder / name]
+    if not folder.is_dir():
+        return []
+    alike = letters(name)
+    return sorted(
+        entry for entry in folder.iterdir() if not is_clutter(entry.name) and letters(entry.name) == alike
+    )
+
+
+def has(place: Path, pattern: str) -> bool:
+    """Whether anything below `place` matches; of "" the place itself must be there."""
+    return any(place.glob(pattern)) if pattern else place.exists()
+
+
+@contextlib.contextmanager
+def view(root: Path, base: str, place: Path) -> Iterator[Path]:
+    """A data folder in which the set at `place` lies at `base`: `root` itself where it does already.
+
+    Readers must resolve the paths that they keep: the view goes when the block ends.
+    """
+    if root / base == place:
+        yield root
+        return
+    with tempfile.TemporaryDirectory(prefix="layout-") as name:
+        folder, top = Path(name), Path(base).parts[0]
+        for entry in root.iterdir():
+            if entry.name != top:
+                (folder / entry.name).symlink_to(entry.resolve())
+        (folder / base).parent.mkdir(parents=True, exist_ok=True)
+        (folder / base).symlink_to(place.resolve())
+        yield folder

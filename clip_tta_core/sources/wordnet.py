@@ -1,0 +1,36 @@
+"""What WordNet's identifiers, by which ImageNet and its relatives call their folders, mean in words."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+WNID = re.compile(r"n\d{8}")  # a noun
+# open_clip calls two pairs of classes by one name each, which would tie them.
+IMAGENET_TWINS = {744: "projectile", 836: "sunglass"}
+
+
+@lru_cache(maxsize=1)
+def imagenet_names() -> dict[str, str]:
+    """The names people use for ImageNet's 1,000 classes, by their WordNet identifiers, in their order."""
+    from open_clip import IMAGENET_CLASSNAMES
+    from timm.data import ImageNetInfo
+
+    names = [IMAGENET_TWINS.get(k, name) for k, name in enumerate(IMAGENET_CLASSNAMES)]
+    return dict(zip(ImageNetInfo("imagenet-1k").label_names(), names, strict=True))
+
+
+@lru_cache(maxsize=1)
+def _full_imagenet() -> dict[str, str]:
+    """What stands behind each of the full ImageNet's 21,841 identifiers: synonyms, the usual one first."""
+    from timm.data import ImageNetInfo
+
+    info = ImageNetInfo("imagenet-22k")
+    return {wnid: info.label_name_to_description(wnid, detailed=False) for wnid in info.label_names()}
+
+
+def name(wnid: str) -> str:
+    """The name that people use, or "" for what is no identifier or one that ImageNet does not know."""
+    if not WNID.fullmatch(wnid):
+        return ""
+    return imagenet_names().get(wnid) or _full_imagenet().get(wnid, "").partition(",")[0].strip()

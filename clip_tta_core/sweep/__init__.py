@@ -1,0 +1,5 @@
+"""Tables of many runs: cells that are measured once, kept as files, and put together into a summary.
+
+One cell is one file named by its content, so resuming, dividing the work among machines and merging what they
+made are file operations: a cell that is there is never measured again.
+"""

@@ -1,0 +1,121 @@
+"""One cell of a table: everything that decides its numbers, and what came out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+
+from clip_tta_core.clip.embedded import EMBEDDED
+from clip_tta_core.clip.loading import MINI
+from clip_tta_core.engine import run
+from clip_tta_core.hparams import Value
+from clip_tta_core.records import RunConfig
+
+PACKAGE = Path(__file__).parents[1]
+# What no number of a run depends on.
+ELSEWHERE = (
+    *("ui", "bench", "sweep", "card", "catalog.py", "export.py", "logs.py", "notes.py", "palette.py"),
+    *("plots.py", "pretrain", "first_paint.py", "thumbnails.py", "versions.py"),
+)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What happens to the pictures of a stream."""
+
+    corruption: str = "none"
+    severity: int = 5
+    style: str = "none"
+    schedule: str = "constant"
+
+    @property
+    def title(self) -> str:
+        """As a row of a table is called: "fog 5", "negative", "clean"."""
+        if self.schedule != "constant":
+            return f"{self.schedule} {self.severity}".replace("_", " ")
+        name = self.corruption if self.style == "none" else self.style
+        words = "clean" if name == "none" else name.replace("_", " ")
+        return f"{words} {self.severity}" if self.corruption != "none" else words
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a stream is shown and judged."""
+
+    batch_size: int = 64
+    batches: int = 8
+    order: str = "shuffled"
+    predict: str = "post"
+    episodic: bool = False
+    unknown_source: str = "none"
+    templates: str = "single"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method at one setting on one stream."""
+
+    method: str
+    settings: Mapping[str, Value] = field(default_factory=dict)  # {knob: value}; the rest at its default
+    model: str = MINI
+    source: str = "rendered"
+    shift: Shift = Shift()
+    protocol: Protocol = Protocol()
+    seed: int = 0
+
+    @property
+    def key(self) -> str:
+        """The name of the cell's file: a hash of all that decides its numbers, with code and weights."""
+        content = asdict(self) | {"code": code_version(), "weights": weights_version(self.model)}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+    def config(self) -> RunConfig:
+        """The run that measures the cell, on one CPU or GPU as the machine has it."""
+        return RunConfig(
+            methods={self.method: dict(self.settings)},
+            model=self.model,
+            source=self.source,
+            seed=self.seed,
+            **asdict(self.shift),
+            **asdict(self.protocol),
+        )
+
+
+def measure(cell: Cell) -> dict[str, float]:
+    """Run a cell to its end. -> its numbers over the whole stream; those without a meaning are left out
+
+    Besides the metrics of a run: `pictures`, and `seconds` to adapt to and predict a batch, on average.
+    """
+    seconds, pictures = 0.0, 0
+    for report in run(cell.config()):
+        outcome = report.outcomes[cell.method]
+        seconds, pictures = seconds + outcome.seconds, pictures + len(report.batch)
+    found = {name: float(value) for name, value in outcome.metrics.items() if not math.isnan(value)}
+    return found | {"pictures": float(pictures), "seconds": seconds / report.total}
+
+
+@cache
+def code_version() -> str:
+    """A hash of every source file that a number of a run can depend on."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE).parts[0] not in ELSEWHERE:
+            digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def weights_version(model: str) -> str:
+    """A hash of the weights where they are a file here; others are pinned by the model's name."""
+    if model in EMBEDDED:
+        file = EMBEDDED[model].folder / "model.safetensors"
+    elif "@" in model:
+        file = Path(model.partition("@")[2]).expanduser()
+    else:
+        return ""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]

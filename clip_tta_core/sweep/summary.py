@@ -1,0 +1,133 @@
+"""What a table says so far: means and spreads over seeds, beside what papers report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clip_tta_core.sweep.folder import Folder
+from clip_tta_core.sweep.published import Published, lookup
+from clip_tta_core.sweep.tables import Column, Row, Table
+
+MEAN = "mean"  # the title of the last row
+PAPERS = {"accuracy": "acc", "auroc": "AUROC", "fpr95": "FPR95"}  # ours: theirs, in percent
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number of a summary."""
+
+    row: str
+    column: str
+    mean: float  # over the seeds that are measured; NaN before the first
+    spread: float  # standard deviation over seeds; NaN with fewer than two
+    seeds: int
+    published: tuple[Published, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """ "52.1 ± 0.4" in percent; a dash before anything is measured."""
+        if math.isnan(self.mean):
+            return "-"
+        spread = "" if math.isnan(self.spread) else f" ± {100 * self.spread:.1f}"
+        return f"{100 * self.mean:.1f}{spread}"
+
+
+def summarize(table: Table, folder: Folder, metric: str = "accuracy") -> list[list[Entry]]:
+    """Rows of entries, the last of which is the mean of the rows. Means wait until all rows have a seed."""
+    grid = [[_values(table, folder, row, column, metric) for column in table.columns] for row in table.rows]
+    lines = [
+        [
+            _entry(row.title, column, values, () if _split(table, row) else _published(row, column, metric))
+            for column, values in zip(table.columns, line, strict=True)
+        ]
+        for row, line in zip(table.rows, grid, strict=True)
+    ]
+    if len(table.rows) > 1:
+        means = []
+        for place, column in enumerate(table.columns):
+            by_seed = [[line[place].get(seed) for line in grid] for seed in table.seeds]
+            whole = {
+                s: statistics.fmean(v) for s, v in zip(table.seeds, by_seed, strict=True) if None not in v
+            }
+            data = {row.data for row in table.rows}
+            known = _published(table.rows[0], column, metric) if len(data) == 1 else ()
+            means.append(_entry(MEAN, column, whole, known))
+        lines.append(means)
+    return lines
+
+
+def _split(table: Table, row: Row) -> bool:
+    """Whether a paper's number is of several rows together, as the mean of CIFAR-10-C is."""
+    return sum(other.data == row.data for other in table.rows) > 1
+
+
+def _values(table: Table, folder: Folder, row: Row, column: Column, metric: str) -> dict[int, float]:
+    found = {seed: folder.get(table.cell(row, column, seed)) for seed in table.seeds}
+    return {seed: numbers[metric] for seed, numbers in found.items() if numbers and metric in numbers}
+
+
+def _entry(row: str, column: Column, values: dict[int, float], known: tuple[Published, ...]) -> Entry:
+    numbers = list(values.values())
+    mean = statistics.fmean(numbers) if numbers else math.nan
+    spread = statistics.stdev(numbers) if len(numbers) > 1 else math.nan
+    return Entry(row, column.contender.label, mean, spread, len(numbers), known)
+
+
+def _published(row: Row, column: Column, metric: str) -> tuple[Published, ...]:
+    if not row.data or metric not in PAPERS:
+        return ()
+    return lookup(column.names[0], row.data, column.names[1], PAPERS[metric])
+
+
+def to_csv(lines: Sequence[Sequence[Entry]]) -> str:
+    """One line per entry, numbers as shares; published ones as their papers give them, one line each."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["row", "column", "mean", "spread", "seeds", "published", "source"])
+    for entry in (entry for line in lines for entry in line):
+        own = [entry.row, entry.column, *(_plain(v) for v in (entry.mean, entry.spread)), entry.seeds]
+        for known in entry.published or (None,):
+            writer.writerow([*own, *((known.value, known.source) if known else ("", ""))])
+    return out.getvalue()
+
+
+def _plain(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.6g}"
+
+
+def to_markdown(lines: Sequence[Sequence[Entry]]) -> str:
+    """A table with contenders down and rows across, as there are more contenders than a page is wide."""
+    head = ["", *(line[0].row for line in lines)]
+    text = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * len(lines)}"]
+    for column in zip(*lines, strict=True):
+        text.append(f"| {' | '.join([column[0].column, *map(_with_published, column)])} |")
+    return "\n".join(text) + "\n"
+
+
+def _with_published(entry: Entry) -> str:
+    reported = ", ".join(f"{known.value:g}" for known in entry.published)
+    return f"{entry.text} ({reported})" if reported else entry.text
+
+
+def to_latex(lines: Sequence[Sequence[Entry]]) -> str:
+    """The same as a LaTeX tabular for the booktabs package."""
+
+    def escaped(text: str) -> str:
+        return "".join(f"\\{sign}" if sign in "&%$#_{}" else sign for sign in text).replace("±", r"$\pm$")
+
+    head = " & ".join(["", *(escaped(line[0].row) for line in lines)])
+    body = [
+        " & ".join([escaped(column[0].column), *(escaped(_with_published(one)) for one in column)]) + r" \\"
+        for column in zip(*lines, strict=True)
+    ]
+    rows = "\n".join(body)
+    top = f"\\begin{{tabular}}{{l{'r' * len(lines)}}}\n\\toprule\n{head} \\\\\n\\midrule\n"
+    return f"{top}{rows}\n\\bottomrule\n\\end{{tabular}}\n"
+
+
+FORMATS = {"csv": to_csv, "md": to_markdown, "tex": to_latex}

@@ -1,0 +1,30 @@
+"""Pictures of a batch on one small sheet, as the page shows them and files keep them."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+from PIL import Image
+
+ACROSS = 16  # pictures in a row, at most
+TILE = 72  # pixels a side, at most
+MOST_BYTES = 8_000_000  # that one run keeps of all its sheets
+
+
+def columns(count: int) -> int:
+    """Pictures in a row of a sheet of so many."""
+    return max(1, min(ACROSS, count))
+
+
+def sheet(images: np.ndarray, across: int = ACROSS, tile: int = TILE, quality: int = 82) -> bytes:
+    """Pictures side by side, so many in a row and none enlarged, as a JPEG file. uint8 (B, H, W, 3)"""
+    across, tile = max(1, min(across, len(images))), min(tile, *images.shape[1:3])
+    paper = Image.new("RGB", (across * tile, math.ceil(len(images) / across) * tile), (128, 128, 128))
+    for i, image in enumerate(images):
+        picture = Image.fromarray(image).resize((tile, tile), Image.Resampling.BILINEAR)
+        paper.paste(picture, (i % across * tile, i // across * tile))
+    out = io.BytesIO()
+    paper.save(out, "JPEG", quality=quality)
+    return out.getvalue()

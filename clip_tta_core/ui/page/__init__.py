@@ -1,0 +1,1 @@
+"""The page as Gradio builds it: layout, parts, tabs, theme."""

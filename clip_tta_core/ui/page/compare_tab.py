@@ -1,0 +1,74 @@
+"""The Compare tab: every method in turn over the stream of the Play tab, and a ranking that fills in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from clip_tta_core.engine import LIMITS
+from clip_tta_core.ui.page.parts import AT_ONCE, NOW, PRIVATE, Part, served
+from clip_tta_core.ui.session.compare import KNOBS, Compare
+from clip_tta_core.ui.wire import measures
+from clip_tta_core.ui.wire.encode import plain
+from clip_tta_core.ui.wire.form import MethodCard
+from clip_tta_core.ui.wire.parts import PARTS, RankingProps
+
+
+class Ranking(Part):
+    """The table, a picture of it, and its buttons."""
+
+    name = "ranking"
+    EVENTS = list(PARTS["ranking"].events)
+    describe = "Standings of methods, best first."
+    template = """<div class="bar">
+<div class="buttons"><button type="button" class="strong" data-do="start">Compare</button>
+<button type="button" class="quiet" data-do="stop" disabled>Stop</button></div>
+<div class="how"></div><div class="about"><p class="stream"></p><p class="help"></p></div></div>
+<p class="message" role="alert" hidden></p>
+<div class="progress" role="progressbar" aria-label="Comparison" aria-valuemin="0" aria-valuemax="100" hidden>
+<i></i></div><p class="doing help">&nbsp;</p><p class="said"></p><p class="unseen" aria-live="polite"></p>
+<figure class="map"><figcaption><h3>Who collapses?</h3></figcaption>
+<svg role="img" aria-label="Accuracy against classes in use: nothing yet." style="height:330px"></svg>
+<p class="help">Each mark is a method: how many classes it still predicts, and its accuracy. The lines cross
+at zero-shot CLIP.</p></figure>
+<figure class="table"><figcaption><h3>Ranking</h3>
+<button type="button" class="quiet" data-do="csv">Numbers (CSV)</button></figcaption>
+<div class="scroll" tabindex="0" role="region" aria-label="Ranking"><table><thead></thead><tbody></tbody>
+</table></div></figure>"""
+
+
+def compare_tab(tabs: gr.Tabs, compare: Compare, form: gr.Component, cards: tuple[MethodCard, ...]) -> None:
+    """What stands in the tab; `form` holds the settings of the stream."""
+
+    def start(settings: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
+        names, knobs = getattr(event, "methods", ()), str(getattr(event, "knobs", ""))
+        for view in compare.start(settings, names, knobs, request.session_hash):
+            yield plain(view)
+
+    def stop(request: gr.Request) -> None:
+        compare.site.stop(request.session_hash)
+
+    def stopped(request: gr.Request) -> dict[str, Any]:
+        return plain(compare.stopped(request.session_hash))
+
+    ranking = Ranking(
+        compare.first_paint(),
+        RankingProps(cards, LIMITS["contenders"][1], KNOBS, measures.shown("ranking")),
+        server_functions=[served(compare.describe)],
+    )
+    event = ranking.start(
+        start,
+        [form],
+        [ranking],
+        api_name="compare",
+        concurrency_limit=AT_ONCE,
+        concurrency_id="device",
+        trigger_mode="once",
+        show_progress="hidden",
+    )
+    stopping = ranking.stop(stop, None, None, **NOW, **PRIVATE)
+    # A comparison that is still in line has no thread to stop: take it out of the line.
+    stopping.then(stopped, None, [ranking], cancels=[event], **NOW, **PRIVATE)
+    ranking.watch(lambda: gr.Tabs(selected="play"), None, [tabs], **NOW, **PRIVATE)

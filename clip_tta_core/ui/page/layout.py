@@ -1,0 +1,70 @@
+"""Where things stand on the page: the header and the tabs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from clip_tta_core import engine, export
+from clip_tta_core.records import RunLog
+from clip_tta_core.ui.page.compare_tab import compare_tab
+from clip_tta_core.ui.page.corruptions_tab import corruptions_tab
+from clip_tta_core.ui.page.parts import NOW, PRIVATE
+from clip_tta_core.ui.page.play_tab import play_tab
+from clip_tta_core.ui.page.primer import Primer
+from clip_tta_core.ui.page.theme import ASSETS, css
+from clip_tta_core.ui.page.why_tab import why_tab
+from clip_tta_core.ui.session import form
+from clip_tta_core.ui.session.compare import Compare
+from clip_tta_core.ui.session.compare import read_recorded as read_comparison
+from clip_tta_core.ui.session.site import Site
+
+TITLE = "CLIPTTA Playground"
+LEAD = "Watch CLIP adapt itself, live, to pictures it was not trained for."
+RECORDED = ASSETS / "recorded_run.json"
+RECORDED_COMPARISON = ASSETS / "recorded_comparison.json"
+LINE = 20  # visitors who may wait
+# Seconds between two looks of Gradio's queue for work, as Gradio has it on Windows. Elsewhere it looks every
+# millisecond, which takes 7 % from a run on two cores. No public way leads there; a test reads it back.
+LOOK = 0.05
+
+
+def build(site: Site | None = None) -> gr.Blocks:
+    """The whole page, with its style sheets and scripts: it can be launched, or mounted in another app."""
+    site = site or Site(engine.catalog(), read_recorded(RECORDED))
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+        gr.HTML(f"<style>{css()}</style>", padding=False, elem_classes=["ct-styles"])
+        gr.HTML(
+            f"<header><h1>{TITLE}</h1><p>{LEAD}</p></header>", elem_classes=["ct", "ct-header"], padding=False
+        )
+        with gr.Tabs() as tabs:
+            with gr.Tab("Play", id="play"):
+                settings = play_tab(page, site)
+            with gr.Tab("Compare", id="compare"):
+                compare = Compare(site, read_comparison(RECORDED_COMPARISON, site.catalog))
+                compare_tab(tabs, compare, settings, form.cards(site.catalog))
+            with gr.Tab("Corruptions", id="corruptions"):
+                corruptions_tab(tabs)
+            with gr.Tab("Why", id="why"):
+                why_tab()
+        Primer()
+        open_by_link(page, tabs)
+    page.queue(max_size=LINE)
+    page._queue.sleep_when_free = LOOK
+    return page
+
+
+def open_by_link(page: gr.Blocks, tabs: gr.Tabs) -> None:
+    """A link may name the tab to open: ?tab=why"""
+
+    def chosen(request: gr.Request) -> gr.Tabs | dict:
+        wanted = request.query_params.get("tab")
+        return gr.Tabs(selected=wanted) if wanted in {tab.id for tab in tabs.children} else gr.skip()
+
+    page.load(chosen, None, tabs, **NOW, **PRIVATE)
+
+
+def read_recorded(path: Path) -> RunLog:
+    """The run shown before anybody presses anything; empty where none has been recorded."""
+    return export.from_json(path.read_text("utf-8")) if path.is_file() else RunLog()

@@ -1,0 +1,247 @@
+"""The parts of the page that are drawn in the browser: a fixed template, a script, and plain data in between.
+
+Templates hold no placeholder, so what a script draws stays; visitors' words reach the page as data only.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import FileData
+
+from clip_tta_core.ui.page.theme import script
+from clip_tta_core.ui.wire.encode import plain
+from clip_tta_core.ui.wire.parts import PARTS, Nothing, UploadProps
+
+AT_ONCE = 2  # runs; more visitors wait in line
+NOW = {"queue": False, "show_progress": "hidden"}  # events that are answered at once
+FILE_MARK = FileData(path="").meta["_type"]
+PRIVATE = {"api_visibility": "private"}  # events that are the page's own business
+
+
+class Part(gr.HTML):
+    """A part of the page: `name` is its script's, its entry's in wire.parts.PARTS, and its class's in CSS.
+
+    Parts that trigger events list them as EVENTS, as every component of Gradio does.
+    """
+
+    name: str
+    template: str
+    describe: str  # what its value is, for the page's API
+
+    def __init__(self, value: Any = None, props: Any = None, **kwargs: Any) -> None:
+        super().__init__(
+            value=plain(value),
+            html_template=self.template,
+            js_on_load=script(self.name),
+            apply_default_css=False,
+            elem_id=kwargs.pop("elem_id", f"ct-{self.name}"),
+            elem_classes=["ct", f"ct-{self.name}"],
+            **plain(props or Nothing()),
+            **kwargs,
+        )
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object", "description": self.describe}
+
+
+def served(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A bound method as Gradio serves it: it marks the function, and a bound method does not bear a mark."""
+
+    @functools.wraps(method)
+    def call(*values: Any) -> Any:
+        return plain(method(*values))
+
+    return call
+
+
+class Board(Part):
+    """Where the server tells what is new; every other part takes its own from here, so one output does."""
+
+    name = "board"
+    describe = "Views by the name of the part that shows them, and {serials: {part: number}}."
+    template = "<i></i>"
+
+
+def _chart(title: str, extra: str = "", height: int = 10, help: str = "&nbsp;") -> str:
+    return f"""<figure><figcaption><h3>{title}</h3>{extra}</figcaption>
+<svg role="img" aria-label="{title}: nothing yet." style="height:{height}px"></svg>
+<p class="help">{help}</p></figure>"""
+
+
+class Curves(Part):
+    """Curves over the stream, one per method."""
+
+    name = "curves"
+    describe = "Curves per method."
+    template = _chart("Over the stream", '<select aria-label="What the curves show"></select>', 330)
+
+
+class Classes(Part):
+    """Histograms of predicted classes beside the true one, with a gauge of how many are in use."""
+
+    name = "classes"
+    describe = "Class counts per method."
+    template = _chart("Predicted classes", height=366)
+
+
+class Scores(Part):
+    """Scores of known and unknown pictures; takes no room while there are no unknown ones."""
+
+    name = "scores"
+    describe = "Scores per method."
+    template = _chart(
+        "Known or unknown?",
+        help="Scores of known images upwards, of unknown ones downwards; a line at the threshold, and ticks "
+        "where it was before.",
+    )
+
+
+class Gallery(Part):
+    """The pictures of a batch with their predictions before and after."""
+
+    name = "gallery"
+    describe = "The latest batch as one sheet."
+    template = """<figure hidden><figcaption><h3>The batch</h3><div class="choose" role="group"
+aria-label="Method"></div><div class="filter" role="group" aria-label="Which pictures"></div></figcaption>
+<ul tabindex="0" aria-label="Pictures of the batch"></ul><p class="help"></p></figure>"""
+
+
+class Results(Part):
+    """The table of results."""
+
+    name = "results"
+    describe = "Measures per method."
+    template = """<figure><figcaption><h3>In numbers</h3></figcaption><div class="scroll" tabindex="0"
+role="region" aria-label="Results"><table><thead></thead><tbody></tbody></table></div></figure>"""
+
+
+class Sentence(Part):
+    """What the numbers say, in one or two sentences."""
+
+    name = "sentence"
+    describe = "One sentence per batch, and notes."
+    template = """<p class="said"></p><p class="help stream"></p>
+<p class="unseen" aria-live="polite"></p><ul></ul>"""
+
+
+class Status(Part):
+    """What the run is doing, how fast, and a timeline to look back on."""
+
+    name = "status"
+    describe = "State of the run."
+    template = """<div class="status">
+<div class="line"><b class="what">Ready</b><span class="figures"></span></div>
+<div class="timeline"><button type="button" aria-label="Play this run again" title="Play this run again">
+<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M4 2.5v11l9-5.5z"/></svg></button>
+<input type="range" min="1" max="16" value="1" step="1" aria-label="Batch to look at"></div></div>"""
+
+
+_ICONS = {
+    "run": ("Run", "M4 2v12l10-6z"),
+    "pause": ("Pause", "M4 2h3v12H4zM9 2h3v12H9z"),
+    "step": ("Step", "M3 2v12l7-6zM11 2h2.5v12H11z"),
+    "stop": ("Stop", "M3 3h10v10H3z"),
+    "reset": (
+        "Reset",
+        "M8 2.5a5.5 5.5 0 1 0 5.2 7.3l-1.9-.6A3.5 3.5 0 1 1 8 4.5c.9 0 1.8.4 2.4 1"
+        "L8.5 7.5H14V2l-2 2A5.5 5.5 0 0 0 8 2.5z",
+    ),
+}
+
+
+def _buttons() -> str:
+    return "".join(
+        f'<button type="button" data-do="{name}" aria-label="{word}">'
+        f'<svg viewBox="0 0 16 16" aria-hidden="true"><path d="{path}"/></svg>'
+        f"<span>{word}</span></button>"
+        for name, (word, path) in _ICONS.items()
+    )
+
+
+class Transport(Part):
+    """The buttons of a run."""
+
+    name = "transport"
+    EVENTS = list(PARTS["transport"].events)
+    describe = "Buttons."
+    template = f'<div class="transport" role="group" aria-label="The run">{_buttons()}</div>'
+
+
+class Lessons(Part):
+    """The scenario menu."""
+
+    name = "lessons"
+    describe = "Lessons."
+    template = """<div class="cards" role="radiogroup" aria-label="Lessons"></div>
+<p class="look-for" aria-live="polite"></p>"""
+
+
+class Form(Part):
+    """Every setting of a run, built from tables."""
+
+    name = "form"
+    describe = "Settings of a run: {field: value, methods: {method: {knob: value}}}."
+    template = '<div class="sections"></div>'
+
+
+class Message(Part):
+    """One sentence when something cannot be done."""
+
+    name = "message"
+    describe = "A sentence, or nothing."
+    template = '<p class="message" role="alert" hidden></p>'
+
+
+class Exports(Part):
+    """Downloads of a run and a link to its settings."""
+
+    name = "exports"
+    EVENTS = list(PARTS["exports"].events)
+    describe = "A file or a link."
+    template = """<div class="exports" role="group" aria-label="Keep this run">
+<button type="button" data-do="csv">Numbers (CSV)</button>
+<button type="button" data-do="json">Whole run (JSON)</button>
+<button type="button" data-do="png">Figure (PNG)</button>
+<button type="button" data-do="link">Copy link</button>
+<input type="text" readonly hidden aria-label="Link to these settings"></div>"""
+
+
+class Upload(Part):
+    """The visitor's own pictures for one purpose."""
+
+    name = "upload"
+    EVENTS = list(PARTS["upload"].events)
+    describe = "Files to read: {files: [file, ...]}; what was read of them comes back."
+
+    def __init__(self, props: UploadProps, title: str, help: str) -> None:
+        self.template = f"""<details class="section"><summary>{title}</summary><p class="help">{help}</p>
+<div class="drop"><button type="button" data-do="files">Files …</button>
+<button type="button" data-do="folder">Folder …</button><span>or drop them here</span></div>
+<input type="file" class="files" multiple hidden><input type="file" class="folder" webkitdirectory hidden>
+<p class="read" role="status"></p><progress max="1" aria-label="Progress" hidden></progress>
+<img class="thumbnails" alt="" hidden>
+<ul class="counts" tabindex="0" aria-label="Pictures of each class" hidden></ul>
+<details class="skipped" hidden><summary></summary><ul tabindex="0" aria-label="Skipped files"></ul></details>
+<div class="actions"><button type="button" data-do="folders" hidden></button>
+<button type="button" data-do="clear" hidden>Remove these pictures</button></div>
+<p class="help limits"></p></details>"""
+        super().__init__(props=props, elem_id=f"ct-upload-{props.purpose}")
+
+    def preprocess(self, payload: Any) -> list[str]:
+        """The paths of uploaded files. Gradio has checked those of file objects, of nothing else."""
+        files = payload.get("files") if isinstance(payload, dict) else None
+        return [file["path"] for file in files or () if _is_file(file)]
+
+
+def _is_file(value: Any) -> bool:
+    """Whether a value carries the mark of Gradio's file objects, and so a path that Gradio has checked."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("path"), str)
+        and isinstance(value.get("meta"), dict)
+        and value["meta"].get("_type") == FILE_MARK
+    )

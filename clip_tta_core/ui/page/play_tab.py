@@ -1,0 +1,218 @@
+"""The Play tab: lessons and the run across the top, settings on the left, what the run shows on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from clip_tta_core import engine, hosting
+from clip_tta_core.sources.limits import LIMITS
+from clip_tta_core.ui.page import parts
+from clip_tta_core.ui.page.parts import AT_ONCE, NOW, PRIVATE, served
+from clip_tta_core.ui.session import form, keep
+from clip_tta_core.ui.session.desk import Desk
+from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.session.news import View, say
+from clip_tta_core.ui.session.play import Play
+from clip_tta_core.ui.session.preview import lesson_cards, preview
+from clip_tta_core.ui.session.site import Site
+from clip_tta_core.ui.wire import measures
+from clip_tta_core.ui.wire.encode import plain
+from clip_tta_core.ui.wire.parts import (
+    CurvesProps,
+    FormProps,
+    LessonsProps,
+    Purpose,
+    TransportProps,
+    UploadLimits,
+    UploadProps,
+)
+
+READ_AT_ONCE = 4  # uploads
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2")  # sent as they are; all else is packed in one
+UPLOADS: dict[Purpose, tuple[str, str]] = {  # title, help
+    "pictures": (
+        "Your own pictures",
+        "Photographs, or folders and archives of them; names of folders can be the classes.",
+    ),
+    "unknowns": (
+        "Your own unknown objects",
+        "Pictures of things outside the class list, to be mixed in with the known ones.",
+    ),
+}
+
+
+def play_tab(page: gr.Blocks, site: Site) -> gr.Component:
+    """What stands in the tab. -> the form"""
+    play = Play(site)
+    board = parts.Board(play.first_paint())
+    parts.Lessons(props=LessonsProps(lesson_cards()))
+    transport, status = run_panel(site)
+    parts.Message()
+    with gr.Row(elem_classes=["ct-columns"]):
+        with gr.Column(elem_classes=["ct-left"], min_width=300):
+            settings, uploads = settings_panel(site)
+        with gr.Column(elem_classes=["ct-right"], min_width=320):
+            results_panel()
+            exports = parts.Exports()
+    wire_run(play, transport, settings, board, status)
+    wire_uploads(Desk(site), uploads, settings)
+    wire_exports(site, exports, settings, board)
+    wire_visit(page, play, transport, settings, uploads, board)
+    return settings
+
+
+def settings_panel(site: Site) -> tuple[gr.Component, dict[Purpose, gr.Component]]:
+    """Every control, and the visitor's own pictures."""
+    props = FormProps(form.sections(site.catalog), form.cards(site.catalog), engine.LIMITS["contenders"][1])
+    settings = parts.Form(FIRST.settings(), props, server_functions=[served(preview), served(form.costs)])
+    limits = UploadLimits(LIMITS.sentence(), LIMITS.total_bytes, LIMITS.entries, ARCHIVES)
+    uploads = {
+        purpose: parts.Upload(UploadProps(purpose, limits), title, help)
+        for purpose, (title, help) in UPLOADS.items()
+    }
+    return settings, uploads
+
+
+def run_panel(site: Site) -> tuple[gr.Component, gr.Component]:
+    """Buttons, and the status line with its timeline."""
+    controls = {model.name: hosting.has_controls(model.name) for model in site.catalog.models}
+    with gr.Row(elem_classes=["ct-run"]):
+        props = TransportProps(controls, others=hosting.has_controls("another"))
+        return parts.Transport(props=props), parts.Status()
+
+
+def results_panel() -> None:
+    """What the run shows."""
+    parts.Sentence()
+    with gr.Row(elem_classes=["ct-pair"]):
+        parts.Curves(props=CurvesProps(measures.shown("curves")))
+        parts.Classes()
+    parts.Scores()
+    parts.Gallery()
+    parts.Results()
+
+
+def wire_run(
+    play: Play, transport: gr.Component, settings: gr.Component, board: gr.Component, status: gr.Component
+) -> None:
+    """Run goes through the queue; Pause, Step and Stop reach the run at once."""
+
+    def run(settings: dict, request: gr.Request) -> Iterator[View]:
+        yield from play.run(settings, request.session_hash)
+
+    def pause(request: gr.Request) -> None:
+        play.pause(request.session_hash)
+
+    def step(request: gr.Request) -> None:
+        play.step(request.session_hash)
+
+    def stop(request: gr.Request) -> None:
+        play.site.stop(request.session_hash)
+
+    def stopped_in_line(request: gr.Request) -> View:
+        return _or_skip(play.stopped_in_line(request.session_hash))
+
+    event = transport.run(
+        run,
+        [settings],
+        [board],
+        api_name="run",
+        concurrency_limit=AT_ONCE,
+        concurrency_id="device",
+        trigger_mode="once",
+        show_progress="minimal",
+        show_progress_on=[status],
+    )
+    transport.pause(pause, None, None, api_name="pause", **NOW)
+    transport.step(step, None, None, api_name="step", **NOW)
+    stopping = transport.stop(stop, None, None, api_name="stop", **NOW)
+    # A run that is still in line has no thread to stop: take it out of the line.
+    stopping.then(stopped_in_line, None, [board], cancels=[event], **NOW, **PRIVATE)
+
+
+def wire_uploads(desk: Desk, uploads: dict[Purpose, gr.Component], settings: gr.Component) -> None:
+    """What was picked is read at once, beside the runs, and kept for the visitor."""
+    for purpose, upload in uploads.items():
+        _wire_upload(desk, purpose, upload, settings)
+
+    def recount(settings: dict, request: gr.Request) -> View:
+        return _or_skip(desk.recount(settings, request.session_hash))
+
+    uploads["pictures"].recount(recount, [settings], uploads["pictures"], **NOW, **PRIVATE)
+
+
+def _wire_upload(desk: Desk, purpose: Purpose, upload: gr.Component, settings: gr.Component) -> None:
+    def read(paths: list[str], settings: dict, request: gr.Request) -> Iterator[list[Any]]:
+        for answer in desk.read(purpose, paths, settings, request.session_hash):
+            yield list(map(_or_skip, answer))
+
+    def remove(settings: dict, request: gr.Request) -> list[Any]:
+        return list(map(_or_skip, desk.remove(purpose, settings, request.session_hash)))
+
+    upload.read(
+        read,
+        [upload, settings],
+        [upload, settings],
+        api_name=f"upload_{purpose}",
+        concurrency_limit=READ_AT_ONCE,
+        concurrency_id="reading",
+        show_progress="hidden",
+    )
+    upload.clear(remove, [settings], [upload, settings], **NOW, **PRIVATE)
+
+
+def wire_exports(site: Site, exports: gr.Component, settings: gr.Component, board: gr.Component) -> None:
+    """Downloads and the link; what cannot be kept is said."""
+
+    def keep_as(kind: str) -> Any:
+        def write(request: gr.Request) -> list[Any]:
+            try:
+                return [plain(keep.keep(kind, site.log(request.session_hash))), say("")]
+            except ValueError as problem:
+                return [gr.skip(), say(str(problem))]
+
+        return write
+
+    def link(settings: dict) -> list[Any]:
+        try:
+            return [plain(keep.link(settings)), say("")]
+        except ValueError as problem:
+            return [gr.skip(), say(str(problem))]
+
+    for kind in keep.WRITERS:
+        getattr(exports, kind)(keep_as(kind), None, [exports, board], **NOW, **PRIVATE)
+    exports.link(link, [settings], [exports, board], **NOW, **PRIVATE)
+
+
+def wire_visit(
+    page: gr.Blocks,
+    play: Play,
+    transport: gr.Component,
+    settings: gr.Component,
+    uploads: dict[Purpose, gr.Component],
+    board: gr.Component,
+) -> None:
+    """A visit begins, perhaps with a link; begins anew with Reset; and ends."""
+
+    def restore(request: gr.Request) -> list[Any]:
+        found = keep.restore(dict(request.query_params))
+        return [gr.skip(), gr.skip()] if found is None else [found[0], say(found[1])]
+
+    def reset(request: gr.Request) -> list[Any]:
+        play.site.leave(request.session_hash)
+        return [FIRST.settings(), *({} for _ in uploads), play.first_paint()]
+
+    def leave(request: gr.Request) -> None:
+        play.site.leave(request.session_hash)
+
+    page.load(restore, None, [settings, board], **NOW, **PRIVATE)
+    transport.reset(reset, None, [settings, *uploads.values(), board], **NOW, **PRIVATE)
+    page.unload(leave)
+
+
+def _or_skip(value: Any) -> Any:
+    """What an output becomes; None leaves it as it is."""
+    return gr.skip() if value is None else plain(value)

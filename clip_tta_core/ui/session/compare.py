@@ -1,0 +1,186 @@
+"""A visitor's comparison: every method in turn over the stream of Play, and a ranking that fills in."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from clip_tta_core import comparison, export
+from clip_tta_core.control import Control, Progress
+from clip_tta_core.logs import classes_of
+from clip_tta_core.methods import looks_of
+from clip_tta_core.records import Catalog, RunConfig, Standing
+from clip_tta_core.ui.session.follow import follow
+from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.session.runs import Run
+from clip_tta_core.ui.session.settings import to_config
+from clip_tta_core.ui.session.site import Site
+from clip_tta_core.ui.wire import measures
+from clip_tta_core.ui.wire.form import Option
+from clip_tta_core.ui.wire.parts import Ranking, RankingRow
+from clip_tta_core.ui.wire.states import RunState
+from clip_tta_core.ui.words.comparison import ranking, turn
+from clip_tta_core.ui.words.stream import stream
+
+KEPT_TABLES = 64
+KNOBS = (  # how each method is set
+    Option("defaults", "defaults", "Every method with its default hyper-parameters."),
+    Option("protocol", "CLIPTTA's protocol", "As in CLIPTTA's tables: ten steps a batch for most methods."),
+    Option("play", "as in Play", "The methods chosen in Play as they are set there, all others at defaults."),
+)
+
+
+@dataclass
+class Table:
+    """What has been measured so far."""
+
+    methods: tuple[str, ...]  # in the order of their turns
+    classes: int
+    stream: str  # in words
+    standings: dict[str, Standing] = field(default_factory=dict)
+
+    def take(self, standing: Standing) -> None:
+        """Note how far a method is."""
+        self.standings[standing.label] = standing
+
+    def ranked(self) -> list[Standing]:
+        """The best first; methods that have not begun are left out."""
+        return comparison.ranked(self.standings.values())
+
+    def finished(self) -> int:
+        """How many methods have had their turn."""
+        return sum(one.done == one.total or bool(one.problem) for one in self.standings.values())
+
+
+def view(table: Table, catalog: Catalog, state: RunState, progress: Progress | None = None) -> Ranking:
+    """A table as the page draws it.
+
+    Args:
+        table: what has been measured so far.
+        catalog: for the titles of methods.
+        state: what the comparison is doing.
+        progress: where the method at work is.
+    """
+    standings = table.ranked()
+    titles = {card.name: card.title for card in catalog.methods}
+    return Ranking(
+        state=state,
+        stream=table.stream,
+        classes=table.classes,
+        methods=table.methods,
+        finished=table.finished(),
+        share=round(_share(table, progress), 4),
+        doing=turn(progress) if progress else "",
+        sentence=ranking(standings, titles, table.classes, len(table.methods)),
+        rows=tuple(map(_row, standings)),
+    )
+
+
+def _row(standing: Standing) -> RankingRow:
+    measured = {**standing.metrics, "seconds": standing.seconds}
+    values = {one.name: measured.get(one.name, math.nan) for one in measures.shown("ranking")}
+    del values["cost"]  # of the card: known before the method has begun
+    shown = {name: round(float(x), 4) if math.isfinite(x) else None for name, x in values.items()}
+    return RankingRow(standing.label, standing.done, standing.total, shown, standing.problem)
+
+
+def _share(table: Table, progress: Progress | None) -> float:
+    """Finished part of the whole comparison, 0 to 1; every method counts the same."""
+    inside = (progress.batch - 1) / progress.batches if progress and progress.batches else 0.0
+    return min(1.0, (table.finished() + max(0.0, inside)) / max(1, len(table.methods)))
+
+
+class Compare:
+    """Start and Stop; a visitor's comparison takes the place of their run."""
+
+    def __init__(self, site: Site, recorded: Table | None = None) -> None:
+        self.site = site
+        self.recorded = recorded  # made before the page was opened
+        self._tables: OrderedDict[str, Table] = OrderedDict()  # by session
+
+    def first_paint(self) -> Ranking:
+        """The recorded comparison."""
+        return view(self.recorded, self.site.catalog, "recorded") if self.recorded else Ranking("idle")
+
+    def start(
+        self, settings: Mapping[str, Any], names: Sequence[str], knobs: str, session: str
+    ) -> Iterator[Ranking]:
+        """Give every chosen method its turn.
+
+        Args:
+            settings: of the stream.
+            names: the methods that take part.
+            knobs: how they are set, a name of KNOBS.
+            session: the visitor's.
+        """
+        try:
+            config = self.site.configure(settings, session)
+            methods = _set(names, knobs, config)
+            comparison.check(config, methods)
+        except ValueError as problem:
+            yield Ranking("failed", message=str(problem))
+            return
+        catalog = self.site.catalog
+        table = Table(tuple(methods), len(classes_of(config)), stream(config, catalog))
+        run = Run(functools.partial(self._engine, methods), config)
+        self.site.runs.begin(session, run)
+        self._keep(session, table)
+        try:
+            for moment in follow(run, lambda standing, active: table.take(standing)):
+                if moment.last:
+                    yield replace(view(table, catalog, moment.state), message=run.problem)
+                    continue
+                state = "stopping" if moment.state == "stopping" else "running"
+                yield view(table, catalog, state, run.control.progress)
+        finally:  # the end, Stop, a closed tab, an error
+            self.site.runs.end(session, run)
+
+    def stopped(self, session: str) -> Ranking:
+        """What is left of a comparison that has been stopped, perhaps while it was still in line."""
+        table = self._tables.get(session)
+        return view(table, self.site.catalog, "stopped") if table else self.first_paint()
+
+    def describe(self, settings: Mapping[str, Any]) -> str:
+        """The stream that would be compared on, in words; empty where the settings are impossible."""
+        try:
+            return stream(to_config(settings), self.site.catalog)
+        except ValueError:
+            return ""
+
+    def _engine(
+        self, methods: Mapping[str, comparison.Knobs], config: RunConfig, control: Control
+    ) -> Iterator[Standing]:
+        return comparison.in_turns(config, methods, control, self.site.engine)
+
+    def _keep(self, session: str, table: Table) -> None:
+        self._tables[session] = table
+        self._tables.move_to_end(session)
+        while len(self._tables) > KEPT_TABLES:
+            self._tables.popitem(last=False)
+
+
+def _set(names: Sequence[str], knobs: str, config: RunConfig) -> dict[str, comparison.Knobs]:
+    """The methods that take part with their knobs, zero-shot CLIP first and CLIPTTA last."""
+    chosen: Mapping[str, comparison.Knobs] = {}
+    if knobs == "protocol":
+        chosen = comparison.protocol_knobs()
+    elif knobs == "play":
+        chosen = {one.method: one.settings for one in config.contenders}
+    return {name: chosen.get(name, {}) for name in looks_of({str(name): str(name) for name in names})}
+
+
+def read_recorded(path: Path, catalog: Catalog) -> Table | None:
+    """The comparison that is shown before anybody presses anything."""
+    if not path.is_file():
+        return None
+    standings = export.standings_from_json(path.read_text("utf-8"))
+    methods = tuple(one.label for one in standings)
+    table = Table(methods, len(catalog.task), stream(to_config(FIRST.settings()), catalog))
+    for standing in standings:
+        table.take(standing)
+    return table

@@ -1,0 +1,79 @@
+"""The desk where visitors hand in their own pictures: read, counted again, taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from clip_tta_core.ui.session import albums
+from clip_tta_core.ui.session.albums import Reading
+from clip_tta_core.ui.session.follow import BETWEEN
+from clip_tta_core.ui.session.settings import Settings, split_names
+from clip_tta_core.ui.session.site import Site
+from clip_tta_core.ui.wire.parts import Purpose, Upload
+
+UNREADABLE = "The upload ended with an unexpected error; the server's log has the details."
+# What a new upload changes of the settings, by its purpose.
+WITH: dict[Purpose, Settings] = {
+    "pictures": {"source": "upload", "corruption": "none", "style": "none", "lesson": ""},
+    "unknowns": {"unknown_source": "upload", "lesson": ""},
+}
+WITHOUT: dict[Purpose, tuple[str, str]] = {  # once it is removed
+    "pictures": ("source", "rendered"),
+    "unknowns": ("unknown_source", "none"),
+}
+Answer = tuple[Upload, Settings | None]  # what the upload shows, and settings that change
+
+
+class Desk:
+    """Uploads, each for one purpose."""
+
+    def __init__(self, site: Site) -> None:
+        self.albums = site.albums
+
+    def read(
+        self, purpose: Purpose, paths: list[str], settings: Mapping[str, Any], session: str
+    ) -> Iterator[Answer]:
+        """Read an upload and say what came of it; take it as the source of known or of unknown pictures."""
+        reading = Reading(self.albums, paths)
+        self.albums.drop(session, purpose)
+        reading.start()
+        try:
+            while not reading.ended.wait(BETWEEN):
+                yield albums.reading_view(reading.share, reading.name), None
+            upload = reading.upload
+            if upload is None:
+                yield Upload(reading.problem or UNREADABLE), None
+                return
+            if not len(upload):
+                yield albums.view(upload, purpose), None
+                return
+            self.albums.keep(session, purpose, upload)
+            news = dict(WITH[purpose])
+            if purpose == "pictures" and not _typed(settings):
+                news["class_names"] = "\n".join(albums.own_classes(upload))
+            yield albums.view(upload, purpose, _typed(dict(settings) | news)), news
+        except GeneratorExit:  # gone while it was read: nobody else would forget it
+            self.albums.drop(session, purpose)
+            raise
+        finally:
+            reading.abandon()
+
+    def recount(self, settings: Mapping[str, Any], session: str) -> Upload | None:
+        """How the pictures fit the class list, which has changed; None where there are none."""
+        upload = self.albums.get(session, "pictures")
+        return None if upload is None else albums.view(upload, "pictures", _typed(settings))
+
+    def remove(self, purpose: Purpose, settings: Mapping[str, Any], session: str) -> Answer:
+        """Forget an upload."""
+        self.albums.drop(session, purpose)
+        name, other = WITHOUT[purpose]
+        return Upload(""), {name: other} if settings.get(name) == "upload" else None
+
+
+def _typed(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The class list of the settings; empty where it cannot be read, which Run will say."""
+    try:
+        return split_names(settings.get("class_names", ""))
+    except ValueError:
+        return ()

@@ -1,0 +1,35 @@
+"""What one event tells the page."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from clip_tta_core.ui.wire.encode import plain
+from clip_tta_core.ui.wire.parts import Message
+
+View = dict[str, Any]
+
+
+class News:
+    """A view for every part that has changed, and a number for each telling: the value of the board.
+
+    An answer repeats all that the event has told before. So only what is new travels, one output carries it,
+    and the browser sees by the numbers what it has not drawn yet, even where it skips an answer.
+    """
+
+    _serial = itertools.count(1)
+
+    def __init__(self) -> None:
+        self._told: View = {"serials": {}}
+
+    def tell(self, **views: Any) -> View:
+        """The answer, after `views` have changed: records by the name of the part."""
+        serials = self._told["serials"] | {name: next(self._serial) for name in views}
+        self._told = self._told | plain(views) | {"serials": serials}
+        return self._told
+
+
+def say(sentence: str) -> View:
+    """An answer that changes the message only."""
+    return News().tell(message=Message(sentence))

@@ -1,0 +1,103 @@
+"""A visitor's run: all that is seen of it passes through `Play.run`."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from clip_tta_core import engine
+from clip_tta_core.logs import open_log
+from clip_tta_core.records import RunConfig, RunLog
+from clip_tta_core.ui.session import status, views
+from clip_tta_core.ui.session.follow import follow
+from clip_tta_core.ui.session.news import News, View
+from clip_tta_core.ui.session.runs import Run
+from clip_tta_core.ui.session.site import Site
+from clip_tta_core.ui.wire.parts import Message
+from clip_tta_core.ui.words.stream import stream
+
+BETWEEN_BATCHES = 0.4  # seconds between two batches in the gallery, which weigh more than all else
+
+
+class Play:
+    """Run, Pause, Step and Stop."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def run(self, settings: Mapping[str, Any], session: str) -> Iterator[View]:
+        """Adapt the chosen methods to the chosen stream and show every batch as it comes."""
+        log, news = RunLog(), News()
+        yield news.tell(status=status.status("loading", log), message=Message(""))
+        try:
+            config = self.site.configure(settings, session)
+            engine.check(config)
+        except ValueError as problem:
+            yield news.tell(status=self._as_before(session), message=Message(str(problem)))
+            return
+        log = self._open_log(settings, config)
+        run = Run(self.site.engine, config)
+        self.site.runs.begin(session, run)
+        try:
+            yield from self._show(run, log, news, session)
+        finally:  # the end, Stop, a closed tab, an error
+            self.site.runs.end(session, run)
+
+    def _show(self, run: Run, log: RunLog, news: News, session: str) -> Iterator[View]:
+        def take(report: Any, active: float) -> None:
+            log.append(report, active)
+            self.site.runs.keep(session, run, log)
+
+        pictures_shown = 0.0
+        for moment in follow(run, take):
+            if moment.last:  # a run that has shown nothing leaves the earlier results where they are
+                line = status.status(moment.state, log, active=moment.active if len(log) else 0.0)
+                yield news.tell(status=line, message=Message(run.problem), **shown(log))
+                continue
+            now = time.monotonic()
+            with_pictures = moment.fresh and now - pictures_shown >= BETWEEN_BATCHES
+            pictures_shown = now if with_pictures else pictures_shown
+            line = status.status(moment.state, log, run.control.progress, moment.active)
+            yield news.tell(status=line, **(shown(log, with_pictures) if moment.fresh else {}))
+
+    def _as_before(self, session: str) -> Any:
+        """The status of what is still shown after a run that was refused."""
+        log = self.site.log(session)
+        line = status.recorded(log)
+        return line if log is self.site.recorded else dataclasses.replace(line, state="idle")
+
+    def _open_log(self, settings: Mapping[str, Any], config: RunConfig) -> RunLog:
+        kept = {key: value for key, value in settings.items() if key != "lesson"}
+        return open_log(config, kept | {"stream": stream(config, self.site.catalog)})
+
+    def pause(self, session: str) -> None:
+        """Hold the visitor's run, or let it go on."""
+        if run := self.site.runs.current(session):
+            run.control.resume() if run.control.paused else run.control.pause()
+
+    def step(self, session: str) -> None:
+        """One optimization step, then hold."""
+        if run := self.site.runs.current(session):
+            run.control.step()
+
+    def stopped_in_line(self, session: str) -> View | None:
+        """After a run that was still waiting for its place has been taken out of the line; else None."""
+        if self.site.runs.current(session):
+            return None
+        line = dataclasses.replace(status.recorded(self.site.log(session)), state="stopped")
+        return News().tell(status=line)
+
+    def first_paint(self) -> View:
+        """What every part shows before anybody presses anything: the recorded run."""
+        recorded = self.site.recorded
+        return News().tell(status=status.recorded(recorded), message=Message(""), **shown(recorded))
+
+
+def shown(log: RunLog, with_pictures: bool = True) -> dict[str, Any]:
+    """A view for every part that draws the run; nothing of a run that has nothing to draw."""
+    if not len(log):
+        return {}
+    names = ("curves", "classes", "scores", "results", "sentence", *(["gallery"] if with_pictures else []))
+    return {name: getattr(views, name)(log) for name in names}

@@ -1,0 +1,142 @@
+"""Who is running what: one run per visitor at a time, in a thread of its own, stopped from anywhere."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import queue
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+
+from clip_tta_core.control import Control
+from clip_tta_core.records import Report, RunConfig, RunLog
+
+Engine = Callable[[RunConfig, Control], Iterator[Report]]
+log = logging.getLogger(__name__)
+
+WAITING_REPORTS = 8  # a run that is this far ahead of its visitor waits
+KEPT_LOGS = 64  # finished runs whose numbers can still be downloaded
+UNEXPECTED = "The run ended with an unexpected error; the server's log has the details."
+
+
+class Run:
+    """One run: a thread that adapts, and a queue its visitor reads."""
+
+    def __init__(self, engine: Engine, config: RunConfig) -> None:
+        self.control = Control()
+        self.problem = ""  # the sentence, if it could not go on
+        self.ended = threading.Event()
+        self.after: Run | None = None  # the visitor's earlier run, which must end first
+        self.abandoned = False  # its visitor has gone
+        self._reports: queue.Queue[Report] = queue.Queue(WAITING_REPORTS)
+        self._engine, self._config = engine, config
+
+    def start(self) -> None:
+        """Begin, with the visitor's own context variables."""
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(self._work,), name="run", daemon=True).start()
+
+    def drain(self, seconds: float) -> list[Report]:
+        """The reports that have come, waiting up to `seconds` for the first."""
+        reports = []
+        try:
+            reports.append(self._reports.get(timeout=seconds))
+            while True:
+                reports.append(self._reports.get_nowait())
+        except queue.Empty:
+            return reports
+
+    def empty(self) -> bool:
+        """Whether every report has been taken."""
+        return self._reports.empty()
+
+    def _work(self) -> None:
+        if self.after is not None:
+            self.after.ended.wait()
+            self.after = None
+        reports = None
+        try:
+            if self.control.stopped:
+                return
+            reports = self._engine(self._config, self.control)
+            for report in reports:
+                if not self._put(report):
+                    break
+        except ValueError as error:
+            self.problem = str(error)
+        except (ImportError, RuntimeError, OSError, MemoryError) as error:
+            log.exception("A run failed.")
+            self.problem = f"{UNEXPECTED} ({type(error).__name__})"
+        finally:
+            if reports is not None:
+                reports.close()
+            self.ended.set()
+
+    def _put(self, report: Report) -> bool:
+        """Hand over a report; False when the run has been stopped meanwhile."""
+        while not self.control.stopped:
+            try:
+                self._reports.put(report, timeout=0.2)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+
+class Runs:
+    """Every visitor's current run and latest log, by session."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._current: dict[str, Run] = {}
+        self._logs: OrderedDict[str, RunLog] = OrderedDict()
+
+    def begin(self, session: str, run: Run) -> None:
+        """Make `run` the visitor's current one; what ran before is stopped and ends first."""
+        with self._lock:
+            run.after = self._current.get(session)
+            self._current[session] = run
+        if run.after is not None:
+            run.after.control.stop()
+        run.start()
+
+    def end(self, session: str, run: Run) -> None:
+        """Stop `run` and forget it, unless another has taken its place."""
+        run.control.stop()
+        with self._lock:
+            if self._current.get(session) is run:
+                del self._current[session]
+
+    def current(self, session: str) -> Run | None:
+        with self._lock:
+            return self._current.get(session)
+
+    def running(self) -> int:
+        """How many visitors have a run."""
+        with self._lock:
+            return len(self._current)
+
+    def keep(self, session: str, run: Run, log: RunLog) -> None:
+        """Remember a visitor's latest numbers, for downloads; not those of one who has gone."""
+        with self._lock:
+            if run.abandoned:
+                return
+            self._logs[session] = log
+            self._logs.move_to_end(session)
+            while len(self._logs) > KEPT_LOGS:
+                self._logs.popitem(last=False)
+
+    def log(self, session: str) -> RunLog | None:
+        with self._lock:
+            return self._logs.get(session)
+
+    def leave(self, session: str) -> None:
+        """The visitor has gone: stop what runs, forget what was kept."""
+        with self._lock:
+            self._logs.pop(session, None)
+            run = self._current.get(session)
+            if run is not None:
+                run.abandoned = True
+        if run is not None:
+            run.control.stop()

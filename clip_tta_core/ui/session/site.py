@@ -1,0 +1,52 @@
+"""What all visitors of a page share: the catalog, the recorded run, everybody's runs and uploads."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from clip_tta_core import hosting
+from clip_tta_core.records import Catalog, RunConfig, RunLog
+from clip_tta_core.ui.session.albums import Albums
+from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.session.runs import Runs
+from clip_tta_core.ui.session.settings import to_config
+from clip_tta_core.ui.words.stream import stream
+
+
+class Site:
+    """One page and its visitors; a visitor is known by the session's name."""
+
+    def __init__(self, catalog: Catalog, recorded: RunLog, run: Any = hosting.run) -> None:
+        self.catalog = catalog
+        self.recorded = recorded  # shown before anybody presses anything
+        self.engine = run
+        self.runs = Runs()
+        self.albums = Albums()
+        if len(recorded):
+            recorded.settings["stream"] = stream(to_config(FIRST.settings()), catalog)
+
+    def configure(self, settings: Mapping[str, Any], session: str) -> RunConfig:
+        """The settings as a run takes them, with the visitor's own pictures where they ask for those."""
+        config, own = to_config(settings), {}
+        if config.source == "upload":
+            own["pictures"] = self.albums.pictures(session, "pictures", config.class_names)
+        if config.unknown_source == "upload":
+            own["unknown_pictures"] = self.albums.pictures(session, "unknowns")
+        return dataclasses.replace(config, **own)
+
+    def log(self, session: str) -> RunLog:
+        """The visitor's latest run, else the recorded one."""
+        return self.runs.log(session) or self.recorded
+
+    def stop(self, session: str) -> None:
+        """End what the visitor runs; waits a moment so that the run's own last words come first."""
+        if run := self.runs.current(session):
+            run.control.stop()
+            run.ended.wait(2.0)
+
+    def leave(self, session: str) -> None:
+        """The visitor has closed the page."""
+        self.runs.leave(session)
+        self.albums.leave(session)

@@ -1,0 +1,78 @@
+"""What a run is doing right now, as the status line shows it."""
+
+from __future__ import annotations
+
+import time
+
+from clip_tta_core.control import Progress
+from clip_tta_core.records import RunLog
+from clip_tta_core.ui.wire.parts import Status
+from clip_tta_core.ui.wire.states import STATES, RunState
+
+
+class Clock:
+    """Seconds a run has been at work; time on hold does not count."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self.active = 0.0
+
+    def tick(self, paused: bool) -> float:
+        """Count the time since the last tick, unless the run was on hold."""
+        now = time.monotonic()
+        if not paused:
+            self.active += now - self._last
+        self._last = now
+        return self.active
+
+
+def status(state: RunState, log: RunLog, progress: Progress | None = None, active: float = 0.0) -> Status:
+    """The status line and the progress bar.
+
+    Args:
+        state: what the run is doing.
+        log: the run so far.
+        progress: where the run is inside the batch.
+        active: seconds of work so far.
+    """
+    progress = progress or Progress(len(log), log.total)
+    share = _share(log, progress)
+    images = sum(log.sizes)
+    going = STATES[state].under_way
+    return Status(
+        state=state,
+        done=len(log),
+        batch=progress.batch,
+        batches=progress.batches or log.total,
+        method=progress.method if going else "",
+        step=progress.step,
+        steps=progress.steps,
+        doing=progress.doing if state == "loading" else "",
+        share=round(share, 4),
+        rate=round(images / active, 1) if images and active > 0 else None,
+        left=round(active * (1 - share) / share, 1) if going and len(log) and share > 0 else None,
+        device=log.device,
+    )
+
+
+def recorded(log: RunLog) -> Status:
+    """The status of a run that was made before the page was opened."""
+    active = log.elapsed[-1] if log.elapsed else 0.0
+    return status("recorded" if len(log) else "idle", log, active=active)
+
+
+def _share(log: RunLog, progress: Progress) -> float:
+    """Finished part of the run, 0 to 1, counting methods and steps inside the batch that is under way.
+
+    Of what is done before the first batch, a download above all, the finished part of that.
+    """
+    if progress.doing:
+        return progress.step / progress.steps if progress.steps else 0.0
+    if not progress.batches:
+        return 0.0
+    titles = list(log.titles.values())
+    if len(log) >= progress.batch or progress.method not in titles:
+        return len(log) / progress.batches
+    inside = progress.step / progress.steps if progress.steps else 0.0
+    part = (titles.index(progress.method) + inside) / len(titles)
+    return (max(len(log), progress.batch - 1) + part) / progress.batches

@@ -1,0 +1,399 @@
+"""The parts of the page: what each draws, and what stays the same while the page is open.
+
+A field that is None does not travel: the scripts find it absent. Histories are strings: see `encode`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from clip_tta_core.ui.wire.encode import Counts, DataUrl, Indices, Lines, Numbers
+from clip_tta_core.ui.wire.form import MethodCard, Option, Section
+from clip_tta_core.ui.wire.measures import Measure
+from clip_tta_core.ui.wire.states import RunState
+
+Settings = dict[str, Any]  # {field: value, methods: {method: {knob: value}}}
+Purpose = Literal["pictures", "unknowns"]  # of an upload
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Whoever takes part in a run, as every chart draws it."""
+
+    name: str
+    title: str
+    colour: str
+    dash: str  # as in SVG's stroke-dasharray; "" is a solid line
+    marker: str
+
+
+# ---- what a run shows ----
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Every curve over the stream; the reader chooses which one to look at."""
+
+    methods: tuple[Contender, ...]
+    total: int  # batches planned
+    labelled: bool
+    unknowns: bool
+    classes: int
+    curves: Mapping[str, Mapping[str, Numbers]]  # {measure: {method: one number a batch}}
+
+
+@dataclass(frozen=True)
+class CurvesProps:
+    """What the curves can show."""
+
+    options: tuple[Measure, ...]
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Predicted classes per batch and method beside the true ones, and how many are in use."""
+
+    methods: tuple[Contender, ...]
+    classes: tuple[str, ...]
+    window: int  # batches that are added up
+    labelled: bool
+    counts: Mapping[str, Counts]
+    truth: Counts
+    effective: Mapping[str, Numbers]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of known and unknown pictures around the threshold."""
+
+    methods: tuple[Contender, ...]
+    window: int
+    known: Mapping[str, Lines]  # a line of numbers a batch
+    unknown: Mapping[str, Lines]
+    threshold: Mapping[str, Numbers]
+    auroc: Mapping[str, Numbers]
+    fpr95: Mapping[str, Numbers]
+    accepted: Mapping[str, Numbers]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The table: a row per method, a column per measure."""
+
+    methods: tuple[Contender, ...]
+    columns: tuple[Measure, ...]
+    values: Mapping[str, Mapping[str, Numbers]]  # {measure: {method: one number a batch}}
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What to say at every batch, which stream it is about, and what the visitor should know."""
+
+    steps: Lines
+    stream: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """One batch: its pictures on one sheet, their labels, and every method's predictions."""
+
+    methods: tuple[Contender, ...]
+    classes: tuple[str, ...]
+    sprite: DataUrl
+    step: int  # 1 for the first batch
+    total: int
+    columns: int  # of the sheet
+    labels: Indices  # -1 where there is none
+    unknown: Indices  # 1 where the picture shows none of the classes
+    names: tuple[str, ...]
+    applied: tuple[str, ...]  # "fog 5"; "" when nothing was
+    answers: Mapping[str, Indices]
+    sure: Mapping[str, Indices]  # confidence in percent
+    accepted: Mapping[str, Indices]  # 1 where the score is above the threshold
+
+
+@dataclass(frozen=True)
+class Status:
+    """The status line and the timeline."""
+
+    state: RunState
+    done: int  # batches finished
+    batch: int  # the one under way
+    batches: int
+    method: str
+    step: int  # optimization steps finished on this batch
+    steps: int
+    doing: str  # while a model is made ready
+    share: float  # of the whole run that is finished
+    rate: float | None  # images per second
+    left: float | None  # seconds
+    device: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """One sentence when something cannot be done, or ""."""
+
+    text: str
+
+
+# ---- around a run ----
+
+
+@dataclass(frozen=True)
+class TransportProps:
+    """Which runs can be paused and stepped here."""
+
+    controls: Mapping[str, bool]  # by model
+    others: bool  # models that `controls` does not name
+
+
+@dataclass(frozen=True)
+class LessonCard:
+    """One lesson, with a picture of its stream."""
+
+    name: str
+    title: str
+    look_for: str
+    settings: Settings
+    picture: DataUrl | None
+
+
+@dataclass(frozen=True)
+class LessonsProps:
+    """The scenario menu."""
+
+    lessons: tuple[LessonCard, ...]
+
+
+@dataclass(frozen=True)
+class FormProps:
+    """What the form is built from."""
+
+    sections: tuple[Section, ...]
+    methods: tuple[MethodCard, ...]
+    most: int  # methods in one run
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """A file to keep."""
+
+    name: str
+    kind: str  # media type
+    data: str  # base64
+    id: int | None = None  # a new one for every press
+
+
+@dataclass(frozen=True)
+class Link:
+    """A query string that restores the settings."""
+
+    id: int
+    query: str
+
+
+Exports = KeptFile | Link
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What came of an upload, or how far reading it is."""
+
+    said: str
+    share: float | None = None  # of what is being read; None once it is over
+    kept: bool = False
+    skipped: tuple[tuple[str, str], ...] = ()  # name, reason
+    thumbnails: DataUrl | None = None
+    shown: int = 0  # thumbnails
+    counts: tuple[tuple[str, int], ...] = ()  # class, pictures of it
+    empty: int = 0  # classes without a picture
+    folders: tuple[str, ...] = ()  # names that could be classes and are not
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """What one upload may be."""
+
+    said: str
+    bytes: int
+    entries: int
+    archives: tuple[str, ...]  # endings of names
+
+
+@dataclass(frozen=True)
+class UploadProps:
+    """What an upload is for."""
+
+    purpose: Purpose
+    limits: UploadLimits
+
+
+# ---- Compare ----
+
+
+@dataclass(frozen=True)
+class RankingRow:
+    """Where one method is."""
+
+    name: str
+    done: int  # batches
+    total: int
+    numbers: Mapping[str, float | None]  # {measure: value}, None where it is undefined
+    problem: str
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A comparison as far as it has come; what is None is as it was before."""
+
+    state: RunState
+    stream: str | None = None  # in words
+    classes: int | None = None
+    methods: tuple[str, ...] | None = None  # in the order of their turns
+    finished: int | None = None  # turns
+    share: float | None = None
+    doing: str | None = None
+    sentence: str | None = None
+    rows: tuple[RankingRow, ...] | None = None  # the best first
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class RankingProps:
+    """What can be compared, and how."""
+
+    methods: tuple[MethodCard, ...]
+    most: int  # methods in one run of Play
+    knobs: tuple[Option, ...]  # how each method is set
+    columns: tuple[Measure, ...]
+
+
+# ---- Corruptions ----
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A visitor's own picture, by the key to ask for it; or what is wrong with it."""
+
+    key: str | None = None
+    title: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class SubjectStart:
+    """The picture that is shown first."""
+
+    object: str
+    seed: int
+    severity: int
+
+
+@dataclass(frozen=True)
+class SubjectProps:
+    """What can be drawn."""
+
+    objects: tuple[str, ...]
+    severities: tuple[int, ...]
+    start: SubjectStart
+
+
+@dataclass(frozen=True)
+class CorruptionTile:
+    """One corruption."""
+
+    name: str
+    title: str
+    meaning: str
+    extra: bool  # outside the fifteen whose mean papers report
+
+
+@dataclass(frozen=True)
+class CorruptionFamily:
+    """Corruptions of one kind."""
+
+    name: str
+    title: str
+    meaning: str
+    corruptions: tuple[CorruptionTile, ...]
+
+
+@dataclass(frozen=True)
+class CorruptionsProps:
+    """All of them."""
+
+    families: tuple[CorruptionFamily, ...]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word of the field, other ways of writing it, and what it means in a sentence or two."""
+
+    word: str
+    says: str
+    also: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PrimerProps:
+    """The words that the page explains wherever they occur."""
+
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """No value, or nothing that stays."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """What the server tells: a view by the name of each part that shows one, and a number for each telling.
+
+    The numbers only grow; a part is told again when its number is new.
+    """
+
+    serials: Mapping[str, int]
+
+
+# ---- the parts by name ----
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One part: the module assets/js/parts/<name>.js, the element .ct-<name>, its data and its events."""
+
+    view: Any = Nothing  # what it draws
+    props: type = Nothing  # what it is built with
+    events: tuple[str, ...] = ()  # what its script triggers on the server
+    serves: tuple[str, ...] = field(default=())  # functions that its script asks the server for
+
+
+PARTS: dict[str, Spec] = {
+    # told through the board
+    "curves": Spec(Curves, CurvesProps),
+    "classes": Spec(Classes),
+    "scores": Spec(Scores | None),
+    "results": Spec(Results),
+    "sentence": Spec(Sentence),
+    "gallery": Spec(Gallery | None),
+    "status": Spec(Status),
+    "message": Spec(Message),
+    # with a value of their own
+    "board": Spec(Board),
+    "transport": Spec(props=TransportProps, events=("run", "pause", "step", "stop", "reset")),
+    "lessons": Spec(props=LessonsProps),
+    "form": Spec(Settings, FormProps, serves=("preview", "costs")),
+    "exports": Spec(Exports, events=("csv", "json", "png", "link")),
+    "upload": Spec(Upload, UploadProps, events=("read", "recount", "clear")),
+    "ranking": Spec(Ranking, RankingProps, events=("start", "stop", "watch"), serves=("describe",)),
+    "subject": Spec(Subject, SubjectProps, serves=("keep",)),
+    "corruptions": Spec(props=CorruptionsProps, events=("take",), serves=("sheet", "ladder")),
+    "why": Spec(),
+    "primer": Spec(props=PrimerProps),
+}
+ON_THE_BOARD = ("curves", "classes", "scores", "results", "sentence", "gallery", "status", "message")

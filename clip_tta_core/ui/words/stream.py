@@ -1,0 +1,36 @@
+"""What a run sees, in one line."""
+
+from __future__ import annotations
+
+from clip_tta_core.records import Catalog, Choice, RunConfig
+from clip_tta_core.ui.words.numbers import percent
+
+
+def stream(config: RunConfig, catalog: Catalog) -> str:
+    """What a run sees, in one line: pictures, what happens to them, order, length, model."""
+
+    def title(choices: tuple[Choice, ...], name: str) -> str:
+        return next((one.title for one in choices if one.name == name), name)
+
+    shift = []
+    if config.style != "none":
+        shift.append(title(catalog.styles, config.style).lower())
+    if config.corruption != "none" and config.schedule == "constant":
+        shift.append(f"{title(catalog.corruptions, config.corruption).lower()} {config.severity}")
+    elif config.corruption != "none":
+        shift.append(f"corruptions {title(catalog.schedules, config.schedule).lower()}")
+    if config.attack != "none" and config.attack_epsilon:
+        shift.append(f"attacked ({config.attack}, {config.attack_epsilon:g}/255)")
+    parts = [
+        f"{title(catalog.sources, config.source)}, {' and '.join(shift) if shift else 'clean'}",
+        f"{title(catalog.orders, config.order).lower()}, {config.batches} × {config.batch_size} pictures",
+        title(catalog.models, config.model),
+        f"predicts {'after' if config.predict == 'post' else 'before'} the update",
+        f"seed {config.seed}",
+    ]
+    if config.unknown_source != "none":
+        unknown = title(catalog.unknown_sources, config.unknown_source).lower()
+        parts.insert(1, f"{percent(config.unknown_share)} unknown ({unknown})")
+    if config.episodic:
+        parts.append("weights reset after every batch")
+    return " · ".join(parts)

@@ -1,0 +1,112 @@
+"""Which folders are the classes: in uploads and in one's own data folder alike."""
+
+# ruff: noqa: E501, a table
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from clip_tta_core.sources import folders, names
+from clip_tta_core.sources.uploads import label, labels
+
+LAYOUTS = {  # paths of pictures -> the classes in them
+    "a folder for each class": (["cat/1.jpg", "dog/1.jpg"], ("cat", "dog")),
+    "a wrapper": (["set/cat/1.jpg", "set/dog/1.jpg"], ("cat", "dog")),
+    "two wrappers and a stray picture": (["a/b/cat/1.jpg", "a/b/dog/1.jpg", "cover.jpg"], ("cat", "dog")),
+    "splits above": (["train/cat/1.jpg", "val/dog/1.jpg", "val/cat/2.jpg"], ("cat", "dog")),
+    "splits below": (["cat/train/1.jpg", "cat/test/1.jpg", "dog/train/1.jpg"], ("cat", "dog")),
+    "a constant level below": (["cat/images/1.jpg", "dog/images/1.jpg"], ("cat", "dog")),
+    "both": (["train/cat/images/1.jpg", "train/dog/images/1.jpg", "val/images/2.jpg"], ("cat", "dog")),
+    "years of splits": (["train2017/cat/1.jpg", "val2017/dog/1.jpg"], ("cat", "dog")),
+    "albums below": (["cat/001/1.jpg", "cat/002/1.jpg", "dog/003/1.jpg"], ("cat", "dog")),
+    "views below": ([f"{k}/{v}/1.jpg" for k in ("cat", "dog", "fox") for v in ("l", "r")], ("cat", "dog", "fox")),
+    "domains above": ([f"{d}/{k}/1.jpg" for d in ("photo", "art") for k in ("a", "b", "c")], ("a", "b", "c")),
+    "families above": (["pets/cat/1.jpg", "pets/dog/1.jpg", "cars/van/1.jpg"], ("cat", "dog", "van")),
+    "other pictures beside": ([f"set/{k}/{i}.jpg" for k in ("cat", "dog") for i in range(3)] + ["old/x.jpg"],
+                              ("cat", "dog")),
+    "a vehicle called train": (["car/1.jpg", "train/1.jpg"], ("car", "train")),
+    "one folder": (["holiday/1.jpg", "holiday/2.jpg"], ()),
+    "splits alone": (["train/1.jpg", "test/2.jpg"], ()),
+    "WordNet's identifiers": (["n02123045/1.jpg", "n02099601/1.jpg"], ("Golden Retriever", "tabby cat")),
+    "identifiers with names": (["n02085620-Chihuahua/1.jpg", "n02088364-beagle/1.jpg"], ("beagle", "Chihuahua")),
+    "numbered": (["001.ak47/1.jpg", "002.american-flag/1.jpg"], ("ak47", "american-flag")),
+    "a name that begins with a number": (["7 up/1.jpg", "cola/1.jpg"], ("7 up", "cola")),
+    "minus": (["-1/1.jpg", "1/1.jpg"], ("-1", "1")),
+    "hyphens that tell apart": (["re-sign/1.jpg", "resign/1.jpg"], ("re-sign", "resign")),
+    "one class in two splits": (["train/Cat/1.jpg", "test/cat/1.jpg", "test/dog/1.jpg"], ("Cat", "dog")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_level_at_which_folders_tell_pictures_apart_is_the_class(layout):
+    paths, classes = LAYOUTS[layout]
+    assert label(paths)[1] == classes
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_picture_belongs_to_a_folder_above_it_or_to_none(layout):
+    paths, _ = LAYOUTS[layout]
+    found = labels(paths)
+    for path, place in zip(paths, found.labels, strict=True):
+        if place >= 0:
+            own = [names.letters(part) for part in path.split("/")[:-1]]
+            shown = [names.letters(name) for name in names.shown(path.split("/")[:-1]).values()]
+            assert any(names.letters(found.class_names[place]) in one for one in (*own, *shown))
+
+
+def test_a_visitor_may_choose_another_level():
+    paths = ["pets/cat/1.jpg", "pets/dog/1.jpg", "cars/van/1.jpg"]
+    found = labels(paths)
+    assert [level.folders for level in found.levels] == [("cars", "pets"), ("cat", "dog", "van")]
+    assert found.level is found.levels[1] and "cat, dog, van" in found.sentences()[0]
+    other = labels(paths, depth=found.levels[0].depth)
+    assert other.class_names == ("cars", "pets") and other.labels.tolist() == [1, 1, 0]
+    assert labels(paths, ("pets", "cars"), depth=0).labels.tolist() == [0, 0, 1]
+
+
+def test_typed_names_label_by_the_innermost_folder_and_not_by_splits():
+    assert label(["Cat/Lion/1.jpg"], ("cat", "lion"))[0].tolist() == [1]
+    paths = ["train/dog/1.jpg", "test/train/1.jpg", "train/train/1.jpg"]
+    assert label(paths, ("dog", "train"))[0].tolist() == [0, 1, 1]
+
+
+def test_numbered_folders_are_places_in_a_list_of_as_many_names():
+    for first in (0, 1):
+        found = labels([f"{first + k}/a.jpg" for k in (2, 0, 1)], ("cat", "dog", "horse"))
+        assert found.labels.tolist() == [2, 0, 1] and found.numbered
+        assert "numbers" in " ".join(found.sentences())
+    assert labels(["00/a.jpg", "01/a.jpg"], ("cat", "dog")).labels.tolist() == [0, 1]
+    assert labels(["0/a.jpg", "5/a.jpg"], ("cat", "dog")).labels.tolist() == [-1, -1], "no such places"
+    assert labels(["1/a.jpg", "0/a.jpg"], ("0", "1")).labels.tolist() == [1, 0], "names before places"
+
+
+def test_names_that_found_nothing_are_counted():
+    found = labels(["cat/1.jpg", "dog/1.jpg"], ("cat", "unicorn", "dragon"))
+    assert found.unfound == ("unicorn", "dragon") and found.labels.tolist() == [0, -1]
+    assert "2 of 3 names found no folder: unicorn, dragon." in found.sentences()
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted", "place"),
+    [
+        (["cat"], ["dog", "cat"], [1]),
+        (["POLAR_bear"], ["polar bear"], [0]),
+        (["T-shirt"], ["t shirt"], [0]),
+        (["-1", "1"], ["1"], [-1, 0]),
+        (["re-sign", "resign"], ["re sign"], [-1, -1]),  # either could be meant
+        (["a-b"], ["ab", "a b"], [-1]),  # here, too
+        (["001.Laysan_Albatross"], ["Laysan Albatross"], [0]),
+        (["n01440764"], ["tench"], [0]),
+        (["n02085620-Chihuahua"], ["chihuahua"], [0]),
+        (["train cat", "Train_Cat"], ["train cat"], [0, 0]),  # one name in two spellings
+        (["1 cat", "2 cat"], ["cat"], [-1, -1]),
+        (["Café"], ["cafe\u0301"], [0]),
+    ],
+)  # fmt: skip
+def test_names_are_the_same_where_no_other_could_be_meant(own, wanted, place):
+    assert names.places(own, wanted) == place
+
+
+def test_no_pictures_have_no_classes():
+    found = folders.label([])
+    assert found.labels.shape == (0,) and found.labels.dtype == np.int64 and found.class_names == ()

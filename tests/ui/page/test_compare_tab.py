@@ -1,0 +1,137 @@
+"""The Compare tab: what it draws, what it says, and the press of its buttons in a real browser."""
+
+import json
+import math
+
+import pytest
+from playwright.sync_api import expect
+
+from clip_tta_core import engine, export
+from clip_tta_core.control import Progress
+from clip_tta_core.records import RunConfig, Standing
+from clip_tta_core.ui.page.layout import RECORDED_COMPARISON
+from clip_tta_core.ui.session.compare import Table, read_recorded, view
+from clip_tta_core.ui.wire.encode import plain
+from clip_tta_core.ui.words.comparison import ranking as said_of
+from clip_tta_core.ui.words.stream import stream
+from tests.ui.conftest import serious_violations
+
+CATALOG = engine.catalog()
+TITLES = {card.name: card.title for card in CATALOG.methods}
+
+
+def standing(name, accuracy=0.5, used=15.0, done=4, **more) -> Standing:
+    return Standing(name, done, 4, {"accuracy": accuracy, "effective_classes": used}, 0.5, **more)
+
+
+def table(*standings, methods=("zero_shot", "tent", "cliptta")) -> Table:
+    made = Table(methods, 20, "a stream")
+    for one in standings:
+        made.take(one)
+    return made
+
+
+def test_a_view_is_plain_json_with_the_best_first():
+    value = plain(view(table(standing("tent", math.nan), standing("zero_shot", 0.3)), CATALOG, "done"))
+    assert json.loads(json.dumps(value, allow_nan=False)) == value
+    assert [row["name"] for row in value["rows"]] == ["zero_shot", "tent"]
+    assert value["rows"][1]["numbers"]["accuracy"] is None
+
+
+def test_progress_counts_every_method_the_same():
+    one_and_a_quarter = table(standing("zero_shot"), standing("tent", done=1))
+    progress = Progress(batch=2, batches=4, method="TENT", step=3, steps=10)
+    value = plain(view(one_and_a_quarter, CATALOG, "running", progress))
+    assert value["finished"] == 1 and value["share"] == pytest.approx(1.25 / 3, abs=1e-4)
+    assert value["doing"] == "TENT, batch 2 of 4, step 3 of 10"
+
+
+def test_a_method_that_failed_has_had_its_turn():
+    assert table(standing("tent", done=0, problem="TENT: no.")).finished() == 1
+
+
+def test_the_sentence_names_the_leader_the_fallen_and_the_collapsed():
+    ranking = [standing("cliptta", 0.47), standing("zero_shot", 0.3), standing("tent", 0.1, used=2.0)]
+    assert said_of(ranking, TITLES, 20, 3) == (
+        "CLIPTTA leads: right on 47% of the pictures, 17 points above zero-shot CLIP. "
+        "1 of 2 are worse than zero-shot CLIP. 1 has collapsed to less than half of the 20 classes."
+    )
+
+
+def test_the_sentence_waits_for_whole_turns_and_praises_nobody_without_labels():
+    assert said_of([standing("tent", done=2)], TITLES, 20, 3) == ""
+    unlabelled = [standing("zero_shot", math.nan), standing("tent", math.nan, used=3.0)]
+    assert said_of(unlabelled, TITLES, 20, 2) == "1 has collapsed to less than half of the 20 classes."
+
+
+def test_few_classes_are_no_collapse_where_clip_itself_uses_as_few():
+    ranking = [standing("zero_shot", 0.27, used=8.9), standing("tent", 0.27, used=8.6)]
+    assert "collapsed" not in said_of(ranking, TITLES, 20, 2)
+
+
+def test_the_stream_is_told_with_all_that_changes_its_numbers():
+    config = RunConfig(corruption="fog", severity=3, unknown_source="textures", unknown_share=0.25, seed=7)
+    told = stream(config, CATALOG)
+    for part in ("fog 3", "25% unknown (textures)", "shuffled", "16 × 64", "mini-CLIP", "seed 7", "after"):
+        assert part in told
+    assert "weights reset" in stream(RunConfig(episodic=True), CATALOG)
+    assert "all in turn" in stream(RunConfig(corruption="fog", schedule="in_turn"), CATALOG)
+
+
+def test_the_recorded_comparison_has_every_method_and_survives_its_file():
+    recorded = read_recorded(RECORDED_COMPARISON, CATALOG)
+    assert set(recorded.methods) == set(TITLES)
+    standings = list(recorded.standings.values())
+    again = export.standings_from_json(export.standings_to_json(standings))
+    assert json.dumps([vars(one) | {"metrics": dict(one.metrics)} for one in again]) == json.dumps(
+        [vars(one) | {"metrics": dict(one.metrics)} for one in standings]
+    )
+    with pytest.raises(ValueError, match="^Run file: "):
+        export.standings_from_json('{"format": "other"}')
+
+
+@pytest.mark.browser
+def test_a_comparison_fills_the_ranking_and_stop_stops_it(visit, url):
+    page = visit(url)
+    box = page.locator("[data-field=batches] .box")
+    box.fill("3")
+    box.press("Tab")
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#ct-ranking .stream")).to_contain_text("3 × 64", timeout=30_000)
+    for name in TITLES:
+        if name not in ("zero_shot", "tent", "cliptta"):
+            page.locator(f"#ct-ranking tr[data-name={name}] input").uncheck()
+    page.get_by_role("button", name="Compare 3", exact=True).click()
+    said = page.locator("#ct-ranking .said")
+    expect(said).to_contain_text("CLIPTTA leads", timeout=30_000)
+    page.wait_for_selector("#ct-ranking [data-do=start]:enabled")
+    order = page.locator("#ct-ranking tbody tr").evaluate_all("rows => rows.map((row) => row.dataset.name)")
+    assert order[0] == "cliptta" and order[2] == "tent"
+    assert page.locator("#ct-ranking .map svg path").count() == 3
+
+    page.locator("#ct-ranking tr[data-name=sar] input").check()
+    page.get_by_role("button", name="Compare 4", exact=True).click()
+    page.locator("#ct-ranking [data-do=stop]").click()
+    page.wait_for_selector("#ct-ranking [data-do=start]:enabled")
+    assert page.locator("#ct-ranking .doing").text_content().startswith("Rendered objects")
+
+
+@pytest.mark.browser
+def test_a_name_in_the_ranking_leads_to_play_with_that_method_too(visit, url):
+    page = visit(url)
+    page.get_by_role("tab", name="Compare").click()
+    page.get_by_role("button", name="SAR", exact=True).click()
+    page.wait_for_selector("#ct-form [data-method=sar] input", state="attached")
+    assert page.locator("#ct-form [data-method=sar] > .tick input").is_checked()
+    assert page.locator("#ct-form [data-method=tent] > .tick input").is_checked(), "beside what was chosen"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing_serious_on_the_tab(visit, theme, width, url):
+    page = visit(url, f"?__theme={theme}", width)
+    page.get_by_role("tab", name="Compare").click()
+    page.wait_for_selector("#ct-ranking tbody tr")
+    assert not serious_violations(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no scrolling sideways"

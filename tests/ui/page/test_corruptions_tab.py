@@ -1,0 +1,183 @@
+"""The Corruptions tab: its pictures without a browser, and one visit with one."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clip_tta_core import plots
+from clip_tta_core.corruptions import CORRUPTIONS, corrupt
+from clip_tta_core.ui.session import corruptions as corruptions_tab
+from clip_tta_core.ui.session.corruptions import KEPT_UPLOADS, SIDE, Corruptions, families
+from clip_tta_core.ui.wire.encode import plain
+from tests.ui.conftest import serious_violations
+
+CAT = {"object": "cat", "seed": 4}
+
+
+@pytest.fixture
+def room() -> Corruptions:
+    return Corruptions()
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    """Save a picture that differs from file to file, not square: photograph(7) -> path."""
+
+    def save(number: int = 0) -> str:
+        path = tmp_path / f"<b>{number}.png"
+        pixels = np.random.default_rng(number).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+        return str(path)
+
+    return save
+
+
+def pixels(address: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
+
+
+def test_every_corruption_stands_in_one_family_with_its_sentence():
+    listed = [one for family in plain(families()) for one in family["corruptions"]]
+    assert sorted(one["name"] for one in listed) == sorted(CORRUPTIONS)
+    assert sum(one["extra"] for one in listed) == 4
+    assert all(one["meaning"] == CORRUPTIONS[one["name"]].meaning for one in listed)
+
+
+def blocks(image: np.ndarray) -> np.ndarray:
+    """Means over squares of 8 pixels: JPEG smooths grain inside of them and keeps what they sum up to."""
+    return image.astype(float).reshape(SIDE // 8, 8, SIDE // 8, 8, 3).mean(axis=(1, 3))
+
+
+def test_a_sheet_shows_what_corrupt_makes(room):
+    sheet = room.sheet(CAT | {"severity": 5})
+    image = room.subject(CAT).image
+    assert list(sheet["tiles"]) == list(CORRUPTIONS)
+    expected = {name: blocks(corrupt(image, name, 5, corruptions_tab.SEED)) for name in CORRUPTIONS}
+    for name in CORRUPTIONS:
+        shown = blocks(pixels(sheet["tiles"][name]))
+        distances = {other: np.abs(shown - made).mean() for other, made in expected.items()}
+        assert min(distances, key=distances.__getitem__) == name and distances[name] < 3, name
+    assert np.abs(blocks(pixels(sheet["clean"])) - blocks(image)).mean() < 1
+
+
+def test_a_sheet_and_a_ladder_share_their_pictures(room):
+    sheet = room.sheet(CAT | {"severity": 3})
+    made = corruptions_tab.tile.cache_info().misses
+    assert room.sheet(CAT | {"severity": 3}) == sheet
+    assert corruptions_tab.tile.cache_info().misses == made
+    assert room.ladder(CAT | {"corruption": "snow"})["tiles"][2] == sheet["tiles"]["snow"]
+
+
+def test_equal_pixels_are_one_subject_and_others_are_not(room):
+    assert room.subject(CAT) == room.subject(dict(CAT))
+    assert room.subject(CAT) != room.subject(CAT | {"seed": 5})
+
+
+@pytest.mark.parametrize(
+    "wanted, said",
+    [
+        (CAT | {"severity": 6}, "Severity: must be a whole number from 1 to 5, got 6."),
+        (CAT | {"severity": True}, "Severity"),
+        (CAT | {"severity": [3]}, "Severity"),
+        (CAT, "Severity"),
+        ({"object": "cta", "seed": 4, "severity": 3}, "cat"),
+        ({"object": ["cat"], "severity": 3}, "object"),
+        ({"object": "cat", "seed": -1, "severity": 3}, "Picture number"),
+        ({"object": "cat", "seed": "4", "severity": 3}, "Picture number"),
+        ({"key": "nobody's", "severity": 3}, "add it again"),
+        ([], "mapping"),
+        (None, "mapping"),
+    ],
+)
+def test_an_impossible_request_gets_a_sentence(room, wanted, said):
+    assert said in room.sheet(wanted)["problem"]
+
+
+def test_an_unknown_corruption_gets_the_nearest_name(room):
+    assert "fog" in room.ladder(CAT | {"corruption": "frog"})["problem"]
+
+
+def test_a_visitors_picture_is_shown_by_its_key(room, photograph):
+    mine = plain(room.read(photograph()))
+    assert mine["title"] == "<b>0.png"
+    assert room.subject(mine).image.shape == (SIDE, SIDE, 3)
+    assert len(room.sheet(mine | {"severity": 1})["tiles"]) == 19
+
+
+def test_what_is_no_picture_gets_a_sentence(room, tmp_path):
+    path = tmp_path / "notes.png"
+    path.write_text("not a picture")
+    assert "notes.png" in plain(room.read(str(path)))["problem"]
+    assert plain(room.read(None)) == {}
+
+
+def test_only_the_last_uploads_are_kept(room, photograph):
+    first, *_, last = [plain(room.read(photograph(number))) for number in range(KEPT_UPLOADS + 1)]
+    assert "add it again" in room.sheet(first | {"severity": 1})["problem"]
+    assert room.subject(last).key == last["key"]
+
+
+def test_the_sheet_to_keep_is_a_png(room):
+    file = room.keep(CAT | {"severity": 3})
+    image = Image.open(io.BytesIO(base64.b64decode(file["data"])))
+    assert (file["name"], image.format) == ("corruptions-severity-3.png", "PNG")
+
+
+def test_the_figure_titles_every_picture(room):
+    image = room.subject(CAT).image
+    figure = plots.corruption_sheet(image, dict.fromkeys(CORRUPTIONS, image), 2)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["As it is", *(one.title for one in CORRUPTIONS.values())]
+
+
+@pytest.mark.browser
+def test_a_visitor_looks_at_all_and_takes_one_to_play(visit, url, photograph):
+    from playwright.sync_api import expect
+
+    page = visit(url)
+    assert not page.locator("#ct-corruptions").count()  # nothing is made before the tab is opened
+    page.get_by_role("tab", name="Corruptions").click()
+    sheet = page.locator("#ct-corruptions .sheet")
+    expect(sheet).to_have_attribute("data-severity", "3", timeout=20_000)
+    expect(sheet.locator(".tile img[src]")).to_have_count(19)
+    assert sheet.locator(".tile img").first.get_attribute("alt") == "cat, Gaussian noise, severity 3"
+    before = sheet.locator(".tile img").first.get_attribute("src")
+
+    page.locator("#ct-subject .pick label", has_text="5").click()
+    expect(sheet).to_have_attribute("data-severity", "5", timeout=20_000)
+    assert sheet.locator(".tile img").first.get_attribute("src") != before
+
+    page.locator("#ct-own input[type=file]").set_input_files(photograph())
+    expect(page.locator("#ct-subject .own")).to_have_text(
+        "Yours: b0.png", timeout=20_000
+    )  # Gradio tidies names
+    expect(page.locator("#ct-subject img")).to_have_attribute("alt", "b0.png, as it is", timeout=20_000)
+
+    tile = sheet.locator("[data-name=glass_blur] button")
+    tile.focus()
+    page.keyboard.press("Enter")
+    expect(tile).to_have_attribute("aria-expanded", "true")
+    expect(sheet.locator(".ladder button.step img[src]")).to_have_count(5, timeout=20_000)
+    sheet.locator(".ladder button.step").nth(3).click()
+    sheet.get_by_role("button", name="Take glass blur, severity 4, to Play").click()
+    expect(page.get_by_role("tab", name="Play")).to_have_attribute("aria-selected", "true", timeout=20_000)
+    expect(page.locator("#ct-form [data-field=corruption] select")).to_have_value("glass_blur")
+    expect(page.locator("#ct-form [data-field=severity] .box")).to_have_value("4")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing_serious_on_the_tab(visit, theme, width, url):
+    page = visit(url, f"?__theme={theme}", width)
+    page.get_by_role("tab", name="Corruptions").click()
+    page.wait_for_selector("#ct-corruptions .sheet[data-severity='3']", timeout=30_000)
+    page.locator("#ct-corruptions [data-name=fog] button").click()
+    page.wait_for_selector("#ct-corruptions .ladder.ready", timeout=30_000)
+    assert not serious_violations(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no scrolling sideways"

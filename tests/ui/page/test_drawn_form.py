@@ -1,0 +1,240 @@
+"""Form, Compare, Corruptions and downloads as the browser draws them, and what each control sets."""
+
+import csv
+import io
+import math
+
+import pytest
+
+from clip_tta_core import engine, export, plots
+from clip_tta_core.records import Standing
+from clip_tta_core.ui.session.compare import Table
+from clip_tta_core.ui.session.compare import view as compare_view
+from clip_tta_core.ui.session.corruptions import START, draw
+from clip_tta_core.ui.session.corruptions import tile as corrupted
+from clip_tta_core.ui.session.site import Site
+from clip_tta_core.ui.wire import measures
+from clip_tta_core.ui.wire.encode import plain
+from tests.ui.drawn import call, known_log, moved, number
+from tests.ui.fakes import fake_engine
+
+pytestmark = pytest.mark.browser
+CATALOG = engine.catalog()
+
+
+@pytest.fixture(scope="module")
+def page(open_drawn):
+    made = open_drawn(Site(CATALOG, known_log(), run=fake_engine()))
+    made.evaluate("document.querySelectorAll('#ct-form details').forEach((one) => { one.open = true; })")
+    return made
+
+
+def settings(page) -> dict:
+    return call(page, "lib/store.js", "m.settings.value")
+
+
+def field(page, name: str):
+    return page.locator(f"[data-field={name}]")
+
+
+def knob(page, method: str, name: str):
+    return page.locator(f"[data-method={method}] [data-knob={name}]")
+
+
+def slide(range_, place: float) -> None:
+    range_.evaluate("(one, x) => { one.value = x; one.dispatchEvent(new Event('input')); }", place)
+
+
+# ---- the form ----
+
+
+def test_a_logarithmic_slider_sets_powers(page):
+    lr = knob(page, "tent", "lr")
+    low, high = next(
+        (one.low, one.high)
+        for card in CATALOG.methods
+        if card.name == "tent"
+        for one in card.knobs
+        if one.name == "lr"
+    )
+    low = low or high * 1e-5  # where a slider begins whose lowest value is 0
+    slide(lr.locator("[type=range]"), 150)
+    assert settings(page)["methods"]["tent"]["lr"] == pytest.approx((low * high) ** 0.5, rel=0.05)
+    lr.locator(".box").fill("0.001")
+    lr.locator(".box").press("Tab")
+    assert settings(page)["methods"]["tent"]["lr"] == 0.001
+    place = float(lr.locator("[type=range]").input_value())
+    assert place == pytest.approx(300 * math.log(0.001 / low) / math.log(high / low), abs=0.01)
+
+
+def test_sliders_boxes_menus_and_picks_set_what_they_say(page):
+    slide(field(page, "severity").locator("[type=range]"), 1)
+    assert settings(page)["severity"] == 2
+    field(page, "batches").locator(".box").fill("7")
+    field(page, "batches").locator(".box").press("Tab")
+    assert settings(page)["batches"] == 7
+    field(page, "order").locator("select").select_option("sorted")
+    assert settings(page)["order"] == "sorted"
+    field(page, "predict").get_by_text("before", exact=True).click()
+    assert settings(page)["predict"] == "pre"
+    field(page, "episodic").locator("input").nth(1).check(force=True)
+    assert settings(page)["episodic"] is True
+    assert settings(page)["lesson"] == ""
+
+
+def test_a_menu_of_words_and_a_switch_set_a_knob(page):
+    choice = knob(page, "cliptta", "loss").locator("select")
+    choice.select_option("hard")
+    assert settings(page)["methods"]["cliptta"]["loss"] == "hard"
+    page.locator("[data-method=cliptta] [data-knob=open_set] input").check()
+    assert settings(page)["methods"]["cliptta"]["open_set"] is True
+
+
+@pytest.mark.parametrize("method", ["tent", "cliptta"])
+def test_a_preset_sets_every_value_it_names(page, method):
+    card = next(card for card in CATALOG.methods if card.name == method)
+    for title, values in card.presets.items():
+        page.locator(f"[data-method={method}] .presets").get_by_role("button", name=title, exact=True).click()
+        assert settings(page)["methods"][method] == dict(values)
+
+
+def test_fields_hide_where_another_setting_makes_them_meaningless(page):
+    field(page, "corruption").locator("select").select_option("none")
+    assert field(page, "severity").is_hidden() and field(page, "schedule").is_hidden()
+    field(page, "corruption").locator("select").select_option("fog")
+    assert field(page, "severity").is_visible() and field(page, "schedule").is_visible()
+    assert field(page, "unknown_share").is_hidden()
+    field(page, "unknown_source").locator("select").select_option("objects")
+    assert field(page, "unknown_share").is_visible()
+
+
+def test_a_seventh_method_is_refused_with_the_reason(page):
+    names = [card.name for card in CATALOG.methods]
+    most = engine.LIMITS["methods"][1]
+    call(page, "lib/store.js", "m.choice.put({ methods: a })", {name: {} for name in names[:most]})
+    page.locator(f"[data-method={names[most]}] > .tick input").click()
+    assert names[most] not in settings(page)["methods"]
+    assert page.locator("#ct-form .total").text_content().startswith(f"At most {most} methods")
+
+
+# ---- Compare ----
+
+NUMBERS = {
+    "cliptta": {"accuracy": 0.8, "effective_classes": 15.0},
+    "zero_shot": {"accuracy": 0.5, "effective_classes": 10.0},
+    "tent": {"accuracy": 0.25, "effective_classes": 2.0},
+}
+
+
+@pytest.fixture(scope="module")
+def compared(open_drawn, monkeypatch_module):
+    made = Table(tuple(NUMBERS), 20, "a stream")
+    for name, values in NUMBERS.items():
+        made.take(Standing(name, 4, 4, {**values, "changed": 0.1}, 0.5))
+    monkeypatch_module.setattr("clip_tta_core.ui.page.layout.read_comparison", lambda *_: made)
+    page = open_drawn(Site(CATALOG, known_log(), run=fake_engine()))
+    page.get_by_role("tab", name="Compare").click()
+    page.wait_for_selector("#ct-ranking svg .chance", state="attached")
+    return page, plain(compare_view(made, CATALOG, "recorded"))
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+def test_the_ranking_says_gains_over_zero_shot_clip(compared):
+    page, _ = compared
+    said = {
+        name: page.locator(f"#ct-ranking tr[data-name={name}] [data-column=accuracy]").text_content()
+        for name in NUMBERS
+    }
+    assert said == {"cliptta": "80.0%+30.0", "zero_shot": "50.0%", "tent": "25.0%−25.0"}
+    rows = page.locator("#ct-ranking tbody tr")
+    assert [rows.nth(k).get_attribute("data-name") for k in range(3)] == ["cliptta", "zero_shot", "tent"]
+    assert page.locator("#ct-ranking .place").all_text_contents()[:4] == ["1", "2", "3", ""]
+
+
+def test_bars_of_the_ranking_are_as_long_as_their_share(compared):
+    page, _ = compared
+    for column, whole in (("accuracy", 1), ("effective_classes", 20)):
+        for name, values in NUMBERS.items():
+            fill = page.locator(f"#ct-ranking tr[data-name={name}] [data-column={column}] .fill")
+            width = float(fill.evaluate("one => parseFloat(one.style.width)"))
+            assert width == pytest.approx(100 * values[column] / whole, abs=0.06)
+
+
+def test_the_map_has_more_classes_to_the_right_and_more_accuracy_above(compared):
+    page, _ = compared
+    lines = page.locator("#ct-ranking svg line.grid, #ct-ranking svg line.base")
+    heights = [float(lines.nth(k).get_attribute("y1")) for k in range(lines.count())]
+    zero, one = max(heights), min(heights)
+    left, right = (
+        number(page, "#ct-ranking svg line.base", "x1"),
+        number(page, "#ct-ranking svg line.base", "x2"),
+    )
+    assert page.locator("#ct-ranking svg line.base").get_attribute("y1") == f"{zero:g}"
+    for name, values in NUMBERS.items():
+        x, y = moved(page.locator(f"#ct-ranking svg [data-name={name}]").get_attribute("transform"))
+        assert (zero - y) / (zero - one) == pytest.approx(values["accuracy"], abs=1e-3)
+        assert (x - left) / (right - left) == pytest.approx(values["effective_classes"] / 20, abs=1e-3)
+    cross = page.locator("#ct-ranking svg .chance")
+    x, y = moved(page.locator("#ct-ranking svg [data-name=zero_shot]").get_attribute("transform"))
+    assert float(cross.nth(0).get_attribute("y1")) == pytest.approx(y, abs=0.06)
+    assert float(cross.nth(1).get_attribute("x1")) == pytest.approx(x, abs=0.06)
+
+
+def test_the_file_of_the_ranking_has_every_measure_under_its_name(compared):
+    page, view = compared
+    with page.expect_download() as download:
+        page.locator("#ct-ranking [data-do=csv]").click()
+    assert download.value.suggested_filename == "comparison.csv"
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8"))))
+    assert [row["method"] for row in rows] == ["cliptta", "zero_shot", "tent"]
+    assert {measure.name for measure in measures.shown("ranking")} <= rows[0].keys()
+    costs = {card.name: round(card.cost.relative, 2) for card in CATALOG.methods}
+    for row, told in zip(rows, view["rows"], strict=True):
+        assert (int(row["batches"]), int(row["of"])) == (4, 4)
+        assert float(row["cost"]) == costs[row["method"]]
+        for name, value in told["numbers"].items():
+            assert row[name] == "" if value is None else float(row[name]) == value
+
+
+# ---- downloads ----
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "png"])
+def test_a_download_holds_the_bytes_of_the_run(open_downloads, kind):
+    page, log = open_downloads
+    with page.expect_download() as download:
+        page.locator(f"#ct-exports [data-do={kind}]").click()
+    got = download.value.path().read_bytes()
+    made = {"csv": export.to_csv, "json": export.to_json, "png": plots.to_png}[kind](log)
+    assert download.value.suggested_filename.endswith(f".{kind}")
+    assert got == (made if isinstance(made, bytes) else made.encode())
+
+
+@pytest.fixture(scope="module")
+def open_downloads(open_drawn):
+    log = known_log()
+    return open_drawn(Site(CATALOG, log, run=fake_engine())), log
+
+
+# ---- Corruptions ----
+
+
+def test_a_ladder_climbs_from_severity_one_to_five(open_drawn):
+    page = open_drawn(Site(CATALOG, known_log(), run=fake_engine()))
+    page.get_by_role("tab", name="Corruptions").click()
+    page.locator("[data-name=brightness] > button").click()
+    page.wait_for_selector("#ct-ladder.ready", timeout=120_000)
+    subject = draw(START.object, START.seed)
+    shown = page.locator("#ct-ladder .step img").evaluate_all("all => all.map((one) => one.src)")
+    assert shown == [
+        corrupted(subject, "", 0),
+        *(corrupted(subject, "brightness", k) for k in (1, 2, 3, 4, 5)),
+    ]
+    pressed = page.locator("#ct-ladder [aria-pressed=true]")
+    assert pressed.get_attribute("data-severity") == "3"
+    assert page.locator("#ct-ladder .strong").text_content() == "Take brightness, severity 3, to Play"

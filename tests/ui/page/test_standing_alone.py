@@ -1,0 +1,91 @@
+"""build() is the whole page: launched by itself, mounted in another app, behind a proxy's path."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import gradio as gr
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from clip_tta_core import engine
+from clip_tta_core.ui import build
+from clip_tta_core.ui.session.site import Site
+from tests.ui.conftest import free_port, make_log
+from tests.ui.fakes import fake_engine
+
+pytestmark = pytest.mark.browser
+
+
+def site() -> Site:
+    return Site(engine.catalog(), make_log(), run=fake_engine())
+
+
+class Served:
+    """Another app on loopback, in a thread of its own."""
+
+    def __init__(self, app: FastAPI, **options) -> None:
+        self.port = free_port()
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="error", **options)
+        )
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        while not self._server.started:
+            assert self._thread.is_alive(), "the server did not start"
+            time.sleep(0.02)
+        return f"http://127.0.0.1:{self.port}"
+
+    def __exit__(self, *_) -> None:
+        self._server.should_exit = True
+        self._thread.join(20)
+
+
+def works(page) -> None:
+    """The charts are drawn, the style sheets are in force, and Run runs to its end."""
+    points = "#ct-curves polyline[data-method=tent][points]"
+    page.wait_for_selector(points, state="attached", timeout=30_000)
+    assert page.evaluate("getComputedStyle(document.querySelector('.ct-columns .ct-left')).display") != "none"
+    colours = page.evaluate(
+        "['--body-background-fill', '--primary-500'].map((name) => "
+        "getComputedStyle(document.body).getPropertyValue(name).trim())"
+    )
+    assert colours == ["#fbfaf8", "#64748b"], "the look of the page"
+    box = page.locator("[data-field=batches] .box")
+    box.fill("2")
+    box.press("Tab")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_function(
+        "document.querySelector('.status .what').textContent.includes('Finished · 2 batches')", timeout=30_000
+    )
+
+
+def test_launched_directly(visit):
+    page = build(site())
+    _, url, _ = page.launch(
+        server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True, ssr_mode=False
+    )
+    try:
+        works(visit(url))
+    finally:
+        page.close(verbose=False)
+
+
+def test_mounted_in_another_app(visit):
+    app = gr.mount_gradio_app(FastAPI(), build(site()), path="/demo")
+    with Served(app) as url:
+        works(visit(f"{url}/demo/"))
+
+
+def test_mounted_behind_the_path_of_a_proxy(visit):
+    """The proxy strips /outer, as nginx does; the page must ask for everything behind it."""
+    app = gr.mount_gradio_app(FastAPI(), build(site()), path="/demo", root_path="/outer/demo")
+    outer = FastAPI()
+    outer.mount("/outer", app)
+    outer.router.lifespan_context = app.router.lifespan_context
+    with Served(outer) as url:
+        works(visit(f"{url}/outer/demo/"))

@@ -1,0 +1,53 @@
+"""The desk for uploads: what is read becomes the source, what is removed stops being it."""
+
+import pytest
+from PIL import Image
+
+from clip_tta_core import engine
+from clip_tta_core.records import RunLog
+from clip_tta_core.ui.session.desk import Desk
+from clip_tta_core.ui.session.site import Site
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk(Site(engine.catalog(), RunLog()))
+
+
+@pytest.fixture
+def path(tmp_path):
+    place = tmp_path / "folder" / "cat.png"
+    place.parent.mkdir()
+    Image.new("RGB", (20, 10), (90, 30, 30)).save(place)
+    return str(place)
+
+
+def test_an_upload_becomes_the_source_and_leaves_no_corruption(desk, path):
+    *_, (view, news) = desk.read("pictures", [path], {"class_names": "cat, dog"}, "me")
+    assert view.kept and view.said.startswith("1 picture")
+    assert news == {"source": "upload", "corruption": "none", "style": "none", "lesson": ""}
+    assert desk.recount({"class_names": "cat, dog"}, "me").kept
+    assert desk.recount({}, "somebody else") is None
+
+
+def test_an_earlier_upload_is_gone_once_a_new_one_is_read(desk, path, tmp_path):
+    list(desk.read("pictures", [path], {}, "me"))
+    broken = tmp_path / "other" / "broken.png"
+    broken.parent.mkdir()
+    broken.write_bytes(b"none")
+    *_, (view, news) = desk.read("pictures", [str(broken)], {}, "me")
+    assert not view.kept and news is None and desk.albums.get("me", "pictures") is None
+
+
+def test_a_visitor_who_leaves_while_it_is_read_leaves_nothing(desk, path):
+    reading = desk.read("unknowns", [path], {}, "me")
+    next(reading)
+    reading.close()
+    assert desk.albums.get("me", "unknowns") is None
+
+
+def test_what_is_removed_is_no_longer_the_source(desk, path):
+    list(desk.read("unknowns", [path], {}, "me"))
+    view, news = desk.remove("unknowns", {"unknown_source": "upload"}, "me")
+    assert not view.said and news == {"unknown_source": "none"}
+    assert desk.remove("unknowns", {"unknown_source": "textures"}, "me")[1] is None

@@ -1,0 +1,197 @@
+"""Settings, links and lessons: what is possible gets through, what is not gets a sentence."""
+
+import json
+from urllib.parse import parse_qsl
+
+import pytest
+
+from clip_tta_core import engine, first_paint, hosting
+from clip_tta_core.clip import prompts
+from clip_tta_core.records import RunConfig
+from clip_tta_core.ui.session import form, links
+from clip_tta_core.ui.session.keep import start
+from clip_tta_core.ui.session.lessons import FIRST, LESSONS
+from clip_tta_core.ui.session.settings import defaults, split_names, to_config
+from clip_tta_core.ui.wire.encode import plain
+from clip_tta_core.ui.words import stream as stream_words
+
+
+def test_the_defaults_are_those_of_a_run_config():
+    assert to_config(defaults()) == RunConfig()
+
+
+@pytest.mark.parametrize(
+    "changes, says",
+    [
+        ({"severity": 2.5}, "severity must be a whole number"),
+        ({"batches": "many"}, "batches must be a number"),
+        ({"batches": True}, "batches must be a number"),
+        ({"seed": float("nan")}, "seed must be a number"),
+        ({"model": ""}, "model must be a name"),
+        ({"corruption": 3}, "corruption must be a name"),
+        ({"methods": ["tent"]}, "Methods must be a mapping"),
+        ({"class_names": "x" * 300}, "at most"),
+        ({"class_names": ",".join(map(str, range(1001)))}, "at most 1000"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_answered_with_a_sentence(changes, says):
+    with pytest.raises(ValueError, match=says):
+        to_config(defaults() | changes)
+
+
+def test_class_names_come_one_a_line_or_with_commas():
+    assert split_names("cat, dog\n\n  green frog ,") == ("cat", "dog", "green frog")
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_every_lesson_can_run_and_says_what_to_look_for(lesson):
+    settings = lesson.settings()
+    assert settings.keys() == defaults().keys(), "a lesson sets every control"
+    engine.check(to_config(settings))
+    assert lesson.look_for.endswith(".") and len(lesson.look_for) < 180
+
+
+def test_there_are_lessons_enough_and_their_names_differ():
+    assert len({lesson.name for lesson in LESSONS}) == len(LESSONS) >= 4
+
+
+def test_the_recorded_run_is_the_first_lesson():
+    assert first_paint.CONFIG == to_config(FIRST.settings())
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_a_link_restores_the_settings(lesson):
+    settings = lesson.settings()
+    query = links.to_query(settings, start())
+    restored, problem = links.from_query(dict(parse_qsl(query)), start())
+    assert problem == ""
+    assert restored | {"lesson": ""} == settings | {"lesson": ""}
+
+
+def test_a_link_says_only_what_differs():
+    assert links.to_query(start(), start()) == ""
+    assert links.to_query(start() | {"corruption": "fog", "seed": 7}, start()) == "seed=7&corruption=fog"
+
+
+@pytest.mark.parametrize(
+    "query, kept",
+    [
+        ("severity=9", "severity"),
+        ("severity=loud", "severity"),
+        ("corruption=rain", "corruption"),
+        ("batches=0", "batches"),
+        ("batch_size=1e9", "batch_size"),
+        ("methods=", "methods"),
+        ("methods=tnet", "methods"),
+        ("tent.lr=7", "methods"),
+        ("tent.speed=7", "methods"),
+        ("unknown_share=2", "unknown_share"),
+        ("class_names=cat,cat", "class_names"),
+    ],
+)
+def test_an_impossible_value_in_a_link_keeps_its_default_and_says_so(query, kept):
+    settings, problem = links.from_query(dict(parse_qsl(query, keep_blank_values=True)), start())
+    assert settings[kept] == start()[kept]
+    assert problem.startswith("The link asks for something impossible")
+
+
+def test_good_values_beside_a_bad_one_are_kept():
+    settings, problem = links.from_query({"severity": "9", "corruption": "fog"}, start())
+    assert settings["corruption"] == "fog" and settings["severity"] == 5 and "got 9" in problem
+
+
+def test_strange_words_in_a_link_are_ignored():
+    assert links.from_query({"utm_source": "x", "__theme": "dark"}, start()) == (start(), "")
+
+
+def test_every_knob_of_every_method_has_a_control():
+    catalog = engine.catalog()
+    for method, card in zip(catalog.methods, form.cards(catalog), strict=True):
+        assert [knob.name for knob in card.knobs] == [knob.name for knob in method.knobs]
+        assert all(knob.help for knob in card.knobs)
+
+
+def test_every_setting_has_a_control(monkeypatch):
+    monkeypatch.setattr(form, "devices", lambda: ("cuda", "cpu"))
+    fields = {
+        field["name"] for section in plain(form.sections(engine.catalog())) for field in section["fields"]
+    }
+    without = {"lesson", "methods"}  # set by lessons, by the list of methods
+    assert fields == defaults().keys() - without
+
+
+def test_devices_are_a_choice_only_where_there_are_two(monkeypatch):
+    def names(*found: str) -> list[str]:
+        monkeypatch.setattr(form, "devices", lambda: found)
+        fields = plain(form.sections(engine.catalog()))[-1]["fields"]
+        return [one["name"] for field in fields if field["name"] == "device" for one in field["options"]]
+
+    assert names("cpu") == [] and names("mps", "cpu") == ["auto", "mps", "cpu"]
+
+
+def test_a_device_survives_in_a_link():
+    query = links.to_query(start() | {"device": "cpu"}, start())
+    assert query == "device=cpu" and links.from_query({"device": "cpu"}, start())[0]["device"] == "cpu"
+    settings, problem = links.from_query({"device": "tpu"}, start())
+    assert settings["device"] == "auto" and "this machine has" in problem
+
+
+def test_the_usual_sentences_are_the_data_sets_own():
+    usual = {
+        source: to_config(defaults() | {"source": source}).templates for source in ("rendered", "upload")
+    }
+    assert usual == {"rendered": "single", "upload": "single"}
+    pets = defaults() | {"source": "dataset:pets"}
+    assert to_config(pets).templates == "pets"
+    assert to_config(pets | {"templates": "eight"}).templates == "eight", "a choice is a choice"
+
+
+def test_ones_own_sentences_pass_and_survive_in_a_link():
+    own = "a sketch of a {}\na {} in the dark"
+    settings = start() | {"templates": own}
+    engine.check(to_config(settings))
+    params = dict(parse_qsl(links.to_query(settings, start())))
+    assert links.from_query(params, start()) == (settings, "")
+    with pytest.raises(ValueError, match="exactly one {}"):
+        engine.check(to_config(start() | {"templates": "a {} and a {}"}))
+
+
+def test_every_set_of_sentences_has_a_title_and_shows_one():
+    assert prompts.TITLES.keys() == prompts.TEMPLATES.keys()
+    shown = {one.name: one.help for one in engine.catalog().templates}
+    assert "a type of pet" in shown["pets"] and "79 more" in shown["eighty"]
+
+
+def test_a_gpu_that_is_lent_is_no_choice(monkeypatch):
+    monkeypatch.setattr(hosting, "has_controls", lambda model: model == "mini-clip")
+    monkeypatch.setattr(form, "devices", lambda: ("cuda", "cpu"))
+    assert "device" not in [field.name for field in form.sections(engine.catalog())[-1].fields]
+
+
+def test_the_form_is_plain_json():
+    catalog = engine.catalog()
+    json.dumps(plain([form.sections(catalog), form.cards(catalog)]), allow_nan=False)
+
+
+def test_what_is_too_long_for_a_link_is_not_cut():
+    settings = start() | {
+        "source": "upload",
+        "class_names": "\n".join(f"thing number {k}" for k in range(400)),
+    }
+    with pytest.raises(ValueError, match="class_names may have 4,000 characters"):
+        links.to_query(settings, start())
+    kept, problem = links.from_query({"class_names": settings["class_names"]}, start())
+    assert kept["class_names"] == "" and "send it as a file" in problem
+
+
+def test_a_link_may_ask_for_pictures_that_its_visitor_adds():
+    wanted = {"class_names": "okapi, tapir", "source": "upload", "unknown_source": "upload"}
+    settings, problem = links.from_query(wanted, start())
+    assert problem == "" and settings | wanted == settings
+
+
+def test_an_attack_is_set_and_said():
+    config = to_config({"attack": "linf", "attack_epsilon": 4, "attack_iterations": 20, "corruption": "fog"})
+    assert (config.attack, config.attack_epsilon, config.attack_iterations) == ("linf", 4.0, 20)
+    said = stream_words.stream(config, engine.catalog())
+    assert said.startswith("Rendered objects, fog 5 and attacked (linf, 4/255)")
