@@ -51,8 +51,8 @@ class Row:
     source: str = "rendered"
 
 
-# Over the stream: accuracy, ece, of mixed rows auroc and fpr95; effective classes at its end, e to the entropy
-# of the mean prediction; and the mean accuracy of a batch in each third of it.
+# Over the stream: accuracy, ece, of mixed rows auroc and fpr95; effective classes at its end, e to the
+# entropy of the mean prediction; and the mean accuracy of a batch in each third of it.
 Cell = dict[str, float]
 Wanted = tuple[Row, Column]
 Show = Callable[[Cell | None], str]

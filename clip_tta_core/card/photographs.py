@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -94,13 +95,10 @@ def card(folder: Path, results: Results) -> str:
     training, names = stored["training"], stored["model"]["names"]
     size = (folder / "model.safetensors").stat().st_size / 1e6
     pairs = training["steps_done"] * training["batch_size"] / 1e6
-    parts = [INTRODUCTION.format(count=len(names), names=", ".join(names), size=size)]
+    parts = [INTRODUCTION.format(count=len(names), names=textwrap.fill(", ".join(names), 108), size=size)]
     parts.append(TRAINING.format(pairs=pairs, **training))
-    for name, section in SECTIONS.items():
-        if any(results.get(*cell) for cell in TABLES[name]):
-            parts.append(section(results))
-    parts.append(LIMITS)
-    return "\n".join(parts)
+    parts += [text for section in SECTIONS if (text := section(results))]
+    return "\n".join([*parts, LIMITS])
 
 
 def _zero_shot_section(results: Results) -> str:
@@ -122,29 +120,31 @@ def _severities_section(results: Results) -> str:
 
 def _adapted_section(results: Results) -> str:
     rows = _measured(results, (CLEAN, *ROWS), ADAPTED)
-    return ADAPTED_TEXT.format(batches=TENT.batches, size=TENT.batch_size) + table(
-        results, rows, ADAPTED, both, "mean of these corruptions"
-    )
+    text = ADAPTED_TEXT.format(batches=TENT.batches, size=TENT.batch_size)
+    return text + table(results, rows, ADAPTED, both, "mean of these corruptions") if rows else ""
 
 
 def _unknown_section(results: Results) -> str:
-    rows = _measured(results, MIXED, OPEN[:-1])
-    return UNKNOWN_TEXT.format(batches=TENT.batches, size=TENT.batch_size) + table(
-        results, rows, OPEN, _detection, "mean"
-    )
+    columns = OPEN if _measured(results, MIXED, OPEN) else OPEN[:-1]
+    rows = _measured(results, MIXED, columns)
+    text = UNKNOWN_TEXT.format(batches=TENT.batches, size=TENT.batch_size)
+    return text + table(results, rows, columns, _detection, "mean") if rows else ""
 
 
 def _stream_section(results: Results) -> str:
     rows = _measured(results, STREAMED, STREAM)
-    return STREAM_TEXT.format(**LONG) + table(results, rows, STREAM, _course, "mean")
+    text = STREAM_TEXT.format(**LONG)
+    return text + table(results, rows, STREAM, _course, "mean") if rows else ""
 
 
 def _batches_section(results: Results) -> str:
     row, titles = corrupted("fog"), [column.title for column in BATCHES[SIZES[0]]]
     lines = ["| batch |" + "".join(f" {title} |" for title in titles), "| ---: |" + " ---: |" * len(titles)]
     for size, columns in BATCHES.items():
-        lines.append(f"| {size} |" + "".join(f" {percent(results.get(row, column))} |" for column in columns))
-    return BATCHES_TEXT + "\n".join(lines) + "\n"
+        if _measured(results, (row,), columns):
+            cells = (percent(results.get(row, column)) for column in columns)
+            lines.append(f"| {size} | " + " | ".join(cells) + " |")
+    return BATCHES_TEXT + "\n".join(lines) + "\n" if len(lines) > 2 else ""
 
 
 def _measured(results: Results, rows: Sequence[Row], columns: Sequence[Column]) -> tuple[Row, ...]:
@@ -152,14 +152,14 @@ def _measured(results: Results, rows: Sequence[Row], columns: Sequence[Column]) 
     return tuple(row for row in rows if all(results.get(row, column) for column in columns))
 
 
-SECTIONS = {
-    "zero_shot": _zero_shot_section,
-    "severities": _severities_section,
-    "adapted": _adapted_section,
-    "unknown": _unknown_section,
-    "stream": _stream_section,
-    "batches": _batches_section,
-}
+SECTIONS = (  # each is "" as long as no row of it is measured
+    _zero_shot_section,
+    _severities_section,
+    _adapted_section,
+    _unknown_section,
+    _stream_section,
+    _batches_section,
+)
 
 
 def _course(cell: Cell | None) -> str:
@@ -179,7 +179,9 @@ INTRODUCTION = """\
 
 A small CLIP, trained from scratch for this project on photographs of 32 pixels, so that its page can adapt
 to real pictures without a download or a GPU. Its weights take {size:.1f} MB. It reads the sentences of CLIP's
-ImageNet ensemble about {count} things: {names}.
+ImageNet ensemble about {count} things:
+
+{names}.
 
 Image tower: five 3x3 convolutions with LayerNorm over channels and GELU (32 channels at 32 pixels, 64 and 64
 at 16, 128 and 128 at 8), 2x2 patches of what they give (16 tokens), a 2-layer, 192-wide vision transformer;
@@ -227,7 +229,8 @@ ADAPTED_TEXT = """\
 
 CIFAR-10, severity 5: accuracy over a stream of {batches} batches of {size} pictures, in brackets the
 effective number of classes (of 10) in the last 4 batches, e to the entropy of the mean prediction. 10 steps
-of Adam a batch, predictions after the update, weights carried on from batch to batch. Only corruptions that were measured for all columns are shown.
+of Adam a batch, predictions after the update, weights carried on from batch to batch. Only corruptions that
+were measured for all columns are shown.
 
 """
 
