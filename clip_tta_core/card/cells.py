@@ -157,7 +157,7 @@ def table(results: Results, rows: Sequence[Row], columns: Sequence[Column], show
 
 def mean(cells: Sequence[Cell | None]) -> Cell | None:
     """None as long as a cell is missing: a mean over some of the rows would mislead."""
-    if not all(cells):
+    if not cells or not all(cells):
         return None
     shared = [name for name in cells[0] if all(name in cell for cell in cells)]
     return {name: sum(cell[name] for cell in cells) / len(cells) for name in shared}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from clip_tta_core.card.cells import (
@@ -120,14 +121,16 @@ def _severities_section(results: Results) -> str:
 
 
 def _adapted_section(results: Results) -> str:
+    rows = _measured(results, (CLEAN, *ROWS), ADAPTED)
     return ADAPTED_TEXT.format(batches=TENT.batches, size=TENT.batch_size) + table(
-        results, (CLEAN, *ROWS), ADAPTED, both, "mean of the corruptions"
+        results, rows, ADAPTED, both, "mean of these corruptions"
     )
 
 
 def _unknown_section(results: Results) -> str:
+    rows = _measured(results, MIXED, OPEN[:-1])
     return UNKNOWN_TEXT.format(batches=TENT.batches, size=TENT.batch_size) + table(
-        results, MIXED, OPEN, _detection, "mean"
+        results, rows, OPEN, _detection, "mean"
     )
 
 
@@ -141,6 +144,11 @@ def _batches_section(results: Results) -> str:
     for size, columns in BATCHES.items():
         lines.append(f"| {size} |" + "".join(f" {percent(results.get(row, column))} |" for column in columns))
     return BATCHES_TEXT + "\n".join(lines) + "\n"
+
+
+def _measured(results: Results, rows: Sequence[Row], columns: Sequence[Column]) -> tuple[Row, ...]:
+    """Those rows of which every column is measured."""
+    return tuple(row for row in rows if all(results.get(row, column) for column in columns))
 
 
 SECTIONS = {
@@ -218,7 +226,7 @@ ADAPTED_TEXT = """\
 
 CIFAR-10, severity 5: accuracy over a stream of {batches} batches of {size} pictures, in brackets the
 effective number of classes (of 10) in the last 4 batches. 10 steps of Adam a batch, predictions after the
-update, weights carried on from batch to batch.
+update, weights carried on from batch to batch. Only corruptions that were measured for all columns are shown.
 
 """
 
