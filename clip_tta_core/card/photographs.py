@@ -184,7 +184,7 @@ TRAINING = """\
 
 `python -m clip_tta_core.pretrain photo --data FOLDER --bfloat16`, seed {seed}: {steps_done:,} steps of
 {batch_size} training photographs of CIFAR-10 and CIFAR-100 (Krizhevsky 2009; 50,000 each, as JPEG of quality
-92) with captions ({pairs:.2f} million pairs, each picture 16 times), CLIP's symmetric contrastive loss in
+92) with captions ({pairs:.2f} million pairs, each picture 14 times), CLIP's symmetric contrastive loss in
 which pictures with equal captions share the target, and a scale that rises from {first_scale:g} to 100 and
 stays there; AdamW, learning rate {lr:g} after {warm_up} steps of warm-up, falling like a cosine, weight decay
 {weight_decay:g}; {minutes:.0f} minutes of one thread, and for some of them two, of an AMD EPYC with
@@ -193,9 +193,10 @@ shifted by up to {shift} pixels, mirrored, and changed in brightness and contras
 is corrupted.
 
 The learning rate was chosen over 2e-3 after three times through the pictures. This training was planned for
-10,140 steps and shortened on its way, at steps 2,340 (to 7,410), 2,730 (to 5,460) and 3,120 (to {steps:,}),
-each time to the cosine of the new length, with the scale rising over the first 2,028 steps; the command
-repeats it as if {steps:,} had been planned.
+10,140 steps, and its length was set anew as the machine became slower and faster: at steps 2,340 (to 7,410),
+2,730 (to 5,460), 3,120 (to 6,240) and 4,290 (to {steps:,}), the learning rate each time going over to the
+cosine of the new length. The scale rose over the first 2,028 steps. The command trains as if {steps:,} steps
+had been planned, with the scale rising over a fifth of them.
 """
 
 ZERO_SHOT_TEXT = """\
