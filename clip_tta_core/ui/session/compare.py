@@ -77,16 +77,31 @@ def view(table: Table, catalog: Catalog, state: RunState, progress: Progress | N
         share=round(_share(table, progress), 4),
         doing=turn(progress) if progress else "",
         sentence=ranking(standings, titles, table.classes, len(table.methods)),
-        rows=tuple(map(_row, standings)),
+        rows=tuple(map(_row, standings, places(standings))),
     )
 
 
-def _row(standing: Standing) -> RankingRow:
+def places(standings: Sequence[Standing]) -> list[str]:
+    """Each one's place by accuracy, "2 =" where others share it; "" of one without, or on its way."""
+    whole = [
+        one.metrics.get("accuracy", math.nan) if one.done == one.total else math.nan for one in standings
+    ]
+
+    def place(accuracy: float) -> str:
+        if not math.isfinite(accuracy):
+            return ""
+        better = sum(other > accuracy for other in whole)
+        return f"{better + 1} =" if whole.count(accuracy) > 1 else str(better + 1)
+
+    return list(map(place, whole))
+
+
+def _row(standing: Standing, place: str) -> RankingRow:
     measured = {**standing.metrics, "seconds": standing.seconds}
     values = {one.name: measured.get(one.name, math.nan) for one in measures.shown("ranking")}
     del values["cost"]  # of the card: known before the method has begun
     shown = {name: round(float(x), 4) if math.isfinite(x) else None for name, x in values.items()}
-    return RankingRow(standing.label, standing.done, standing.total, shown, standing.problem)
+    return RankingRow(standing.label, standing.done, standing.total, shown, standing.problem, place)
 
 
 def _share(table: Table, progress: Progress | None) -> float:
