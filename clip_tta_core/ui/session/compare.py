@@ -20,6 +20,7 @@ from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.runs import Run
 from clip_tta_core.ui.session.settings import to_config
 from clip_tta_core.ui.session.site import Site
+from clip_tta_core.ui.session.turns import Full
 from clip_tta_core.ui.wire import measures
 from clip_tta_core.ui.wire.form import Option
 from clip_tta_core.ui.wire.parts import Ranking, RankingRow
@@ -140,13 +141,32 @@ class Compare:
         except ValueError as problem:
             yield Ranking("failed", message=str(problem))
             return
+        try:
+            turn = self.site.turns.join(session, "Compare")
+        except Full as problem:
+            yield replace(self.stopped(session), message=str(problem))
+            return
+        try:
+            for place in self.site.turns.wait(turn, self.site.absence(session)):
+                yield Ranking("waiting", doing=place.capitalize())
+            if not self.site.turns.has(turn):  # Stop, or nobody there
+                yield self.stopped(session)
+                return
+            yield from self._show(methods, config, session)
+        finally:
+            self.site.turns.leave(turn)
+
+    def _show(
+        self, methods: Mapping[str, comparison.Knobs], config: RunConfig, session: str
+    ) -> Iterator[Ranking]:
         catalog = self.site.catalog
         table = Table(tuple(methods), len(classes_of(config)), stream(config, catalog))
         run = Run(functools.partial(self._engine, methods), config)
         self.site.runs.begin(session, run)
         self._keep(session, table)
+        absence = self.site.absence(session)
         try:
-            for moment in follow(run, lambda standing, active: table.take(standing)):
+            for moment in follow(run, lambda standing, active: table.take(standing), absence):
                 if moment.last:
                     yield replace(view(table, catalog, moment.state), message=run.problem)
                     continue
