@@ -50,7 +50,14 @@ def folder(tmp_path_factory):
 
 def last(pictures, **changes):
     config = RunConfig(
-        METHODS, "photo-clip", "upload", pictures, batch_size=20, batches=2, device="cpu", **changes
+        methods=METHODS,
+        model="photo-clip",
+        source="upload",
+        pictures=pictures,
+        batch_size=20,
+        batches=2,
+        device="cpu",
+        **changes,
     )
     return list(run(config))[-1]
 

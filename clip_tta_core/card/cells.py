@@ -51,8 +51,8 @@ class Row:
     source: str = "rendered"
 
 
-# Over the stream: accuracy, ece, of mixed rows auroc and fpr95; effective classes at its end; and the mean
-# accuracy of a batch in each third of it.
+# Over the stream: accuracy, ece, of mixed rows auroc and fpr95; effective classes at its end, e to the
+# entropy of the mean prediction; and the mean accuracy of a batch in each third of it.
 Cell = dict[str, float]
 Wanted = tuple[Row, Column]
 Show = Callable[[Cell | None], str]
@@ -119,7 +119,8 @@ def measure(model: str, row: Row, column: Column) -> Cell:
     for report in run(config):
         metrics = report.outcomes[column.method].metrics
         by_batch.append(metrics["accuracy_batch"])
-    cell = {name: metrics[name] for name in ("accuracy", "effective_classes", "ece", "auroc", "fpr95")}
+    cell = {name: metrics[name] for name in ("accuracy", "ece", "auroc", "fpr95")}
+    cell["effective_classes"] = metrics["effective_classes_soft"]
     if len(by_batch) >= 3:
         thirds = np.array_split(by_batch, 3)
         cell |= {f"third_{number}": float(np.mean(part)) for number, part in enumerate(thirds, 1)}
