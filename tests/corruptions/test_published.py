@@ -2,9 +2,9 @@
 
 Hendrycks and Dietterich, ICLR 2019 (arXiv 1903.12261); the numbers are those of the benchmark's public
 generator (github.com/hendrycks/robustness: make_imagenet_c.py, make_tinyimagenet_c.py, make_cifar_c.py). Two
-are written otherwise than there: factors of zoom blur as a step and their number, lengths of elastic_transform
-in pixels. Frost has a third number, the span of its texture, which is ours and not looked at here. Of spatter's rows the
-first three are water, with a strength, the last two mud, with a rim.
+are written otherwise than there: factors of zoom blur as a step and their number, lengths of
+elastic_transform in pixels. Frost has a third number, the span of its texture, which is ours and not looked
+at here. Of spatter's rows the first three are water, with a strength, the last two mud, with a rim.
 """
 
 from __future__ import annotations
