@@ -30,7 +30,7 @@ TOLERANCE = 1e-3  # of a level: k / 255 * 255 is not always k
 class Attack:
     """How strong an attack is."""
 
-    norm: Norm = "linf"
+    norm: str = "linf"  # a Norm, which is checked
     epsilon: float = 1 / 255  # radius of the ball, in units of a picture in [0, 1]; 0 attacks nothing
     step: float = 0.25  # length of a step, as a share of epsilon
     iterations: int = 7
@@ -84,7 +84,7 @@ def pgd(
     return attacked
 
 
-def _noise(like: Tensor, seed: int, norm: Norm) -> Tensor:
+def _noise(like: Tensor, seed: int, norm: str) -> Tensor:
     """A random point of the unit ball. (3, H, W)"""
     rng = torch.Generator().manual_seed(seed)
     if norm == "linf":

@@ -7,12 +7,13 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 T = TypeVar("T")
+E = TypeVar("E", bound="Entry")
 
 
 def to_bytes(images: Tensor) -> Tensor:
@@ -39,23 +40,23 @@ class Entry:
         return self
 
 
-class _Shelves:
+class _Shelves(Generic[E]):
     """Pictures sorted by the class predicted for them."""
 
     def __init__(self, num_classes: int) -> None:
-        self.slots: list[list[Entry]] = [[] for _ in range(num_classes)]
+        self.slots: list[list[E]] = [[] for _ in range(num_classes)]
         self._arrived = 0
 
     def __len__(self) -> int:
         return sum(len(slot) for slot in self.slots)
 
     @property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[E]:
         """Everything stored, by class."""
         return [entry for slot in self.slots for entry in slot]
 
 
-class ConfidentMemory(_Shelves):
+class ConfidentMemory(_Shelves[Entry]):
     """Class-wise confident memory: of each predicted class the `shots` surest. CLIPTTA, arXiv 2507.14312.
 
     Stored confidences are never refreshed, as in the released code: entries scored by an earlier model stay.
@@ -132,7 +133,7 @@ class DoubtedEntry(Entry):
     uncertainty: float  # entropy of the prediction it was stored with, in nats
 
 
-class _Limited(_Shelves):
+class _Limited(_Shelves[E]):
     """A limited number of pictures in all."""
 
     def __init__(self, num_classes: int, capacity: int) -> None:
@@ -149,7 +150,7 @@ class _Limited(_Shelves):
         return [label for label, slot in enumerate(self.slots) if len(slot) == most]
 
 
-class TimelyMemory(_Limited):
+class TimelyMemory(_Limited[DoubtedEntry]):
     """Class-balanced, forgetting what is old or doubtful first: RoTTA's CSTU, Yuan et al., CVPR 2023.
 
     An entry's fault is 1 / (1 + exp(-age / capacity)) + uncertainty / ln K, its age counted in pictures
@@ -187,7 +188,7 @@ class TimelyMemory(_Limited):
         return 1 / (1 + math.exp(-age / self.capacity)) + entry.uncertainty / math.log(len(self.slots))
 
 
-class UniformMemory(_Limited):
+class UniformMemory(_Limited[Entry]):
     """As many pictures of one class as of another: SoTTA's HUS, Gong et al., NeurIPS 2023.
 
     When it is full, a random picture of a largest class makes way; of its own class if that is one.
@@ -203,7 +204,7 @@ class UniformMemory(_Limited):
         self._arrived += 1
 
 
-class ReplayMemory(_Limited):
+class ReplayMemory(_Limited[Entry]):
     """First in, first out within the class that was largest lately: STAMP's, Yu et al., ECCV 2024.
 
     "Lately" is a running mean of the class sizes, 0.9 of it kept at each reading.
@@ -261,11 +262,11 @@ class MeanPrediction:
             self.mean = new if self.mean is None else 0.9 * self.mean + 0.1 * new
 
 
-class LastResult:
+class LastResult(Generic[T]):
     """The last thing computed from a tensor of pictures, so that adapting and predicting share a forward."""
 
     def __init__(self) -> None:
-        self._kept: tuple[weakref.ref[Tensor], Any] | None = None
+        self._kept: tuple[weakref.ref[Tensor], T] | None = None
 
     def of(self, images: Tensor, compute: Callable[[Tensor], T]) -> T:
         """compute(images), or what it gave last time if these are the same tensor."""
@@ -284,6 +285,10 @@ class LastResult:
     @property
     def result(self) -> T:
         """What was kept last."""
+        if self._kept is None:
+            raise ValueError(
+                "LastResult: a result must be kept before it is read, got none; call of or keep."
+            )
         return self._kept[1]
 
     def forget(self) -> None:

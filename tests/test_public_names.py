@@ -116,7 +116,11 @@ def test_cliptta_starts_as_its_authors_left_it():
     cls = METHODS["cliptta"]
     assert promised.items() <= defaults(cls.Config).items() and cls.train == "visual_norm"
     choices = {knob.name: set(knob.choices) for knob in cls.Config.knobs()}
-    assert choices["loss"] == {"soft", "hard"} and choices["direction"] == {"image_to_text", "symmetric"}
+    assert choices["loss"] == {"soft", "hard"} and choices["direction"] == {
+        "image_to_text",
+        "text_to_image",
+        "symmetric",
+    }
     assert choices["composition"] == {"batch_and_memory", "memory_only", "batch_only"}
 
 

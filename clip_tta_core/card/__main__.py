@@ -13,7 +13,7 @@ PLANS = {plan.member.name: plan for plan in (drawings.PLAN, photographs.PLAN)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="clip_tta_core.card", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="clip_tta_core.card", description=__doc__)
     parser.add_argument("tables", nargs="*", help="which ones; all unless named")
     parser.add_argument("--model", choices=PLANS, default=MINI.name)
     parser.add_argument("--jobs", type=int, default=1, help="cells measured at once, a core each")

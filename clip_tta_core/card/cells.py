@@ -158,10 +158,11 @@ def table(results: Results, rows: Sequence[Row], columns: Sequence[Column], show
 
 def mean(cells: Sequence[Cell | None]) -> Cell | None:
     """None as long as a cell is missing: a mean over some of the rows would mislead."""
-    if not cells or not all(cells):
+    measured = [cell for cell in cells if cell]
+    if not measured or len(measured) < len(cells):
         return None
-    shared = [name for name in cells[0] if all(name in cell for cell in cells)]
-    return {name: sum(cell[name] for cell in cells) / len(cells) for name in shared}
+    shared = [name for name in measured[0] if all(name in cell for cell in measured)]
+    return {name: sum(cell[name] for cell in measured) / len(measured) for name in shared}
 
 
 def percent(cell: Cell | None) -> str:

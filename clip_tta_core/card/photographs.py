@@ -38,7 +38,7 @@ OPEN = (REFERENCE, TENT, CLIPTTA, OPEN_SET)
 
 LONG = dict(batches=20, batch_size=128)  # the paper's batches, over a quarter of its pictures
 STREAM = (
-    Column("zero-shot", "zero_shot", **LONG),
+    Column("zero-shot", "zero_shot", {}, **LONG),
     Column("TENT, lr 1e-4", "tent", {"lr": 1e-4, "steps": 10}, **LONG),
     Column("TENT, lr 1e-3", "tent", {"lr": 1e-3, "steps": 10}, **LONG),
     Column("CLIPTTA, lr 1e-4", "cliptta", {"lr": 1e-4, "steps": 10}, **LONG),

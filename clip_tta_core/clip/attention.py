@@ -55,7 +55,7 @@ def make_contiguous(tower: nn.Module) -> nn.Module:
     """Give every self-attention block of an open_clip tower a SelfAttention, in place; the weights stay."""
     for block in tower.modules():
         if isinstance(block, ResidualAttentionBlock) and _plain(block):
-            block.attn = SelfAttention(block.attn)
+            block.register_module("attn", SelfAttention(block.attn))
     return tower
 
 

@@ -6,14 +6,15 @@ import copy
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import reduce
+from typing import Literal, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from clip_tta_core.clip.learned import with_context, with_visual_prompts
+from clip_tta_core.clip.learned import Prompted, with_context, with_visual_prompts
 from clip_tta_core.clip.prompts import SINGLE, fill
 from clip_tta_core.clip.tokens import has_tokens, token_reader
 
@@ -29,6 +30,7 @@ Train = Literal[
 ]
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 NORMS = (nn.LayerNorm, *BATCH_NORMS)
+T = TypeVar("T")
 EncodeText = Callable[[Sequence[str]], Tensor]
 AMPLIFICATION = 1024.0  # gradients of unit features stay below 1, fp16 ends at 65,504
 TEXTS_KEPT = 20_000  # 40 MB of 512 numbers each
@@ -60,6 +62,8 @@ class ClipClassifier:
             normalization then sees the statistics of a piece.
         autocast: dtype of the encoder under autocast, None for float32. Features and logits are float32.
     """
+
+    _micro_batch: int | None  # of a frozen classifier
 
     def __init__(
         self,
@@ -147,7 +151,7 @@ class ClipClassifier:
         features = self._run(self.visual, images).float()
         return _Amplify.apply(features) if self.autocast is torch.float16 else features
 
-    def _run(self, encoder: Callable, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+    def _run(self, encoder: Callable[[Tensor], T], images: Tensor) -> T:
         with torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None):
             return encoder((images - self._mean) / self._std)
 
@@ -192,7 +196,7 @@ class ClipClassifier:
         (B, 3, H, W) -> (B, D), and (B, N, width) per block; only of a fork made with "visual_prompts".
         """
         _check_images(images)
-        features, inputs = self._run(self.visual.forward_blocks, images)
+        features, inputs = self._run(cast(Prompted, self.visual).forward_blocks, images)
         return F.normalize(features.float(), dim=-1), inputs
 
     def encode_classes(
@@ -208,7 +212,7 @@ class ClipClassifier:
         """
         encode = self._text_encoder("encode_classes")
         names = self.class_names if classes is None else [self.class_names[k] for k in classes]
-        total = sum(encode(fill(t, names)) for t in templates or self.templates)
+        total = reduce(torch.add, (encode(fill(t, names)) for t in templates or self.templates))
         return F.normalize(total.float(), dim=-1)
 
     def template_features(self, templates: Sequence[str]) -> Tensor:
@@ -289,7 +293,8 @@ class ClipClassifier:
                 norm.train()
                 norm.track_running_stats, norm.running_mean, norm.running_var = False, None, None
             for parameter in norm.parameters(recurse=False):
-                forked._trainable.append(parameter.requires_grad_(True))
+                parameter.requires_grad_(True)
+                forked._trainable.append(parameter)
         forked._undo_amplification()
         return forked
 
@@ -304,15 +309,18 @@ class ClipClassifier:
             if not template.partition("{}")[0].strip():
                 template = SINGLE
             self.templates = (template,)
-            self.encode_text = with_context(self.encode_text, template.partition("{}")[0].strip())
-            learned = [self.encode_text.context]
+            tower = with_context(self.encode_text, template.partition("{}")[0].strip())
+            self.encode_text = tower
+            learned = [tower.get_parameter("context")]
         elif train == "visual_prompts":
             self.visual = with_visual_prompts(self.visual)
-            learned = list(self.visual.prompts)
+            learned = list(cast(Prompted, self.visual).prompts)
         else:
             self.visual = copy.deepcopy(self.visual)
             learned = list(self.visual.parameters())
-        self._trainable = [parameter.requires_grad_(True) for parameter in learned]
+        for parameter in learned:
+            parameter.requires_grad_(True)
+        self._trainable = learned
         self._undo_amplification()
         return self
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -95,9 +96,10 @@ def load(member: Member, folder: Path | None = None) -> TwoTowers:
 def read_config(folder: Path) -> Config:
     """The configuration in a folder that `save` wrote."""
     stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model"]
-    return Config(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
-    )
+    settings: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
+    }
+    return Config(**settings)
 
 
 @cache

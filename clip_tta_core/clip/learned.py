@@ -6,17 +6,22 @@ Both are copies of a tower in which only the prompts are new; every weight is sh
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Protocol, TypeVar, cast
 
 import torch
+from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
 VISUAL_TOKENS = 2  # learned tokens in each of the first blocks: Zhou et al., TAPT, arXiv 2411.13136
 VISUAL_DEPTH = 9  # blocks that have tokens of their own
 
 
-def copy_tree(module: nn.Module) -> nn.Module:
+M = TypeVar("M", bound=nn.Module)
+
+
+def copy_tree(module: M) -> M:
     """A copy of the module tree that shares every tensor: its layers can be exchanged."""
     return copy.deepcopy(module, {id(t): t for t in [*module.parameters(), *module.buffers()]})
 
@@ -80,20 +85,31 @@ def with_context(encoder: nn.Module, words: str) -> nn.Module:
     return copied
 
 
+class Prompted(Protocol):
+    """What an image encoder with learned tokens offers, besides being a module."""
+
+    prompts: Iterable[nn.Parameter]  # (VISUAL_TOKENS, width) for each of the first blocks
+
+    def forward_blocks(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(B, 3, H, W) normalized -> (B, D), and what every block was given, (B, N, width)"""
+        ...
+
+
 def with_visual_prompts(visual: nn.Module) -> nn.Module:
-    """A copy of an image encoder with learned tokens: `prompts`, all zero, and `forward_blocks`.
+    """A copy of an image encoder with learned tokens, all zero: a module that is also `Prompted`.
 
     An encoder of ours offers itself as `with_prompts`; of open_clip's, the vision transformers can be read.
     """
-    if hasattr(visual, "with_prompts"):
-        return visual.with_prompts()
+    offered: Callable[[], nn.Module] | None = getattr(visual, "with_prompts", None)
+    if offered is not None:
+        return offered()
     blocks = getattr(getattr(visual, "transformer", None), "resblocks", None)
     if blocks is None or not hasattr(visual, "ln_pre"):
         raise ValueError(
             "ClipClassifier: fork('visual_prompts') needs a vision transformer, got "
             f"{type(visual).__name__}; choose a model such as ViT-B-32."
         )
-    return PromptedTransformer(visual)
+    return PromptedTransformer(cast(VisionTransformer, visual))  # or one built alike
 
 
 class PromptedTransformer(nn.Module):
@@ -103,7 +119,7 @@ class PromptedTransformer(nn.Module):
     last tokens make way for that block's own. Later blocks keep what they are given.
     """
 
-    def __init__(self, visual: nn.Module) -> None:
+    def __init__(self, visual: VisionTransformer) -> None:
         super().__init__()
         self.visual = copy_tree(visual)
         blocks = self.visual.transformer.resblocks
@@ -111,7 +127,7 @@ class PromptedTransformer(nn.Module):
         depth = min(VISUAL_DEPTH, len(blocks))
         like = visual.positional_embedding
         self.prompts = nn.ParameterList(like.new_zeros(VISUAL_TOKENS, width) for _ in range(depth))
-        self.visual.ln_pre = _Appended(self.visual.ln_pre, self.prompts[0])
+        self.visual.register_module("ln_pre", _Appended(self.visual.ln_pre, self.prompts[0]))
         batch_first = getattr(self.visual.transformer, "batch_first", True)
         for number in range(1, depth):
             blocks[number] = _Exchanged(blocks[number], self.prompts[number], batch_first)

@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -103,6 +104,8 @@ def _ignore(state: Loading) -> None:
 
 class TextTower(nn.Module):
     """Texts in, unit features out; a module, so that its norms can be trained."""
+
+    context: nn.Parameter  # (n, width), of a copy made by `with_context`
 
     def __init__(self, encoder: nn.Module, tokenize: Callable[[list[str]], Tensor]) -> None:
         super().__init__()
@@ -264,7 +267,7 @@ def load(
     model: str = MINI,
     device: str = "auto",
     observe: Observer = _ignore,
-    wanted: precision.Precision = "auto",
+    wanted: str = "auto",
 ) -> LoadedClip:
     """Load `model` on `device`, once for all who ask.
 
@@ -329,7 +332,7 @@ def _keep(key: Key, loaded: LoadedClip) -> None:
             del _shelf[old]
 
 
-def _place(model: str, device: torch.device, wanted: precision.Precision, tell: Observer) -> LoadedClip:
+def _place(model: str, device: torch.device, wanted: str, tell: Observer) -> LoadedClip:
     if device.type != "cpu":
         on_cpu = _taken((model, "cpu", _version(model), wanted))
         # In a process of its own, a copy is faster than reading the file again; weights that were rounded
@@ -342,11 +345,11 @@ def _place(model: str, device: torch.device, wanted: precision.Precision, tell: 
     return _load_open_clip(model, device, wanted, tell)
 
 
-def _autocast(loaded: LoadedClip, device: torch.device, wanted: precision.Precision) -> torch.dtype | None:
+def _autocast(loaded: LoadedClip, device: torch.device, wanted: str) -> torch.dtype | None:
     return None if loaded.name in EMBEDDED else precision.choose(loaded.visual, device, wanted)
 
 
-def _moved(loaded: LoadedClip, device: torch.device, wanted: precision.Precision) -> LoadedClip:
+def _moved(loaded: LoadedClip, device: torch.device, wanted: str) -> LoadedClip:
     visual, text = (copy.deepcopy(tower).to(device) for tower in (loaded.visual, loaded.text))
     autocast = _autocast(loaded, device, wanted)
     visual = precision.store(visual, autocast)
@@ -386,7 +389,7 @@ def _text_features(
     with _guard:
         features = loaded.texts.pop((names, prompts), None)
     if features is None:
-        total, count = 0, len(prompts) * len(names)
+        total, count = torch.zeros((), device=loaded.device), len(prompts) * len(names)
         for number, prompt in enumerate(prompts):
             texts, rows = fill(prompt, names), []
             for first in range(0, len(texts), TEXTS_AT_ONCE):
@@ -418,8 +421,8 @@ def _load_embedded(name: str, device: torch.device) -> LoadedClip:
         model.visual.requires_grad_(False).eval(),
         TextTower(model.text, partial(embedded.tokenize, name)).requires_grad_(False).eval(),
         model.logit_scale.exp().item(),
-        tuple(config.mean),
-        tuple(config.std),
+        config.mean,
+        config.std,
         config.image_size,
         device,
         autocast=None,  # too small to gain anything
@@ -427,9 +430,7 @@ def _load_embedded(name: str, device: torch.device) -> LoadedClip:
     )
 
 
-def _load_open_clip(
-    name: str, device: torch.device, wanted: precision.Precision, tell: Observer
-) -> LoadedClip:
+def _load_open_clip(name: str, device: torch.device, wanted: str, tell: Observer) -> LoadedClip:
     file, settings, watched = None, {}, []
 
     def observe(state: Loading) -> None:  # what an observer raises is for its owner, not about the model
@@ -485,12 +486,20 @@ def _locate(name: str, tell: Observer) -> tuple[Path, dict]:
         if (described := file.with_name(checkpoints.CONFIG)).is_file():
             weights.check_texts(weights.read_config(described)["model_cfg"].get("text_cfg", {}))
         else:
-            weights.check_texts(open_clip.get_model_config(_parts(name)[0])["text_cfg"])
+            weights.check_texts(_text_settings(_parts(name)[0]))
         return file, {}
     architecture, tag = _parts(name)
-    weights.check_texts(open_clip.get_model_config(architecture)["text_cfg"])
+    weights.check_texts(_text_settings(architecture))
     settings = open_clip.get_pretrained_cfg(architecture, tag)
     return weights.fetch(*_published(settings), advance), settings
+
+
+def _text_settings(architecture: str) -> dict:
+    """What open_clip says of the text encoder of an architecture."""
+    config = open_clip.get_model_config(architecture)
+    if config is None:
+        raise ValueError(unknown("CLIP architecture", architecture, open_clip.list_models()))
+    return config["text_cfg"]
 
 
 def _build(name: str, file: Path, settings: dict, device: torch.device) -> LoadedClip:
@@ -521,31 +530,32 @@ def wrap(
     name: str, model: nn.Module, tokenize: Callable[[list[str]], Tensor], device: torch.device
 ) -> LoadedClip:
     """A model of open_clip's with two towers, as it is, in float32; ValueError where it does not fit."""
-    for tower in (model.visual, model.text):  # CoCa's towers give their tokens too; nobody here reads those
+    visual, text = model.get_submodule("visual"), TextTower(model.get_submodule("text"), tokenize)
+    tower: Any  # CoCa's towers give their tokens too; nobody here reads those
+    for tower in (visual, text.encoder):
         if getattr(tower, "output_tokens", False):
             tower.output_tokens = False
-    text = TextTower(model.text, tokenize)
     preprocess = open_clip.get_model_preprocess_cfg(model)
     size = preprocess["size"]
-    sides = {size} if isinstance(size, int) else set(size)
-    if len(sides) != 1:
-        raise ValueError(f"its pictures must be square, and are {size[0]} x {size[1]}")
+    sides: tuple[int, ...] = (size,) if isinstance(size, int) else tuple(size)
+    if len(set(sides)) != 1:
+        raise ValueError(f"its pictures must be square, and are {sides[0]} x {sides[1]}")
     return LoadedClip(
         name,
-        model.visual.requires_grad_(False).eval().to(device),
+        visual.requires_grad_(False).eval().to(device),
         text.requires_grad_(False).eval().to(device),
         # SigLIP also has a bias: the same number on every logit, which no softmax can see.
-        model.logit_scale.exp().item(),
+        model.get_parameter("logit_scale").exp().item(),
         tuple(preprocess["mean"]),
         tuple(preprocess["std"]),
-        sides.pop(),
+        sides[0],
         device,
         autocast=None,
         micro_batch=None,
     )
 
 
-def tuned(loaded: LoadedClip, wanted: precision.Precision = "auto") -> LoadedClip:
+def tuned(loaded: LoadedClip, wanted: str = "auto") -> LoadedClip:
     """The same model, made fast and tried out: attention on contiguous layouts, weights in the chosen
     precision, and on a CPU as many pictures at once as the machine's memory takes.
     """

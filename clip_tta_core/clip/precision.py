@@ -31,7 +31,7 @@ def check(name: str) -> None:
         raise ValueError(f"Precision must be one of {', '.join(get_args(Precision))}, got '{name}'.")
 
 
-def choose(visual: nn.Module, device: torch.device, wanted: Precision = "auto") -> torch.dtype | None:
+def choose(visual: nn.Module, device: torch.device, wanted: str = "auto") -> torch.dtype | None:
     """The reduced precision an encoder runs in under autocast; None for float32 throughout.
 
     On a CPU bfloat16 is twice as fast with AMX or AVX512-BF16 and ten times slower without: a product of the

@@ -123,7 +123,7 @@ class _Substituted(TorchFunctionMode):
         bias: Tensor | None = None,
         eps: float = 1e-5,
     ) -> Tensor:
-        if id(weight) not in self.known:
+        if weight is None or id(weight) not in self.known:
             return F.layer_norm(input, normalized_shape, weight, bias, eps)
         return self._scaled(F.layer_norm(input, normalized_shape, None, None, eps), weight, bias)
 
@@ -139,7 +139,7 @@ class _Substituted(TorchFunctionMode):
         eps: float = 1e-5,
     ) -> Tensor:
         rest = (training, momentum, eps)
-        if id(weight) not in self.known:
+        if weight is None or id(weight) not in self.known:
             return F.batch_norm(input, running_mean, running_var, weight, bias, *rest)
         out = F.batch_norm(input, running_mean, running_var, None, None, *rest)
         return self._scaled(out.movedim(1, -1), weight, bias).movedim(-1, 1)

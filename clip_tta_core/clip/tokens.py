@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -22,21 +23,22 @@ def token_reader(visual: nn.Module) -> TokenReader:
     `forward_tokens`; of open_clip's, the vision transformers that pool a token (or all of them) and project
     can be read.
     """
-    if hasattr(visual, "forward_tokens"):
-        return visual.forward_tokens
+    offered: TokenReader | None = getattr(visual, "forward_tokens", None)
+    if offered is not None:
+        return offered
     if not _is_plain_transformer(visual):
         raise ValueError(
             f"encode_tokens: the image encoder must be a vision transformer with patch tokens, got "
             f"{type(visual).__name__}; choose a model such as ViT-B-32."
         )
-    reader = copy.copy(visual)  # the same layers; only the switch below is its own
+    reader: Any = copy.copy(visual)  # the same layers; only the switch below is its own
     reader.output_tokens = True
 
     def read(images: Tensor) -> tuple[Tensor, Tensor]:
         features, tokens = reader(images)  # (B, D), (B, N, width)
-        if visual.final_ln_after_pool:  # otherwise the tokens have been through it
-            tokens = visual.ln_post(tokens)
-        return features, tokens if visual.proj is None else tokens @ visual.proj
+        if reader.final_ln_after_pool:  # otherwise the tokens have been through it
+            tokens = reader.ln_post(tokens)
+        return features, tokens if reader.proj is None else tokens @ reader.proj
 
     return read
 

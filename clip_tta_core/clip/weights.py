@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -49,12 +50,11 @@ def fetch(repo: str, names: tuple[str, ...], advance: Advance) -> Path:
     """
     if (here := cached(repo, names)) is not None:
         return here
-    for name in names:
-        try:
+    *others, last = names
+    for name in others:
+        with contextlib.suppress(Missing):
             return _download(repo, name, advance)
-        except Missing as error:
-            missing = error
-    raise missing
+    return _download(repo, last, advance)
 
 
 def cached(repo: str, names: tuple[str, ...]) -> Path | None:
@@ -76,7 +76,7 @@ def _download(repo: str, name: str, advance: Advance) -> Path:
         def __init__(self, *args, total: int | None = None, initial: int = 0, **kwargs) -> None:
             super().__init__(disable=True)
             self.total, self.n = total, initial
-            if most and (total or 0) > most:
+            if total is not None and 0 < most < total:
                 raise ValueError(
                     f"its file of {total / 1e6:,.0f} MB is over this page's {most / 1e6:,.0f} MB"
                 )

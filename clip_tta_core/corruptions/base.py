@@ -86,7 +86,7 @@ def corruption(
             name=function.__name__,
             title=title,
             family=function.__module__.rpartition(".")[2],
-            meaning=inspect.getdoc(function).partition("\n")[0],
+            meaning=(inspect.getdoc(function) or "").partition("\n")[0],
             random="rng" in arguments,
             standard=standard,
             function=function,
@@ -155,8 +155,7 @@ def quantize(levels: np.ndarray) -> np.ndarray:
 
 def check_whole(what: str, value: object, low: int, high: float = math.inf) -> None:
     """Raise a ValueError that says what `what` must be, unless `value` is a whole number in low .. high."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not (whole and low <= value <= high):
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or not low <= value <= high:
         allowed = f"from {low} to {high}" if high < math.inf else f"that is not below {low}"
         raise ValueError(f"{what} must be a whole number {allowed}, got {value!r}.")
 

@@ -22,6 +22,7 @@ predicts.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -86,7 +87,7 @@ class Adacontrast(Method[AdacontrastConfig]):
             probs = seen.logits.softmax(dim=-1)
             labels = self._refined(seen.features, probs)  # (B,)
             terms = self._terms(strong, keys, labels)
-            loss = sum(terms.values())
+            loss = reduce(torch.add, terms.values())
             if optim.guarded_step(self.optimizer, loss):
                 optim.ema_update(self.slow.trainable(), self.clip.trainable(), 1 - self.config.momentum)
             else:

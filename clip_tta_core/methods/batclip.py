@@ -10,6 +10,7 @@ class text, encoded anew, with gradients, in every step.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -73,7 +74,7 @@ class Batclip(Method[BatclipConfig]):
         skipped = 0
         for _ in self.steps(self.config.steps):
             terms = self._terms(images)
-            loss = sum(terms.values())
+            loss = reduce(torch.add, terms.values())
             skipped += not optim.guarded_step(self.optimizer, loss)
         with torch.no_grad():
             self.texts = self.clip.encode_classes()

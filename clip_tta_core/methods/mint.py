@@ -66,8 +66,9 @@ class Mint(Method[MintConfig]):
         self.start = optim.copies(clip.trainable())
         self.gradient = [torch.zeros_like(p) for p in self.start]  # the running mean
         self.batches = 0
-        self.before = ClassMeans(*self.texts.shape, clip.device)  # of features at the source weights
-        self.after = ClassMeans(*self.texts.shape, clip.device)  # of features after the step
+        classes, width = self.texts.shape
+        self.before = ClassMeans(classes, width, clip.device)  # of features at the source weights
+        self.after = ClassMeans(classes, width, clip.device)  # of features after the step
         self._last = LastResult()
 
     def adapt(self, images: Tensor) -> dict[str, float]:

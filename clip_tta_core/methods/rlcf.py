@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
@@ -39,8 +39,11 @@ from clip_tta_core.records import Cost
 
 SHARPNESS = 2.5  # CLIPScore's factor: Hessel et al., EMNLP 2021
 ITSELF = "itself"
-Judge = Literal[(ITSELF, *MODELS)]
-More = Literal[("none", ITSELF, *MODELS)]
+if TYPE_CHECKING:  # a checker of types cannot run the code below, which says what words a knob takes
+    Judge = More = str
+else:
+    Judge = Literal[(ITSELF, *MODELS)]
+    More = Literal[("none", ITSELF, *MODELS)]
 FORKS: dict[str, Train] = {"prompt": "context", "norms": "visual_norm", "image_encoder": "visual_tower"}
 
 
@@ -144,7 +147,7 @@ class Rlcf(Method[RlcfConfig]):
         logits, answers, rewards, taken = [], [], [], []
         for number, zero_shot in enumerate(source.logits):
             chosen = features[number, kept[number]]  # (n, D)
-            reward = self._reward(chosen, None if pixels is None else pixels[number])  # (n, K)
+            reward = self._reward(chosen, pixels[number])  # (n, K)
             classes = scores.likeliest(zero_shot, config.candidates)
             look = self._prompted(chosen, classes) if config.tune == "prompt" else self._seen(pixels[number])
             if config.tune != "prompt":
@@ -165,10 +168,10 @@ class Rlcf(Method[RlcfConfig]):
         report["skipped"] = float(len(images) * config.steps - len(taken))
         return Prediction(torch.stack(logits), torch.stack(answers)), report
 
-    def _pixels(self, images: Tensor, kept: Tensor, state: Tensor) -> Tensor | None:
-        """The kept views themselves (B, n, 3, H, W), where another encoder than the frozen one sees them."""
+    def _pixels(self, images: Tensor, kept: Tensor, state: Tensor) -> Tensor:
+        """The kept views themselves (B, n, 3, H, W); n is 0 where no encoder but the frozen one sees them."""
         if self.config.tune == "prompt" and all(judge.side is None for judge in self.judges):
-            return None
+            return images[:, None][:, :0]
         if self.config.views == 1:
             return images[:, None]
         rng = torch.Generator()
@@ -179,7 +182,7 @@ class Rlcf(Method[RlcfConfig]):
         ]
         return torch.stack(parts)
 
-    def _reward(self, features: Tensor, pixels: Tensor | None) -> Tensor:
+    def _reward(self, features: Tensor, pixels: Tensor) -> Tensor:
         """Reward of every class for every kept view. (n, D), (n, 3, H, W) -> (n, K)"""
         total = torch.zeros((), device=features.device)
         for judge in self.judges:

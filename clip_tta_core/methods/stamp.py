@@ -114,7 +114,8 @@ class Stamp(Method[StampConfig]):
         prediction = self.predict(images)
         own = self.clip.classify(prediction.features)  # (B, K) of the pictures themselves, not their views
         confidence, labels = own.softmax(dim=-1).max(dim=-1)  # (B,), (B,)
-        sound = prediction.scores > prediction.threshold
+        scores, threshold = self._judged(prediction.logits)
+        sound = scores > threshold
         if self.config.check_source and self.clip.num_classes < MANY_CLASSES:
             sound &= labels == self.clip.zero_shot(images).logits.argmax(dim=-1)
         chosen = sound.nonzero().flatten()
@@ -170,5 +171,8 @@ class Stamp(Method[StampConfig]):
             for _ in range(self.config.views - 1):
                 parts.append(self.clip.predict(change(images, rng)).logits.log_softmax(dim=-1))
             logits = torch.stack(parts).logsumexp(dim=0) - math.log(len(parts))
-        margin = self.config.margin * math.log(self.clip.num_classes)
-        return Prediction(logits, prediction.features, -losses.entropy(logits), -margin)
+        return Prediction(logits, prediction.features, *self._judged(logits))
+
+    def _judged(self, logits: Tensor) -> tuple[Tensor, float]:
+        """Scores of predictions, and what they must exceed to be remembered. (B, K) -> (B,), a number"""
+        return -losses.entropy(logits), -self.config.margin * math.log(self.clip.num_classes)

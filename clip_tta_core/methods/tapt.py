@@ -161,7 +161,7 @@ class Tapt(Method[TaptConfig]):
         config = self.config
         seen = [(tokens.mean(dim=0), tokens.var(dim=0, correction=0)) for tokens in inputs[: config.blocks]]
         shares = {"clean": 1 - config.gamma, "attacked": config.gamma}
-        total = 0.0
+        total = torch.zeros(())
         for name, reference in self.references.items():
             total = total + shares[name] * statistics_distance(seen, reference)
         return config.weight / config.divisor * total
@@ -193,7 +193,7 @@ def token_statistics(clip: ClipClassifier, images: Tensor, blocks: int) -> Stati
 
 def statistics_distance(seen: Statistics, reference: Statistics) -> Tensor:
     """Sum over blocks of half the mean absolute differences of means and of variances. -> ()"""
-    total = 0.0
+    total = torch.zeros(())
     for pair, other in zip(seen, reference, strict=True):
         for found, wanted in zip(pair, other, strict=True):
             difference = (found - wanted).abs()

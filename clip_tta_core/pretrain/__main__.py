@@ -13,7 +13,7 @@ from clip_tta_core.pretrain.loop import Lessons, train
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="clip_tta_core.pretrain", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="clip_tta_core.pretrain", description=__doc__)
     parser.add_argument("what", nargs="?", choices=("rendered", "photo"), default="rendered")
     parser.add_argument(
         "--steps", type=int, help="how long to train; as the member's recipe says, if not given"

@@ -47,9 +47,13 @@ class Lessons(Protocol):
     """What a member of the family is trained on."""
 
     member: Member
-    recipe: Recipe
     config: Config
     report_every: int  # steps
+
+    @property
+    def recipe(self) -> Recipe:
+        """What decides the weights."""
+        ...
 
     def batches(self, first: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """The batches from number `first` on, each of which depends on the recipe and its number only.
@@ -57,9 +61,11 @@ class Lessons(Protocol):
         Pictures (B, H, W, 3) in [0, 255], the batch's U different captions as rows (U, L), and which of them
         is whose (B,).
         """
+        ...
 
     def accuracy(self, model: TwoTowers) -> Mapping[str, float]:
         """Zero-shot accuracy on pictures that are not trained on, by the name of their set."""
+        ...
 
 
 @dataclass(frozen=True)

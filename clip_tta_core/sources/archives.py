@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, cast
 
 from clip_tta_core.sources import texts
 from clip_tta_core.sources.clutter import is_clutter
@@ -93,7 +93,7 @@ def _read_path(path: Path, limits: Limits) -> bytes:
         raise Unusable("The file could not be read.") from error
 
 
-def _read_all(file: BinaryIO, limits: Limits, count: Callable[[int], None] = lambda more: None) -> bytes:
+def _read_all(file: IO[bytes], limits: Limits, count: Callable[[int], None] = lambda more: None) -> bytes:
     data = file.read(limits.picture_bytes + 1)
     count(len(data))
     if len(data) > limits.picture_bytes:
@@ -218,7 +218,7 @@ class TarEntry(tarfile.TarInfo):
 class _Counted:
     """A stream that says how much was read from it."""
 
-    def __init__(self, file: BinaryIO, count: Callable[[int], None]) -> None:
+    def __init__(self, file: IO[bytes], count: Callable[[int], None]) -> None:
         self.file, self.count = file, count
         self.ended = False
 
@@ -237,7 +237,8 @@ def _tar(path: Path, kind: str, own_bytes: int, meter: Meter) -> Iterator[File]:
         with path.open("rb") as raw:
             file = {"gzip": gzip.GzipFile(fileobj=raw), "bzip2": bz2.BZ2File(raw)}.get(kind, raw)
             # As a stream: every byte passes the counter once, also those of members that are passed over.
-            with tarfile.open(fileobj=_Counted(file, count), mode="r|", tarinfo=TarEntry) as archive:
+            stream = cast(IO[bytes], _Counted(file, count))  # the stubs ask for more than "r|" does: read
+            with tarfile.open(fileobj=stream, mode="r|", tarinfo=TarEntry) as archive:
                 entries = 0
                 for number, entry in enumerate(archive):
                     if number >= limits.entries:
@@ -254,10 +255,11 @@ def _tar(path: Path, kind: str, own_bytes: int, meter: Meter) -> Iterator[File]:
 
 
 def _tar_member(archive: tarfile.TarFile, entry: tarfile.TarInfo, limits: Limits) -> bytes:
-    if not entry.isreg() or entry.issparse():
+    member = archive.extractfile(entry) if entry.isreg() and not entry.issparse() else None
+    if member is None:
         raise Unusable("Links and devices in archives are not followed.")
     try:
-        with archive.extractfile(entry) as file:
+        with member as file:
             return _read_all(file, limits)
     except TAR_DAMAGE as error:
         raise Unusable("The file is damaged inside its archive.") from error

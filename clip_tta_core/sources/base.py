@@ -19,9 +19,11 @@ class Source(Protocol):
 
     def arrange(self, count: int, order: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Choose at most `count` pictures in an order. -> items and labels int64 (n,), -1 without a label"""
+        ...
 
     def read(self, items: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         """-> uint8 (n, S, S, 3), a name for each"""
+        ...
 
 
 ORDERS: Registry[Choice] = Registry("order")  # ways to line up the pictures of a stream

@@ -135,15 +135,20 @@ def _is_number(value: object) -> bool:
     return not isinstance(value, bool) and re.fullmatch(r"\d{1,9}", str(value)) is not None
 
 
+def _matches(pattern: re.Pattern[str], lines: Sequence[str]) -> list[re.Match[str]]:
+    """How the pattern matches each line; nothing unless it matches all."""
+    found = [match for line in lines if (match := pattern.fullmatch(line))]
+    return found if len(found) == len(lines) else []
+
+
 def _synsets(lines: Sequence[str]) -> tuple[str, ...]:
-    found = [SYNSET.fullmatch(line) for line in lines]
-    return tuple(_first(match[1]) for match in found) if all(found) else ()
+    return tuple(_first(match[1]) for match in _matches(SYNSET, lines))
 
 
 def _numbered_lines(lines: Sequence[str]) -> tuple[str, ...]:
     """Lines that begin with numbers in turn; "7 up" among other names is a name."""
-    found = [NUMBERED.fullmatch(line) for line in lines]
-    if not all(found):
+    found = _matches(NUMBERED, lines)
+    if not found:
         return ()
     numbers = [int(match[1]) for match in found]
     if numbers != list(range(numbers[0], numbers[0] + len(numbers))) or numbers[0] > 1:
@@ -152,8 +157,7 @@ def _numbered_lines(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def _bullets(lines: Sequence[str]) -> tuple[str, ...]:
-    found = [BULLET.fullmatch(line) for line in lines]
-    return _clean(match[1] for match in found) if all(found) else ()
+    return _clean(match[1] for match in _matches(BULLET, lines))
 
 
 def _table(lines: Sequence[str]) -> tuple[str, ...]:

@@ -159,7 +159,7 @@ class DatasetSource:
 
     def read(self, items: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         return np.stack([self._picture(int(item)) for item in items]), tuple(
-            self.items.names[i] for i in items
+            self.items.names[int(item)] for item in items
         )
 
     def _picture(self, item: int) -> np.ndarray:
@@ -225,8 +225,8 @@ _downloads: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 def _open(name: str, folder: str, *which: str | int) -> Items:
     dataset, root = DATASETS[name], Path(folder)
     with _downloads[name]:
-        if dataset.missing(root) and dataset.downloadable:
-            _download(dataset, root)
+        if dataset.download and dataset.downloadable and dataset.missing(root):
+            _download(dataset, dataset.download, root)
     if missing := dataset.missing(root):
         way_out = "" if dataset.downloadable else "it is not downloaded by itself, put it there"
         way_out = dataset.nearly(root) or way_out
@@ -254,9 +254,9 @@ def _open(name: str, folder: str, *which: str | int) -> Items:
     return items
 
 
-def _download(dataset: Dataset, root: Path) -> None:
+def _download(dataset: Dataset, download: Callable[[Path], object], root: Path) -> None:
     try:
-        dataset.download(root)
+        download(root)
     except (OSError, RuntimeError, ValueError, ImportError, HTTPException) as error:
         raise ValueError(
             f"{dataset.title}: looked for '{dataset.missing(root)}' in {root} and found nothing, and the "

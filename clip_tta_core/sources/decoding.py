@@ -10,6 +10,7 @@ import zlib
 
 import numpy as np
 from PIL import Image
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from clip_tta_core.line import Full, Line
 from clip_tta_core.sources.archives import archive_kind
@@ -133,7 +134,7 @@ def square(image: Image.Image, size: int = SIZE) -> np.ndarray:
     Beside the decoded picture itself, only a strip of it is held at a time.
     """
     image.draft(None, (2 * size, 2 * size))  # lets JPEG decode at a fraction of its size; others ignore it
-    if image.format == "JPEG2000" and image.width * image.height > HEAVY_PIXELS:
+    if isinstance(image, Jpeg2KImageFile) and image.width * image.height > HEAVY_PIXELS:
         image.reduce = 1  # its decoder takes 16 bytes a pixel; half a side where the file has that level
     image.load()
     orientation = _orientation(image)  # after loading: some formats turn the picture themselves

@@ -14,14 +14,17 @@ import numpy as np
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: consecutive counters land far apart
 
 
+Indices = Sequence[int] | np.ndarray  # (N,) whole numbers: which pictures of a world
+
+
 class Draws:
     """One column of numbers per question asked, one number per index; the order of the questions matters."""
 
-    def __init__(self, seed: int, indices: Sequence[int], stream: int = 0) -> None:
+    def __init__(self, seed: int, indices: Indices, stream: int = 0) -> None:
         """Streams of one seed are unrelated: what a caption draws leaves the picture as it is."""
         indices = np.asarray(indices, dtype=np.int64).astype(np.uint64)
         with np.errstate(over="ignore"):
-            start = _mix(np.uint64([seed % 2**64]) + np.uint64(stream % 2**64) * GOLDEN)
+            start = _mix(np.array([seed % 2**64], np.uint64) + np.uint64(stream % 2**64) * GOLDEN)
             self._keys = _mix(start + indices * GOLDEN)  # (N,)
         self._asked = 0
 

@@ -139,9 +139,9 @@ def _fields(glyph: Glyph, fineness: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _draw(character: str, side: int) -> np.ndarray:
     """A character centred in its field, of which its longer side takes EXTENT / CELL. bool (side, side)"""
-    left, top, right, bottom = _ink(character, side, side).getbbox()
+    left, top, right, bottom = _bounds(_ink(character, side, side))
     image = _ink(character, side * (side * EXTENT / CELL) / max(right - left, bottom - top), side)
-    left, top, right, bottom = image.getbbox()
+    left, top, right, bottom = _bounds(image)
     corner = (left + right - side) // 2, (top + bottom - side) // 2
     return np.asarray(image.crop((*corner, corner[0] + side, corner[1] + side))) > 127
 
@@ -152,6 +152,14 @@ def _ink(character: str, font_size: float, side: int) -> Image.Image:
     font = ImageFont.truetype(font_path(), font_size)
     ImageDraw.Draw(image).text((3 * side, 3 * side), character, font=font, fill=255, anchor="mm")
     return image
+
+
+def _bounds(image: Image.Image) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what is drawn."""
+    box = image.getbbox()
+    if box is None:
+        raise ValueError("glyphs: the font must draw every character, got one without ink; choose another.")
+    return box
 
 
 def _outside(ink: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from clip_tta_core.sources import backgrounds
-from clip_tta_core.sources.draws import Draws
+from clip_tta_core.sources.draws import Draws, Indices
 from clip_tta_core.sources.glyphs import CELL, EXTENT, Atlas, Glyph, atlas
 
 COLOURS = {  # sRGB
@@ -28,10 +28,10 @@ COLOURS = {  # sRGB
     "gray": (135, 138, 142),
     "black": (34, 34, 38),
 }
-LUMA = np.float32([0.299, 0.587, 0.114])
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 CONTRAST = 0.22  # least difference in luma between an object and either colour of its ground
-PENCIL = np.float32([0.17, 0.18, 0.23])
-PAPER = np.float32([0.94, 0.925, 0.88])
+PENCIL = np.array([0.17, 0.18, 0.23], np.float32)
+PAPER = np.array([0.94, 0.925, 0.88], np.float32)
 
 COARSE = 64  # side of the pictures for which fields of CELL cells are fine enough
 FINEST = 4  # most times as many cells a side that a larger picture gets
@@ -69,7 +69,7 @@ class Scene:
     draws: Draws  # where the painter's further numbers come from
 
     @classmethod
-    def draw(cls, seed: int, indices: Sequence[int], difficulty: float = 1.0) -> Scene:
+    def draw(cls, seed: int, indices: Indices, difficulty: float = 1.0) -> Scene:
         """The scenes of some pictures; `difficulty` as in `rendered.render`."""
         draws = Draws(seed, indices, SCENE)
         scale = draws.uniform(0.84 - 0.38 * difficulty, 0.94)
@@ -92,7 +92,7 @@ def paint(
     shapes: Sequence[Glyph],
     glyphs: np.ndarray,
     seed: int,
-    indices: Sequence[int],
+    indices: Indices,
     style: Style,
     size: int,
     difficulty: float = 1.0,
@@ -115,7 +115,7 @@ def paint(
 def compose(shapes: Atlas, glyphs: np.ndarray, scene: Scene, style: Style, size: int) -> np.ndarray:
     """Ground, shadow and object in layers. float32 (N, size, size, 3), mostly in [0, 1]"""
     draws = scene.draws
-    colour = np.float32(list(COLOURS.values()))[scene.colour] / 255  # (N, 3)
+    colour = np.array(list(COLOURS.values()), np.float32)[scene.colour] / 255  # (N, 3)
     colour = np.clip(colour + _stack(draws.uniform(-0.06, 0.06) for _ in range(3)), 0, 1)
     luma = brightness(colour)
     near, far = (tint(draws, _away_from(luma, draws.uniform())) for _ in range(2))
@@ -144,7 +144,7 @@ def compose(shapes: Atlas, glyphs: np.ndarray, scene: Scene, style: Style, size:
     return images
 
 
-def photograph(images: np.ndarray, seed: int, indices: Sequence[int], style: Style) -> np.ndarray:
+def photograph(images: np.ndarray, seed: int, indices: Indices, style: Style) -> np.ndarray:
     """What a camera adds, well below the mildest corruption. float32 -> uint8, (N, size, size, 3)"""
     size = images.shape[1]
     draws = Draws(seed, indices, CAMERA)

@@ -44,7 +44,9 @@ def spaced(name: str) -> str:
     return name.replace("_", " ").strip()
 
 
-def files(class_names: Sequence[str], labels: Sequence[int], paths: Sequence[str | Path]) -> Items:
+def files(
+    class_names: Sequence[str], labels: Sequence[int] | np.ndarray, paths: Sequence[str | Path]
+) -> Items:
     """Pictures that are files."""
     names = ["/".join(Path(path).parts[-2:]) for path in paths]
     paths = [Path(path).resolve() for path in paths]
@@ -201,16 +203,23 @@ PCAM_CLASSES = ("healthy lymph node tissue", "lymph node tumor tissue")
 def pcam(folder: Path) -> Items:
     import h5py
 
+    def array(file: h5py.File, name: str) -> h5py.Dataset:
+        found = file[name]
+        if not isinstance(found, h5py.Dataset):
+            raise RuntimeError(f"its '{name}' must be an array, and is a {type(found).__name__}")
+        return found
+
     base = (folder / "pcam").resolve()
     with h5py.File(base / "camelyonpatch_level_2_split_test_y.h5") as file:
-        labels = file["y"][:].reshape(-1).astype(np.int64)
+        labels = array(file, "y")[:].reshape(-1).astype(np.int64)
     with h5py.File(base / "camelyonpatch_level_2_split_test_x.h5") as file:
-        if len(file["x"]) != len(labels):
-            raise RuntimeError(f"it holds {len(file['x'])} patches and {len(labels)} labels")
+        patches = len(array(file, "x"))
+        if patches != len(labels):
+            raise RuntimeError(f"it holds {patches} patches and {len(labels)} labels")
 
     def picture(item: int) -> Image.Image:
         with h5py.File(base / "camelyonpatch_level_2_split_test_x.h5") as file:
-            return Image.fromarray(file["x"][item])
+            return Image.fromarray(array(file, "x")[item])
 
     return Items(PCAM_CLASSES, labels, [f"patch {item}" for item in range(len(labels))], picture)
 

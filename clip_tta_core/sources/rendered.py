@@ -13,10 +13,11 @@ import numpy as np
 
 from clip_tta_core.registry import Registry, unknown_name
 from clip_tta_core.sources import backgrounds, painting
-from clip_tta_core.sources.draws import Draws
+from clip_tta_core.sources.draws import Draws, Indices
 from clip_tta_core.sources.glyphs import CHARACTERS, SYMBOLS
 from clip_tta_core.sources.painting import COLOURS, Scene, Style
 
+Objects = Sequence[str] | Sequence[int] | np.ndarray  # (N,) names of OBJECTS, or their places in it
 OBJECTS = tuple(glyph.name for glyph in SYMBOLS)
 TASK = OBJECTS[:20]  # the default label set
 SIZE = 64
@@ -61,9 +62,9 @@ for _style in (
 
 
 def render(
-    objects: Sequence[str] | Sequence[int],
+    objects: Objects,
     seed: int,
-    indices: Sequence[int],
+    indices: Indices,
     style: str = "none",
     size: int = SIZE,
     difficulty: float = 1.0,
@@ -82,9 +83,9 @@ def render(
 
 
 def captions(
-    objects: Sequence[str] | Sequence[int],
+    objects: Objects,
     seed: int,
-    indices: Sequence[int],
+    indices: Indices,
     templates: Sequence[str] = ("a photo of a {}",),
     difficulty: float = 1.0,
 ) -> list[str]:
@@ -96,7 +97,7 @@ def captions(
     usual, coloured, other = draws.happens(0.5), draws.happens(0.2), draws.integers(len(templates))
     colours, texts = list(COLOURS), []
     for i, object_id in enumerate(object_ids(objects)):
-        template = templates[0] if usual[i] else templates[other[i]]
+        template = templates[0] if usual[i] else templates[int(other[i])]
         if (" large " in template and scene.scale[i] < LARGE) or (
             " small " in template and scene.scale[i] > SMALL
         ):
@@ -106,12 +107,12 @@ def captions(
     return texts
 
 
-def labels(count: int, seed: int, indices: Sequence[int]) -> np.ndarray:
+def labels(count: int, seed: int, indices: Indices) -> np.ndarray:
     """Which of `count` classes each picture of a stream shows, all equally likely. int64 (N,)"""
     return Draws(seed, indices, WHICH).integers(count)
 
 
-def object_ids(objects: Sequence[str] | Sequence[int]) -> np.ndarray:
+def object_ids(objects: Objects) -> np.ndarray:
     """Places in OBJECTS of names, or of places, which are checked. int64 (N,)"""
     for item in objects:
         if isinstance(item, str) and item not in OBJECTS:
@@ -131,18 +132,16 @@ class UnknownSource:
     name: str
     title: str
     meaning: str  # one sentence
-    paint: Callable[[Sequence[str], int, Sequence[int], Style, int], np.ndarray]
+    paint: Callable[[Sequence[str], int, Indices, Style, int], np.ndarray]
 
     def render(
-        self, known: Sequence[str], seed: int, indices: Sequence[int], style: str = "none", size: int = SIZE
+        self, known: Sequence[str], seed: int, indices: Indices, style: str = "none", size: int = SIZE
     ) -> np.ndarray:
         """Pictures that show none of the `known` class names. uint8 (N, size, size, 3)"""
         return self.paint(known, seed, indices, STYLES[style], size)
 
 
-def _other_objects(
-    known: Sequence[str], seed: int, indices: Sequence[int], style: Style, size: int
-) -> np.ndarray:
+def _other_objects(known: Sequence[str], seed: int, indices: Indices, style: Style, size: int) -> np.ndarray:
     others = np.array([place for place, name in enumerate(OBJECTS) if name not in known])
     if not len(others):
         raise ValueError(
@@ -152,14 +151,12 @@ def _other_objects(
     return painting.paint(SYMBOLS, glyphs, seed, indices, style, size)
 
 
-def _characters(
-    known: Sequence[str], seed: int, indices: Sequence[int], style: Style, size: int
-) -> np.ndarray:
+def _characters(known: Sequence[str], seed: int, indices: Indices, style: Style, size: int) -> np.ndarray:
     glyphs = labels(len(CHARACTERS), seed, indices)
     return painting.paint(CHARACTERS, glyphs, seed, indices, style, size)
 
 
-def _textures(known: Sequence[str], seed: int, indices: Sequence[int], style: Style, size: int) -> np.ndarray:
+def _textures(known: Sequence[str], seed: int, indices: Indices, style: Style, size: int) -> np.ndarray:
     draws = Draws(seed, indices, painting.SCENE)
     first, second, third = (painting.tint(draws, draws.uniform(0.05, 0.95)) for _ in range(3))
     kinds = len(backgrounds.KINDS) - 1  # all but the plain one
@@ -168,7 +165,7 @@ def _textures(known: Sequence[str], seed: int, indices: Sequence[int], style: St
     return painting.photograph(images, seed, indices, style)
 
 
-def _static(known: Sequence[str], seed: int, indices: Sequence[int], style: Style, size: int) -> np.ndarray:
+def _static(known: Sequence[str], seed: int, indices: Indices, style: Style, size: int) -> np.ndarray:
     draws = Draws(seed, indices, painting.SCENE)
     colour, strength = painting.tint(draws, draws.uniform(0.3, 0.7)), draws.uniform(0.15, 0.5)
     grain = backgrounds.grain(size, draws.integers(backgrounds.TILE), draws.integers(backgrounds.TILE))

@@ -14,7 +14,7 @@ IMAGENET_TWINS = {744: "projectile", 836: "sunglass"}
 def imagenet_names() -> dict[str, str]:
     """The names people use for ImageNet's 1,000 classes, by their WordNet identifiers, in their order."""
     from open_clip import IMAGENET_CLASSNAMES
-    from timm.data import ImageNetInfo
+    from timm.data.imagenet_info import ImageNetInfo
 
     names = [IMAGENET_TWINS.get(k, name) for k, name in enumerate(IMAGENET_CLASSNAMES)]
     return dict(zip(ImageNetInfo("imagenet-1k").label_names(), names, strict=True))
@@ -23,7 +23,7 @@ def imagenet_names() -> dict[str, str]:
 @lru_cache(maxsize=1)
 def _full_imagenet() -> dict[str, str]:
     """What stands behind each of the full ImageNet's 21,841 identifiers: synonyms, the usual one first."""
-    from timm.data import ImageNetInfo
+    from timm.data.imagenet_info import ImageNetInfo
 
     info = ImageNetInfo("imagenet-22k")
     return {wnid: info.label_name_to_description(wnid, detailed=False) for wnid in info.label_names()}

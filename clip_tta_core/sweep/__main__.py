@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from clip_tta_core.sweep.folder import Folder
@@ -37,7 +38,7 @@ def main() -> int:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m clip_tta_core.sweep", description=__doc__.splitlines()[0]
+        prog="python -m clip_tta_core.sweep", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("table", nargs="?", help="its name; without one, the tables there are")
     parser.add_argument("--on", default=LOCAL, help="local, or a dask scheduler such as tcp://host:8786")
@@ -82,7 +83,7 @@ def _write(table: Table, folder: Folder, out: Path) -> None:
         (out / f"{table.name}.{ending}").write_text(to_text(lines), encoding="utf-8")
 
 
-def _numbers(numbers: dict) -> str:
+def _numbers(numbers: Mapping[str, float]) -> str:
     parts = [f"{100 * numbers['accuracy']:.1f} %"] if "accuracy" in numbers else []
     return ", ".join([*parts, f"{numbers.get('seconds', 0):.2f} s a batch"])
 

@@ -71,7 +71,8 @@ class Folder:
             "code": code_version(),
             "weights": weights_version(cell.model),
             "machine": platform.machine(),
-        } | now()
+            **now(),
+        }
 
     def _write(self, file: Path, content: Mapping[str, object]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,7 @@ class Published:
 def published() -> tuple[Published, ...]:
     """Every number in assets/published.csv."""
     with FILE.open(encoding="utf-8", newline="") as file:
-        return tuple(Published(**row | {"value": float(row["value"])}) for row in csv.DictReader(file))
+        return tuple(Published(value=float(row.pop("value")), **row) for row in csv.DictReader(file))
 
 
 @cache

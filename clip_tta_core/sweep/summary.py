@@ -50,9 +50,10 @@ def summarize(table: Table, folder: Folder, metric: str = "accuracy") -> list[li
     if len(table.rows) > 1:
         means = []
         for place, column in enumerate(table.columns):
-            by_seed = [[line[place].get(seed) for line in grid] for seed in table.seeds]
             whole = {
-                s: statistics.fmean(v) for s, v in zip(table.seeds, by_seed, strict=True) if None not in v
+                seed: statistics.fmean(line[place][seed] for line in grid)
+                for seed in table.seeds
+                if all(seed in line[place] for line in grid)
             }
             data = {row.data for row in table.rows}
             known = _published(table.rows[0], column, metric) if len(data) == 1 else ()

@@ -158,12 +158,13 @@ def chosen(folder: Folder, model: str = MINI, source: str = "rendered") -> tuple
 
 def _mean_accuracy(folder: Folder, table: Table, column: Column) -> float | None:
     numbers = [folder.get(table.cell(row, column, seed)) for row in table.rows for seed in table.seeds]
-    return sum(one["accuracy"] for one in numbers) / len(numbers) if all(numbers) else None
+    measured = [one for one in numbers if one]
+    return sum(one["accuracy"] for one in measured) / len(numbers) if len(measured) == len(numbers) else None
 
 
 def _smallness(column: Column) -> tuple[float, float]:
     settings = column.contender.settings
-    return -settings["lr"], -settings["steps"]
+    return -float(settings["lr"]), -float(settings["steps"])
 
 
 def _by_label(table: Table) -> Mapping[str, list[Column]]:

@@ -163,7 +163,7 @@ def test_towers_that_cannot_be_prompted_say_so(clip):
 
 
 class Bags(torch.nn.Module):
-    """Another text encoder, without a start of text: words are numbers of letters; places have vectors too."""
+    """Another text encoder, without a start of text: words are numbers of letters; places have vectors."""
 
     def __init__(self):
         super().__init__()

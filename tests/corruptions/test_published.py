@@ -1,10 +1,10 @@
 """The published parameters of the nineteen corruptions, severities 1 to 5, and that ours are these.
 
 Hendrycks and Dietterich, ICLR 2019 (arXiv 1903.12261); the numbers are those of the benchmark's public
-generator (github.com/hendrycks/robustness: make_imagenet_c.py, make_tinyimagenet_c.py, make_cifar_c.py). Two are
-written otherwise than there: factors of zoom blur as a step and their number, lengths of elastic_transform in pixels.
-Frost has a third number, the span of its texture, which is ours and not looked at here. Of spatter's rows the
-first three are water, with a strength, the last two mud, with a rim.
+generator (github.com/hendrycks/robustness: make_imagenet_c.py, make_tinyimagenet_c.py, make_cifar_c.py). Two
+are written otherwise than there: factors of zoom blur as a step and their number, lengths of
+elastic_transform in pixels. Frost has a third number, the span of its texture, which is ours and not looked
+at here. Of spatter's rows the first three are water, with a strength, the last two mud, with a rim.
 """
 
 # ruff: noqa: E501, a table

@@ -39,7 +39,8 @@ FORMS = [
     '[{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}, {"id": 3, "name": "polar bear"}]',
     "names:\n  0: cat\n  1: dog\n  2: polar bear",
     "names: [cat, dog, polar bear]",
-    "item {\n id: 1\n name: 'cat'\n}\nitem {\n id: 2\n name: 'dog'\n}\nitem {\n id: 3\n name: 'polar bear'\n}",
+    "item {\n id: 1\n name: 'cat'\n}\nitem {\n id: 2\n name: 'dog'\n}\n"
+    "item {\n id: 3\n name: 'polar bear'\n}",
 ]
 
 

@@ -12,9 +12,10 @@ from clip_tta_core.sources import clutter, readers
 @pytest.mark.parametrize(
     "name",
     [
-        *("__MACOSX/cat/._1.jpg", "cat/._1.jpg", ".DS_Store", "cat/.hidden.jpg", ".git/1.jpg", "cat/Thumbs.db"),
-        *("@eaDir/cat/SYNOPHOTO_THUMB_M.jpg", "cat/@eaDir/0.jpg/x.jpg", "#recycle/1.jpg", "cat/#Recycle/1.jpg"),
-        *("$RECYCLE.BIN/1.jpg", "System Volume Information/1.jpg", "lost+found/1.jpg", "desktop.ini"),
+        *("__MACOSX/cat/._1.jpg", "cat/._1.jpg", ".DS_Store", "cat/.hidden.jpg", ".git/1.jpg"),
+        *("@eaDir/cat/SYNOPHOTO_THUMB_M.jpg", "cat/@eaDir/0.jpg/x.jpg", "#recycle/1.jpg"),
+        *("cat/#Recycle/1.jpg", "$RECYCLE.BIN/1.jpg", "System Volume Information/1.jpg", "lost+found/1.jpg"),
+        *("desktop.ini", "cat/Thumbs.db"),
     ],
 )  # fmt: skip
 def test_what_systems_leave_is_clutter(name):

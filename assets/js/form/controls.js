@@ -184,7 +184,11 @@ const names = (spec, read, write) => {
     const said = review(area.value, spec.knows[model]);
     note.textContent = [...said, ...(said.length > 1 ? [] : [spec.help])].join(" ");
   };
-  const file = h("input", { type: "file", accept: ".txt,.csv,.tsv,.json,.names,.py,text/plain", hidden: true });
+  const file = h("input", {
+    type: "file",
+    accept: ".txt,.csv,.tsv,.json,.names,.py,text/plain",
+    hidden: true,
+  });
   const load = h("button", { type: "button", text: "From a text file …", onclick: () => file.click() });
   file.addEventListener("change", async () => {
     const chosen = file.files?.[0];
