@@ -137,8 +137,8 @@ class TextTower(nn.Module):
         alone, followed, empty = self._tokens([words, f"{words} {words}", ""])
         same = (alone == followed).long().cumprod(dim=0).sum()  # the words, and a start of text where it is
         first = int(alone[0] == empty[0])
-        words_of = copied.encoder.get_submodule("token_embedding")
-        embedding = ContextEmbedding(words_of, alone[first:same], first)
+        original = copied.encoder.get_submodule("token_embedding")
+        embedding = ContextEmbedding(original, alone[first:same], first)
         copied.encoder.register_module("token_embedding", embedding)
         copied.context = embedding.context
         return copied
@@ -562,9 +562,9 @@ def wrap(
             tower.output_tokens = False
     preprocess = open_clip.get_model_preprocess_cfg(model)
     size = preprocess["size"]
-    sides: tuple[int, ...] = (size,) if isinstance(size, int) else tuple(size)
-    if len(set(sides)) != 1:
-        raise ValueError(f"its pictures must be square, and are {sides[0]} x {sides[1]}")
+    height, width = (size, size) if isinstance(size, int) else size
+    if height != width:
+        raise ValueError(f"its pictures must be square, and are {height} x {width}")
     return LoadedClip(
         name,
         visual.requires_grad_(False).eval().to(device),
@@ -573,7 +573,7 @@ def wrap(
         model.get_parameter("logit_scale").exp().item(),
         tuple(preprocess["mean"]),
         tuple(preprocess["std"]),
-        sides[0],
+        height,
         device,
         autocast=None,
         micro_batch=None,
