@@ -537,9 +537,9 @@ def wrap(
             tower.output_tokens = False
     preprocess = open_clip.get_model_preprocess_cfg(model)
     size = preprocess["size"]
-    sides: tuple[int, ...] = (size,) if isinstance(size, int) else tuple(size)
-    if len(set(sides)) != 1:
-        raise ValueError(f"its pictures must be square, and are {sides[0]} x {sides[1]}")
+    height, width = (size, size) if isinstance(size, int) else size
+    if height != width:
+        raise ValueError(f"its pictures must be square, and are {height} x {width}")
     return LoadedClip(
         name,
         visual.requires_grad_(False).eval().to(device),
@@ -548,7 +548,7 @@ def wrap(
         model.get_parameter("logit_scale").exp().item(),
         tuple(preprocess["mean"]),
         tuple(preprocess["std"]),
-        sides[0],
+        height,
         device,
         autocast=None,
         micro_batch=None,

@@ -16,7 +16,7 @@ def imagenet_names() -> dict[str, str]:
     from open_clip import IMAGENET_CLASSNAMES
     from timm.data.imagenet_info import ImageNetInfo
 
-    names = [IMAGENET_TWINS.get(k, name) for k, name in enumerate(IMAGENET_CLASSNAMES)]
+    names = [IMAGENET_TWINS[k] if k in IMAGENET_TWINS else name for k, name in enumerate(IMAGENET_CLASSNAMES)]
     return dict(zip(ImageNetInfo("imagenet-1k").label_names(), names, strict=True))
 
 
