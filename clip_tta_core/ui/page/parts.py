@@ -177,7 +177,7 @@ class Lessons(Part):
     name = "lessons"
     describe = "Lessons."
     template = """<div class="cards" role="radiogroup" aria-label="Lessons"></div>
-<p class="look-for" aria-live="polite"></p>"""
+<p class="look-for" aria-live="polite"></p><p class="protocol help"></p>"""
 
 
 class Form(Part):
@@ -207,6 +207,7 @@ class Exports(Part):
 <button type="button" data-do="json">Whole run (JSON)</button>
 <button type="button" data-do="png">Figure (PNG)</button>
 <button type="button" data-do="link">Copy link</button>
+<label class="tick"><input type="checkbox"><span>that starts the run</span></label>
 <input type="text" readonly hidden aria-label="Link to these settings"></div>"""
 
 
