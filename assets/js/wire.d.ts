@@ -260,6 +260,7 @@ export interface Status {
 /** One sentence when something cannot be done, or "". */
 export interface Message {
   text: string;
+  run?: boolean;
 }
 
 /** Which runs can be paused and stepped here. */
@@ -273,6 +274,7 @@ export interface LessonCard {
   name: string;
   title: string;
   look_for: string;
+  protocol: string;
   settings: Record<string, any>;
   picture?: DataUrl;
 }
@@ -280,6 +282,13 @@ export interface LessonCard {
 /** The scenario menu. */
 export interface LessonsProps {
   lessons: LessonCard[];
+}
+
+/** A method that takes part once more: an entry of the form's `copies`. */
+export interface Copy {
+  label: string;
+  method: string;
+  settings: Record<string, any>;
 }
 
 /** What the form is built from. */
@@ -330,9 +339,10 @@ export interface UploadProps {
   limits: UploadLimits;
 }
 
-/** Where one method is. */
+/** Where one contender is. */
 export interface RankingRow {
   name: string;
+  method: string;
   done: number;
   total: number;
   numbers: Record<string, number | null>;

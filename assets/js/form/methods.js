@@ -2,10 +2,11 @@
 // The methods of the form: a tick each, their knobs behind "settings", and what they cost together.
 
 import { find, h } from "../lib/dom.js";
-import { format, plain } from "../lib/format.js";
+import { format } from "../lib/format.js";
 import { onceStill } from "../lib/latest.js";
 import { swatch } from "../lib/marks.js";
 import { knob } from "./controls.js";
+import { brief, copyRows } from "./copies.js";
 
 /** @typedef {import("../wire.js").MethodCard} Card */
 /** @typedef {import("./controls.js").Settings} Settings */
@@ -18,19 +19,6 @@ import { knob } from "./controls.js";
  */
 
 const STILL = 150; // milliseconds without a change before the costs are asked for again
-
-/**
- * What is set of a method, in a few words.
- * @param {Record<string, any>} values
- */
-const brief = (values) => {
-  const own = Object.entries(values).sort(([a], [b]) => Number(b === "steps") - Number(a === "steps"));
-  const said = own.slice(0, 2).map(([name, value]) => {
-    if (name === "steps") return `${value} step${value === 1 ? "" : "s"}`;
-    return `${name} ${typeof value === "number" ? plain(value) : value}`;
-  });
-  return said.join(", ");
-};
 
 /**
  * @param {Card[]} cards
@@ -48,9 +36,12 @@ export const methods = (cards, most, form, price) => {
   const shows = [];
 
   const chosen = () => form.settings().methods;
-  /** @param {string} name */
+  /** @returns {import("../wire.js").Copy[]} */
+  const copies = () => form.settings().copies ?? [];
+  const isFull = () => Object.keys(chosen()).length + copies().length >= most;
+  /** @param {string} [name] of a method; none for one more copy */
   const refused = (name) => {
-    if (name in chosen() || Object.keys(chosen()).length < most) return false;
+    if ((name !== undefined && name in chosen()) || !isFull()) return false;
     total.classList.add("full");
     const instead = "take one out first, or let the Compare tab run all of them in turns";
     total.textContent = `At most ${most} methods run at once: ${instead}.`;
@@ -65,6 +56,17 @@ export const methods = (cards, most, form, price) => {
     },
   );
 
+  /** @param {Card} card */
+  const addCopy = (card) => {
+    if (refused()) return;
+    const taken = new Set(copies().map((copy) => copy.label));
+    let number = 2;
+    while (taken.has(`${card.title} (${number})`)) number += 1;
+    const own = structuredClone(chosen()[card.name] ?? kept[card.name] ?? {});
+    const copy = { label: `${card.title} (${number})`, method: card.name, settings: own };
+    form.settings().copies = [...copies(), copy];
+    form.changed();
+  };
   /**
    * @param {Card} card
    * @param {import("../wire.js").Field} spec
@@ -90,6 +92,13 @@ export const methods = (cards, most, form, price) => {
       return h("button", { type: "button", text: preset.title, onclick });
     });
     return buttons.length > 0 && h("div", { class: "presets" }, h("span", { text: "Presets:" }), ...buttons);
+  };
+  /** @param {Card} card */
+  const copyOf = (card) => {
+    const said = { "aria-label": `Add a copy of ${card.title}`, text: "Add a copy" };
+    const onclick = () => addCopy(card);
+    const what = h("span", { text: "with a name and settings of its own" });
+    return h("div", { class: "presets" }, h("button", { type: "button", ...said, onclick }), what);
   };
   /** @param {Card} card */
   const row = (card) => {
@@ -125,6 +134,7 @@ export const methods = (cards, most, form, price) => {
       h("p", { class: "about", text: card.summary }),
       costly,
       presets(card),
+      card.name !== "zero_shot" && copyOf(card),
       ...card.knobs.map((spec) => knobOf(card, spec)),
       h("p", { class: "cite", text: card.citation }),
     );
@@ -162,8 +172,11 @@ export const methods = (cards, most, form, price) => {
   };
 
   const rest = cards.filter((card) => !card.front);
+  const again = copyRows(cards, form, costs);
+  shows.push(again.show);
   const nodes = [
     ...cards.filter((card) => card.front).map(row),
+    again.node,
     ...(rest.length ? [others(rest)] : []),
     total,
   ];
@@ -171,12 +184,12 @@ export const methods = (cards, most, form, price) => {
     nodes,
     show: (settings) => {
       for (const show of shows) show(settings);
-      const names = Object.keys(settings.methods);
+      const names = [...Object.keys(settings.methods), ...copies().map((copy) => copy.label)];
       const sum = names.reduce((all, name) => all + (costs[name] ?? 0), 0);
       total.classList.remove("full");
       const work = `together about ${format("times", sum)} the work of zero-shot`;
       total.textContent = `${names.length} of at most ${most} methods, ${work}.`;
-      ask(JSON.stringify([settings.methods, settings.batch_size, settings.batches]));
+      ask(JSON.stringify([settings.methods, copies(), settings.batch_size, settings.batches]));
     },
   };
 };

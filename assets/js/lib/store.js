@@ -64,6 +64,9 @@ export const step = new Cell(/** @type {number | null} */ (null));
  */
 export const at = (count) => Math.min(step.value ?? Infinity, count - 1);
 
+/** The curve that the reader has chosen; null for the usual one. */
+export const curve = new Cell(new URL(location.href).searchParams.get("curve"));
+
 /** How the run stands; `local` where the browser says so ahead of the server. */
 export const run = new Cell(/** @type {Run} */ ({ state: "idle" }));
 

@@ -7,7 +7,7 @@ import { format } from "../lib/format.js";
 import { ink, mark } from "../lib/marks.js";
 import { batchTicks, clamp, linear, niceTop, polyline, QUARTERS } from "../lib/scale.js";
 import { spread } from "../lib/spread.js";
-import { at, step, view } from "../lib/store.js";
+import { at, curve, step, view } from "../lib/store.js";
 import { hideTip, onHover, showTip } from "../lib/tip.js";
 
 /** @typedef {import("../wire.js").Curves} Curves */
@@ -176,8 +176,6 @@ export default function mount({ element, props }) {
   const svg = find(element, "svg", SVGSVGElement);
   let news = NOTHING;
   let width = 0;
-  /** @type {string | null} */
-  let chosen = null;
   let listed = "";
   /** @type {(event: PointerEvent) => void} */
   let hover = hideTip;
@@ -190,14 +188,13 @@ export default function mount({ element, props }) {
       listed = names;
       select.replaceChildren(...options.map((one) => h("option", { value: one.name, text: one.title })));
     }
-    const measure = pick(options, chosen);
+    const measure = pick(options, curve.value);
     select.value = measure.name;
     help.textContent = measure.help;
     hover = draw(svg, news, { width, measure });
   };
   select.addEventListener("change", () => {
-    chosen = select.value;
-    redraw();
+    curve.put(select.value);
   });
   onHover(
     svg,
@@ -209,6 +206,7 @@ export default function mount({ element, props }) {
     redraw();
   });
   step.follow(element, redraw);
+  curve.follow(element, redraw);
   view("curves").follow(element, (now) => {
     news = now;
     redraw();

@@ -3,6 +3,7 @@
 
 import { buttonsOf, find } from "../lib/dom.js";
 import { bytesOf, save } from "../lib/files.js";
+import { curve } from "../lib/store.js";
 
 const SAID = 2500; // milliseconds that the button says what became of the link
 
@@ -11,17 +12,18 @@ const SAID = 2500; // milliseconds that the button says what became of the link
 /** @param {import("../part.js").Part<"exports">} part */
 export default function mount({ element, props, watch, trigger }) {
   const button = buttonsOf(element);
-  const field = find(element, "input", HTMLInputElement);
+  const runs = find(element, "input[type=checkbox]", HTMLInputElement);
+  const field = find(element, "input[type=text]", HTMLInputElement);
   for (const [kind, one] of Object.entries(button)) {
     one.addEventListener("click", () => trigger(/** @type {Kind} */ (kind)));
   }
   /** @param {string} query */
   const share = async (query) => {
     const address = new URL(location.href);
-    const kept = [...address.searchParams].filter(([key]) => key.startsWith("__")); // Gradio's own
-    address.search = query;
-    for (const [key, value] of kept) address.searchParams.set(key, value);
-    history.replaceState(null, "", address);
+    address.search = query; // nothing of what came with the address
+    address.hash = "";
+    if (curve.value) address.searchParams.set("curve", curve.value);
+    if (runs.checked) address.searchParams.set("run", "1");
     field.value = address.toString();
     field.hidden = false;
     field.select();

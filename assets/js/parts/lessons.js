@@ -8,6 +8,7 @@ import { choice, settings } from "../lib/store.js";
 export default function mount({ element, props }) {
   const list = find(element, ".cards");
   const says = find(element, ".look-for");
+  const protocol = find(element, ".protocol");
   const inputs = props.lessons.map((lesson) => {
     const input = h("input", { type: "radio", name: "lesson", value: lesson.name });
     input.addEventListener("change", () => choice.put(lesson.settings));
@@ -21,5 +22,6 @@ export default function mount({ element, props }) {
     const lesson = props.lessons.find((one) => one.name === now.lesson);
     for (const input of inputs) input.checked = input.value === lesson?.name;
     says.textContent = lesson ? lesson.look_for : "Your own settings.";
+    protocol.textContent = lesson?.protocol ?? "";
   });
 }

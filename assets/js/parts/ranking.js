@@ -161,6 +161,22 @@ export default function mount({ element, props, watch, trigger, server }) {
   /** @type {(event: PointerEvent) => void} */
   let hover = hideTip;
 
+  /** Takes in the copies that are set up in Play or were compared. */
+  const list = () => {
+    const before = new Set(cards.keys());
+    const copies = /** @type {import("../wire.js").Copy[]} */ (settings.value?.copies ?? []);
+    const also = [...copies.map((copy) => ({ ...copy, name: copy.label })), ...view.rows];
+    cards.clear();
+    for (const card of props.methods) cards.set(card.name, card);
+    for (const { name, method } of also) {
+      const card = cards.get(method);
+      if (!card || cards.has(name)) continue;
+      cards.set(name, { ...card, name, title: name, family: `a copy of ${card.title}` });
+      if (!before.has(name)) taking.add(name);
+    }
+    for (const name of taking) if (!cards.has(name)) taking.delete(name);
+  };
+
   const busy = () => STATES[view.state].busy;
   /** @param {string} name */
   const row = (name) => view.rows.find((one) => one.name === name);
@@ -244,6 +260,7 @@ export default function mount({ element, props, watch, trigger, server }) {
       write();
     });
     const watchIt = () => {
+      if (!props.methods.includes(card)) return trigger("watch"); // a copy stands in Play already
       const chosen = settings.value?.methods ?? {};
       const room = name in chosen || Object.keys(chosen).length < props.most;
       const beside = room ? chosen : { zero_shot: {} };
@@ -285,7 +302,7 @@ export default function mount({ element, props, watch, trigger, server }) {
     const whose = body.contains(focused) ? focused?.closest("tr")?.dataset.name : undefined;
     const what = focused instanceof HTMLInputElement ? "input" : ".name";
     const ranked = view.rows.flatMap((one) => cards.get(one.name) ?? []);
-    const waiting = props.methods.filter((card) => !row(card.name));
+    const waiting = [...cards.values()].filter((card) => !row(card.name));
     body.replaceChildren(...[...ranked, ...waiting].map(line));
     if (whose !== undefined) find(body, `tr[data-name="${whose}"] ${what}`).focus({ preventScroll: true });
     if (prefersStillness()) return;
@@ -306,6 +323,7 @@ export default function mount({ element, props, watch, trigger, server }) {
     if (width && some) hover = drawMap(svg, view, cards, width);
   };
   const draw = () => {
+    list();
     const share = busy() ? view.share : 0;
     progress.hidden = !busy();
     find(progress, "i").style.width = `${100 * share}%`;
@@ -368,7 +386,12 @@ export default function mount({ element, props, watch, trigger, server }) {
         : "The settings in Play are not possible as they are.";
     },
   );
-  settings.follow(element, (now) => describe(JSON.stringify(now)));
+  settings.follow(element, (now) => {
+    const before = [...cards.keys()].join();
+    list();
+    if (before !== [...cards.keys()].join()) draw();
+    describe(JSON.stringify(now));
+  });
   view = { ...view, ...props.value };
   draw();
 }

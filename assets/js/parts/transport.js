@@ -2,10 +2,12 @@
 // Run, Pause, Step, Stop, Reset. A press answers at once; the server's state follows.
 
 import { buttonsOf, find } from "../lib/dom.js";
-import { run, settings } from "../lib/store.js";
+import { run, settings, view } from "../lib/store.js";
 import { STATES } from "../wire.js";
 
 /** @typedef {import("../wire.js").RunState} RunState */
+
+const SETTLED = 100; // milliseconds after which the form has taken a link's settings
 
 /** @param {import("../part.js").Part<"transport">} part */
 export default function mount({ element, props, trigger }) {
@@ -36,6 +38,9 @@ export default function mount({ element, props, trigger }) {
   press("stop", () => "stopping");
   press("reset", null);
   run.follow(element, ({ state }) => draw(state));
+  view("message").follow(element, (now) => {
+    if (now?.run) setTimeout(() => button.run.click(), SETTLED);
+  });
   settings.follow(element, ({ model }) => {
     button.pause.hidden = button.step.hidden = !(props.controls[model] ?? props.others);
   });

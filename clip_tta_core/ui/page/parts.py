@@ -18,7 +18,7 @@ from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.wire.parts import PARTS, Nothing, UploadProps
 
 NOW: dict[str, Any] = {"queue": False, "show_progress": "hidden"}  # events that are answered at once
-OWN_LINE = {"concurrency_limit": None}  # events that wait in session.turns rather than in Gradio's queue
+OWN_LINE: dict[str, Any] = {"concurrency_limit": None}  # events that wait in session.turns rather than in Gradio's queue
 FILE_MARK = FileData(path="").meta["_type"]
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # events that are the page's own business
 
@@ -189,7 +189,7 @@ class Lessons(Part):
     name = "lessons"
     describe = "Lessons."
     template = """<div class="cards" role="radiogroup" aria-label="Lessons"></div>
-<p class="look-for" aria-live="polite"></p>"""
+<p class="look-for" aria-live="polite"></p><p class="protocol help"></p>"""
 
 
 class Form(Part):
@@ -219,6 +219,7 @@ class Exports(Part):
 <button type="button" data-do="json">Whole run (JSON)</button>
 <button type="button" data-do="png">Figure (PNG)</button>
 <button type="button" data-do="link">Copy link</button>
+<label class="tick"><input type="checkbox"><span>that starts the run</span></label>
 <input type="text" readonly hidden aria-label="Link to these settings"></div>"""
 
 

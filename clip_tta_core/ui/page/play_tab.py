@@ -11,7 +11,7 @@ from clip_tta_core import engine, hosting
 from clip_tta_core.sources.limits import LIMITS
 from clip_tta_core.ui.page import parts
 from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, served
-from clip_tta_core.ui.session import form, keep
+from clip_tta_core.ui.session import form, keep, links
 from clip_tta_core.ui.session.desk import Desk
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.news import View, say
@@ -205,8 +205,13 @@ def wire_visit(
     """A visit begins, perhaps with a link; begins anew with Reset; and ends."""
 
     def restore(request: gr.Request) -> list[Any]:
-        found = keep.restore(dict(request.query_params))
-        return [gr.skip(), gr.skip()] if found is None else [found[0], say(found[1])]
+        found = links.from_query(dict(request.query_params))
+        if found is None:
+            return [gr.skip(), gr.skip()]
+        wanted, problem = found
+        run = request.query_params.get("run") == "1" and not problem
+        # All of the first paint: this answer may come before the page has drawn the one it was built with.
+        return [wanted, play.first_paint(problem, run)]
 
     def reset(request: gr.Request) -> list[Any]:
         play.site.leave(request.session_hash)

@@ -14,7 +14,7 @@ from clip_tta_core import comparison, export
 from clip_tta_core.control import Control, Progress
 from clip_tta_core.logs import classes_of
 from clip_tta_core.methods import looks_of
-from clip_tta_core.records import Catalog, RunConfig, Standing
+from clip_tta_core.records import Catalog, Contender, RunConfig, Standing
 from clip_tta_core.ui.session.follow import follow
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.runs import Run
@@ -102,7 +102,15 @@ def _row(standing: Standing, place: str) -> RankingRow:
     values = {one.name: measured.get(one.name, math.nan) for one in measures.shown("ranking")}
     del values["cost"]  # of the card: known before the method has begun
     shown = {name: round(float(x), 4) if math.isfinite(x) else None for name, x in values.items()}
-    return RankingRow(standing.label, standing.done, standing.total, shown, standing.problem, place)
+    return RankingRow(
+        standing.label,
+        standing.method or standing.label,
+        standing.done,
+        standing.total,
+        shown,
+        standing.problem,
+        place,
+    )
 
 
 def _share(table: Table, progress: Progress | None) -> float:
@@ -130,7 +138,7 @@ class Compare:
 
         Args:
             settings: of the stream.
-            names: the methods that take part.
+            names: the methods that take part, and the labels of copies set up in Play.
             knobs: how they are set, a name of KNOBS.
             session: the visitor's.
         """
@@ -160,7 +168,7 @@ class Compare:
         self, methods: Mapping[str, comparison.Knobs], config: RunConfig, session: str
     ) -> Iterator[Ranking]:
         catalog = self.site.catalog
-        table = Table(tuple(methods), len(classes_of(config)), stream(config, catalog))
+        table = Table(tuple(one.label for one in methods), len(classes_of(config)), stream(config, catalog))
         run = Run(functools.partial(self._engine, methods), config)
         self.site.runs.begin(session, run)
         self._keep(session, table)
@@ -188,7 +196,7 @@ class Compare:
             return ""
 
     def _engine(
-        self, methods: Mapping[str, comparison.Knobs], config: RunConfig, control: Control
+        self, methods: tuple[Contender, ...], config: RunConfig, control: Control
     ) -> Iterator[Standing]:
         return comparison.in_turns(config, methods, control, self.site.engine)
 
@@ -199,14 +207,19 @@ class Compare:
             self._tables.popitem(last=False)
 
 
-def _set(names: Sequence[str], knobs: str, config: RunConfig) -> dict[str, comparison.Knobs]:
-    """The methods that take part with their knobs, zero-shot CLIP first and CLIPTTA last."""
+def _set(names: Sequence[str], knobs: str, config: RunConfig) -> tuple[Contender, ...]:
+    """Those that take part, zero-shot CLIP first and CLIPTTA last; copies keep the settings of Play."""
     chosen: Mapping[str, comparison.Knobs] = {}
+    own = {one.label: one for one in config.contenders}
     if knobs == "protocol":
         chosen = comparison.protocol_knobs()
     elif knobs == "play":
-        chosen = {one.method: one.settings for one in config.contenders}
-    return {name: chosen.get(name, {}) for name in looks_of({str(name): str(name) for name in names})}
+        chosen = {label: one.settings for label, one in own.items() if label == one.method}
+    copies = {label: one for label, one in own.items() if label != one.method}
+    methods = {str(name): copies[name].method if name in copies else str(name) for name in names}
+    return tuple(
+        copies.get(name) or Contender(name, methods[name], chosen.get(name, {})) for name in looks_of(methods)
+    )
 
 
 def read_recorded(path: Path, catalog: Catalog) -> Table | None:

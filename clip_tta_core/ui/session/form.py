@@ -59,7 +59,7 @@ def costs(settings: Mapping[str, Any]) -> dict[str, float]:
     """Each chosen method's work in forwards of zero-shot CLIP; one with impossible knobs is left out."""
     found = {}
     try:
-        chosen = contenders(settings["methods"])
+        chosen = (*contenders(settings["methods"]), *contenders(settings.get("copies", ())))
         stream = [max(1, whole(name, settings[name])) for name in ("batch_size", "batches")]
     except (KeyError, TypeError, ValueError):
         return found

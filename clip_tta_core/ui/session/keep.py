@@ -10,8 +10,6 @@ from typing import Any
 from clip_tta_core import export, plots
 from clip_tta_core.records import RunLog
 from clip_tta_core.ui.session import links
-from clip_tta_core.ui.session.lessons import FIRST
-from clip_tta_core.ui.session.settings import Settings, defaults
 from clip_tta_core.ui.wire.parts import KeptFile, Link
 
 WRITERS = {  # by kind of file: the media type, and what writes it
@@ -40,15 +38,4 @@ def keep(kind: str, log: RunLog) -> KeptFile:
 
 def link(settings: Mapping[str, Any]) -> Link:
     """A query string that restores the settings; raises the sentence where they do not fit into one."""
-    return Link(next(_serial), links.to_query(settings, start()))
-
-
-def restore(params: Mapping[str, str]) -> tuple[Settings, str] | None:
-    """Settings from the link the page was opened with, and what is wrong with it; None without one."""
-    own = {key: value for key, value in params.items() if not key.startswith("__")}
-    return links.from_query(own, start()) if own else None
-
-
-def start() -> Settings:
-    """What a link is compared with: the defaults and the knobs the first lesson uses."""
-    return defaults() | {"methods": FIRST.settings()["methods"]}
+    return Link(next(_serial), links.to_query(settings))

@@ -1,4 +1,8 @@
-"""Settings in the query string of a link: only what differs from the defaults, all checked on the way in."""
+"""Settings in the query string of a link: only what differs from a starting point, all checked on the way in.
+
+A link names its version, so that defaults that change later do not change what it means. Whatever else came
+with the address is not ours and says nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,47 +15,119 @@ from urllib.parse import urlencode
 import numpy as np
 
 from clip_tta_core import engine
+from clip_tta_core.methods import METHODS
 from clip_tta_core.records import Pictures, RunConfig
+from clip_tta_core.ui.session.lessons import LESSONS
 from clip_tta_core.ui.session.settings import Settings, to_config
 
 LONGEST = 4000  # characters of one value
 BLANK = Pictures(np.zeros((1, 1, 1, 3), dtype=np.uint8), np.full(1, -1), ("",))
+# What a link of each version says nothing of. When a default changes, a version is added and none is edited.
+STARTS: dict[int, Settings] = {
+    1: {
+        "lesson": "",
+        "class_names": "",
+        "templates": "usual",
+        "methods": {
+            "zero_shot": {},
+            "tent": {"lr": 0.001, "steps": 10},
+            "cliptta": {"lr": 0.001, "steps": 10},
+        },
+        "copies": [],
+        "severity": 5,
+        "batch_size": 64,
+        "batches": 16,
+        "seed": 0,
+        "model": "mini-clip",
+        "source": "rendered",
+        "style": "none",
+        "corruption": "none",
+        "schedule": "constant",
+        "order": "shuffled",
+        "predict": "post",
+        "unknown_source": "none",
+        "unknown_arrival": "mixed",
+        "device": "auto",
+        "episodic": False,
+        "unknown_share": 0.5,
+    }
+}
+VERSION = max(STARTS)
+LOOKS = ("tab", "curve", "run", "preset")  # what to look at: the page's scripts read these themselves
 
 
-def to_query(settings: Mapping[str, Any], start: Settings) -> str:
-    """'corruption=fog&methods=tent,cliptta&tent.lr=0.001'; the lesson's name when nothing else is needed."""
+def to_query(settings: Mapping[str, Any]) -> str:
+    """'v=1&lesson=sorted', or 'v=1&corruption=fog&methods=tent,cliptta&tent.lr=0.001'."""
     to_config(settings)
-    pairs = {}
+    same = {"lesson": settings.get("lesson", "")}
+    lesson = next((one for one in LESSONS if one.settings() == {**settings, **same}), None)
+    if lesson is not None and lesson.name == same["lesson"]:
+        return urlencode({"v": VERSION, "lesson": lesson.name})
+    start, pairs = STARTS[VERSION], {}
     for name, default in start.items():
         value = settings.get(name, default)
-        if name not in ("methods", "lesson") and value != default:
-            pairs[name] = _fitting(name, _write(value))
+        if name not in ("methods", "copies", "lesson") and value != default:
+            pairs[name] = _write(value)
     if settings.get("methods") != start["methods"]:
         pairs["methods"] = ",".join(settings["methods"])
         for method, knobs in settings["methods"].items():
             pairs |= {f"{method}.{knob}": _write(value) for knob, value in knobs.items()}
-    return urlencode(pairs)
+    if copies := settings.get("copies"):
+        rows = [[one["label"], one["method"], one.get("settings", {})] for one in copies]
+        pairs["copies"] = json.dumps(rows, separators=(",", ":"))
+    return urlencode({"v": VERSION} | {name: _fitting(name, text) for name, text in pairs.items()})
 
 
-def from_query(params: Mapping[str, str], start: Settings) -> tuple[Settings, str]:
-    """The settings a link asks for and, when some are impossible, one sentence; those keep their defaults."""
-    settings, problem = json.loads(json.dumps(start)), ""
+def from_query(params: Mapping[str, str]) -> tuple[Settings, str] | None:
+    """The settings that a link asks for and, when some are impossible, one sentence; those stay as they were.
+
+    None where nothing in the address is ours.
+    """
+    own = {name: str(value) for name, value in params.items() if _is_ours(name)}
+    if not own:
+        return None
+    settings, problems = _start(own)
     # Methods before their knobs, and before the class list what it is for.
-    ordered = sorted(params, key=lambda name: (name not in ("methods", "source"), "." in name))
+    ordered = sorted(own, key=lambda name: (name not in ("methods", "source"), "." in name))
     for name in ordered:
+        if name in ("v", "lesson", *LOOKS):
+            continue
         try:
-            if name in ("lesson",) or name.startswith("__"):
-                continue
-            candidate = _apply(settings, name, _fitting(name, str(params[name])), start)
-            if candidate is not None:
-                engine.check(_complete(to_config(candidate)))
-                settings = candidate | {"lesson": ""}
+            candidate = _apply(settings, name, _fitting(name, own[name]))
+            engine.check(_complete(to_config(candidate)))
+            settings = candidate | {"lesson": ""}
         except ValueError as error:
-            problem = (
-                problem
-                or f"The link asks for something impossible, so that setting keeps its default. {error}"
+            problems.append(
+                f"The link asks for something impossible, so that setting keeps its default. {error}"
             )
-    return settings, problem
+    return settings, next(iter(problems), "")
+
+
+def _is_ours(name: str) -> bool:
+    return name in ("v", "run", *STARTS[VERSION]) or name.partition(".")[0] in METHODS and "." in name
+
+
+def _start(own: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """Where a link begins: a lesson, else the starting point of its version, the oldest if it names none."""
+    problems = []
+    version = _read(own.get("v", "1"))
+    if version not in STARTS or isinstance(version, bool):
+        problems.append(
+            f"Link: its version must be {' or '.join(map(str, STARTS))}, got {own['v']:.20}; "
+            "it is read as one of this page."
+        )
+        version = VERSION
+    start = json.loads(json.dumps(STARTS[version]))
+    name = own.get("lesson", "")
+    lesson = next((one for one in LESSONS if one.name == name), None)
+    if name and lesson is None:
+        names = ", ".join(one.name for one in LESSONS)
+        problems.append(f"Link: its lesson must be one of {names}; got '{name:.40}'.")
+    if lesson is not None:
+        start = lesson.settings()
+    elif own.keys() <= {"run"}:
+        start = LESSONS[0].settings()
+    return start, problems
 
 
 def _complete(config: RunConfig) -> RunConfig:
@@ -59,18 +135,32 @@ def _complete(config: RunConfig) -> RunConfig:
     return dataclasses.replace(config, pictures=BLANK, unknown_pictures=BLANK)
 
 
-def _apply(settings: Settings, name: str, text: str, start: Settings) -> Settings | None:
-    """Settings with one value of the link set; None for a name that is none of ours."""
+def _apply(settings: Settings, name: str, text: str) -> Settings:
+    """Settings with one value of the link set."""
     if name == "methods":
-        known = start["methods"]
+        known = settings["methods"]
         return settings | {"methods": {part: dict(known.get(part, {})) for part in text.split(",") if part}}
+    if name == "copies":
+        return settings | {"copies": _copies(text)}
     method, dot, knob = name.partition(".")
-    if dot and method in settings["methods"]:
+    if dot:
+        if method not in settings["methods"]:
+            raise ValueError(f"Link: {name} sets a method that takes no part; name it in methods.")
         knobs = settings["methods"][method] | {knob: _read(text)}
         return settings | {"methods": settings["methods"] | {method: knobs}}
-    if name not in settings:
-        return None
-    return settings | {name: text if isinstance(start[name], str) else _read(text)}
+    return settings | {name: text if isinstance(settings[name], str) else _read(text)}
+
+
+def _copies(text: str) -> list[dict[str, Any]]:
+    try:
+        return [
+            {"label": str(label), "method": str(method), "settings": {k: _plain(v) for k, v in knobs.items()}}
+            for label, method, knobs in json.loads(text)
+        ]
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise ValueError(
+            f"Link: copies must be a JSON list of [label, method, settings], got '{text:.40}'."
+        ) from None
 
 
 def _fitting(name: str, text: str) -> str:
@@ -89,6 +179,11 @@ def _read(text: str) -> Any:
     """A number or a switch where the text is one, else the text itself."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
-    return value if isinstance(value, bool | int | float) else text
+    return _plain(value) if isinstance(value, bool | int | float) else text
+
+
+def _plain(value: Any) -> Any:
+    """A whole number that no float can hold is no number of ours."""
+    return str(value)[:40] if isinstance(value, int) and abs(value) > 2**63 else value

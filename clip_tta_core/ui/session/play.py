@@ -107,10 +107,16 @@ class Play:
         """The status after Stop where nothing had begun."""
         return dataclasses.replace(status.recorded(self.site.log(session)), state="stopped")
 
-    def first_paint(self) -> View:
-        """What every part shows before anybody presses anything: the recorded run."""
+    def first_paint(self, problem: str = "", run: bool = False) -> View:
+        """What every part shows before anybody presses anything: the recorded run.
+
+        Args:
+            problem: what is wrong with the link that the page was opened with.
+            run: whether that link asks for a run.
+        """
+        message = Message(problem, run=run or None)
         recorded = self.site.recorded
-        return News().tell(status=status.recorded(recorded), message=Message(""), **shown(recorded))
+        return News().tell(status=status.recorded(recorded), message=message, **shown(recorded))
 
 
 def shown(log: RunLog, with_pictures: bool = True) -> dict[str, Any]:

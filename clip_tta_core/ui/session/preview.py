@@ -40,7 +40,14 @@ def lesson_cards() -> tuple[LessonCard, ...]:
         settings = lesson.settings()
         shown = preview(settings)
         cards.append(
-            LessonCard(lesson.name, lesson.title, lesson.look_for, settings, shown[1] if shown else None)
+            LessonCard(
+                lesson.name,
+                lesson.title,
+                lesson.look_for,
+                lesson.protocol,
+                settings,
+                shown[1] if shown else None,
+            )
         )
     return tuple(cards)
 

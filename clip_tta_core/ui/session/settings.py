@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ WORDS = (
     *("unknown_source", "unknown_arrival", "device", "attack"),
 )
 USUAL = "usual"  # sentences: a data set's own, for other pictures those of a RunConfig
+LARGEST = 1e300  # number: some whole ones are too large for a float
 LONGEST = 200  # characters of a menu value
 LONGEST_SENTENCES = 4000  # characters of one's own sentences together
 
@@ -29,7 +29,8 @@ def defaults() -> Settings:
     config = RunConfig()
     plain = {name: getattr(config, name) for name in (*WHOLE, *WORDS, *NUMBERS, "episodic")}
     methods = {one.method: dict(one.settings) for one in config.contenders}
-    return {"lesson": "", "class_names": "", "templates": USUAL, "methods": methods, **plain}
+    words = {"lesson": "", "class_names": "", "templates": USUAL}
+    return {**words, "methods": methods, "copies": [], **plain}
 
 
 def to_config(settings: Mapping[str, Any]) -> RunConfig:
@@ -39,7 +40,7 @@ def to_config(settings: Mapping[str, Any]) -> RunConfig:
     full = defaults() | dict(settings)
     names = split_names(full["class_names"])
     return RunConfig(
-        contenders=contenders(full["methods"]),
+        contenders=(*contenders(full["methods"]), *contenders(full["copies"])),
         class_names=names,
         templates=templates(full["templates"], full["source"]),
         episodic=bool(full["episodic"]),
@@ -99,7 +100,7 @@ def word(name: str, value: Any, longest: int = LONGEST) -> str:
 
 
 def number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
         raise ValueError(f"Run: {name} must be a number, got {value!r:.60}.")
     return float(value)
 

@@ -139,6 +139,7 @@ class Message:
     """One sentence when something cannot be done, or ""."""
 
     text: str
+    run: bool | None = None  # whether a link has asked for the run to begin
 
 
 # ---- around a run ----
@@ -159,6 +160,7 @@ class LessonCard:
     name: str
     title: str
     look_for: str
+    protocol: str  # how the methods are set, and what changes under their authors' settings
     settings: Settings
     picture: DataUrl | None
 
@@ -168,6 +170,15 @@ class LessonsProps:
     """The scenario menu."""
 
     lessons: tuple[LessonCard, ...]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A method that takes part once more: an entry of the form's `copies`."""
+
+    label: str
+    method: str
+    settings: dict[str, Any]  # {knob: value}
 
 
 @dataclass(frozen=True)
@@ -238,9 +249,10 @@ class UploadProps:
 
 @dataclass(frozen=True)
 class RankingRow:
-    """Where one method is."""
+    """Where one contender is."""
 
-    name: str
+    name: str  # its label
+    method: str
     done: int  # batches
     total: int
     numbers: Mapping[str, float | None]  # {measure: value}, None where it is undefined

@@ -198,13 +198,31 @@ def test_a_bad_link_says_so_once_and_keeps_the_defaults(visit, url):
 
 
 def test_the_link_restores_what_was_set(visit, url):
-    page = visit(url)
+    page = visit(url, "?utm_source=moodle&__sign=secret")
+    assert page.locator(".look-for").text_content() != "Your own settings.", (
+        "what is not ours changes nothing"
+    )
     page.locator("[data-field=corruption] select").select_option("snow")
+    page.locator("#ct-curves select").select_option("ece")
+    page.locator("#ct-exports [type=checkbox]").check()
     press(page, "Copy link")
-    page.wait_for_selector("#ct-exports input:not([hidden])")
-    link = page.locator("#ct-exports input").input_value()
+    page.wait_for_selector("#ct-exports input[type=text]:not([hidden])")
+    link = page.locator("#ct-exports input[type=text]").input_value()
+    assert link == f"{url}?v=1&corruption=snow&curve=ece&run=1"
     other = visit(link)
-    other.wait_for_function("document.querySelector('[data-field=corruption] select').value === 'snow'")
+    wait_for(other, "Finished")
+    assert other.locator("[data-field=corruption] select").input_value() == "snow"
+    assert "snow 5" in other.locator("#ct-sentence .stream").text_content()
+    assert other.locator("#ct-curves select").input_value() == "ece"
+
+
+def test_a_lessons_link_opens_the_lesson(visit, url):
+    page = visit(url, "?lesson=sorted")
+    page.wait_for_function("document.querySelector('[name=lesson][value=sorted]').checked")
+    assert page.locator("[data-field=order] select").input_value() == "sorted"
+    press(page, "Copy link")
+    page.wait_for_selector("#ct-exports input[type=text]:not([hidden])")
+    assert page.locator("#ct-exports input[type=text]").input_value() == f"{url}?v=1&lesson=sorted"
 
 
 def test_what_visitors_type_is_shown_as_text(visit, chromium):

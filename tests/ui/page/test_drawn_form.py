@@ -238,3 +238,23 @@ def test_a_ladder_climbs_from_severity_one_to_five(open_drawn):
     pressed = page.locator("#ct-ladder [aria-pressed=true]")
     assert pressed.get_attribute("data-severity") == "3"
     assert page.locator("#ct-ladder .strong").text_content() == "Take brightness, severity 3, to Play"
+
+
+# ---- copies ----
+
+
+def test_a_copy_has_a_name_and_settings_of_its_own(page):
+    start = {"methods": {"zero_shot": {}, "tent": {"lr": 0.001}}, "copies": []}
+    call(page, "lib/store.js", "m.choice.put(a)", start)
+    page.locator("[data-method=tent]").get_by_role("button", name="Add a copy of TENT").click()
+    row = page.locator("#ct-form .copy")
+    row.locator("input.label").fill("TENT + diversity")
+    row.locator("input.label").press("Tab")
+    row.locator("[data-knob=beta_reg] .box").fill("1")
+    row.locator("[data-knob=beta_reg] .box").press("Tab")
+    expected = {"label": "TENT + diversity", "method": "tent", "settings": {"lr": 0.001, "beta_reg": 1}}
+    assert settings(page)["copies"] == [expected]
+    assert settings(page)["methods"] == start["methods"], "the first one stays as it was"
+    assert page.locator("#ct-form .total").text_content().startswith("3 of at most")
+    row.get_by_role("button", name="Remove TENT + diversity").click()
+    assert settings(page)["copies"] == [] and row.count() == 0

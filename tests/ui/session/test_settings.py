@@ -9,11 +9,23 @@ from clip_tta_core import engine, first_paint, hosting
 from clip_tta_core.clip import prompts
 from clip_tta_core.records import RunConfig
 from clip_tta_core.ui.session import form, links
-from clip_tta_core.ui.session.keep import start
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
 from clip_tta_core.ui.session.settings import defaults, split_names, to_config
 from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.words import stream as stream_words
+
+
+def start() -> dict:
+    """What a link of the present version says nothing of."""
+    return json.loads(json.dumps(links.STARTS[links.VERSION]))
+
+
+def opened(query: str | dict) -> tuple[dict, str]:
+    """The settings of a link and its sentence."""
+    params = dict(parse_qsl(query, keep_blank_values=True)) if isinstance(query, str) else query
+    found = links.from_query(params)
+    assert found is not None
+    return found
 
 
 def test_the_defaults_are_those_of_a_run_config():
@@ -60,17 +72,38 @@ def test_the_recorded_run_is_the_first_lesson():
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
-def test_a_link_restores_the_settings(lesson):
+def test_a_link_restores_a_lesson_with_its_name_and_its_settings_without(lesson):
     settings = lesson.settings()
-    query = links.to_query(settings, start())
-    restored, problem = links.from_query(dict(parse_qsl(query)), start())
-    assert problem == ""
-    assert restored | {"lesson": ""} == settings | {"lesson": ""}
+    assert links.to_query(settings) == f"v=1&lesson={lesson.name}"
+    assert opened(links.to_query(settings)) == (settings, "")
+    nameless = settings | {"lesson": ""}
+    assert "lesson" not in links.to_query(nameless)
+    assert opened(links.to_query(nameless)) == (nameless, "")
 
 
 def test_a_link_says_only_what_differs():
-    assert links.to_query(start(), start()) == ""
-    assert links.to_query(start() | {"corruption": "fog", "seed": 7}, start()) == "seed=7&corruption=fog"
+    assert links.to_query(start()) == "v=1"
+    assert links.to_query(start() | {"corruption": "fog", "seed": 7}) == "v=1&seed=7&corruption=fog"
+
+
+def test_a_new_link_starts_from_the_present_defaults():
+    """When this fails, a default has changed: add a version to STARTS, and old links keep their meaning."""
+    assert start() == defaults() | {"methods": FIRST.settings()["methods"]}
+
+
+def test_a_link_without_a_version_is_one_of_the_first():
+    assert opened("corruption=fog&severity=3") == opened("v=1&corruption=fog&severity=3")
+    settings, problem = opened("v=99&corruption=fog")
+    assert settings["corruption"] == "fog" and problem.startswith("Link: its version must be")
+
+
+def test_copies_of_a_method_survive_in_a_link():
+    copies = [
+        {"label": "TENT + diversity, 10", "method": "tent", "settings": {"lr": 1e-3, "beta_reg": 1.0}},
+        {"label": "<b>&=?.", "method": "tent", "settings": {"optimizer": "sgd"}},
+    ]
+    settings = start() | {"copies": copies}
+    assert opened(links.to_query(settings)) == (settings, "")
 
 
 @pytest.mark.parametrize(
@@ -87,21 +120,47 @@ def test_a_link_says_only_what_differs():
         ("tent.speed=7", "methods"),
         ("unknown_share=2", "unknown_share"),
         ("class_names=cat,cat", "class_names"),
+        ("seed=" + "9" * 600, "seed"),
+        ("seed=1e400", "seed"),
+        ("tent.lr=" + "9" * 600, "methods"),
+        ("severity=" + "[" * 3000, "severity"),
+        ("sar.lr=0.1", "methods"),
+        ("copies=" + "[" * 3000, "copies"),
+        ('copies=[["tent","tent",{}]]', "copies"),
+        ('copies=[["TENT","tent",{}]]', "copies"),
+        ('copies=[["again","tent",{"lr":[1]}]]', "copies"),
+        ('copies=[["again","nothing",{}]]', "copies"),
     ],
 )
 def test_an_impossible_value_in_a_link_keeps_its_default_and_says_so(query, kept):
-    settings, problem = links.from_query(dict(parse_qsl(query, keep_blank_values=True)), start())
+    settings, problem = opened(query)
     assert settings[kept] == start()[kept]
     assert problem.startswith("The link asks for something impossible")
 
 
 def test_good_values_beside_a_bad_one_are_kept():
-    settings, problem = links.from_query({"severity": "9", "corruption": "fog"}, start())
+    settings, problem = opened({"severity": "9", "corruption": "fog"})
     assert settings["corruption"] == "fog" and settings["severity"] == 5 and "got 9" in problem
 
 
-def test_strange_words_in_a_link_are_ignored():
-    assert links.from_query({"utm_source": "x", "__theme": "dark"}, start()) == (start(), "")
+@pytest.mark.parametrize(
+    "query", ["", "utm_source=moodle", "view=api", "__sign=x&__theme=dark", "tab=compare"]
+)
+def test_what_is_not_ours_changes_nothing(query):
+    assert links.from_query(dict(parse_qsl(query))) is None
+    if query:
+        assert opened(f"lesson=sorted&{query}") == opened("lesson=sorted")
+
+
+def test_a_lesson_that_is_not_there_is_said_and_the_rest_applies():
+    settings, problem = opened("lesson=nothing&corruption=fog")
+    assert settings["corruption"] == "fog" and problem.startswith(
+        "Link: its lesson must be one of collapse, "
+    )
+
+
+def test_run_alone_runs_the_first_lesson():
+    assert opened("run=1") == (FIRST.settings(), "")
 
 
 def test_every_knob_of_every_method_has_a_control():
@@ -116,7 +175,7 @@ def test_every_setting_has_a_control(monkeypatch):
     fields = {
         field["name"] for section in plain(form.sections(engine.catalog())) for field in section["fields"]
     }
-    without = {"lesson", "methods"}  # set by lessons, by the list of methods
+    without = {"lesson", "methods", "copies"}  # set by lessons, by the list of methods
     assert fields == defaults().keys() - without
 
 
@@ -130,9 +189,9 @@ def test_devices_are_a_choice_only_where_there_are_two(monkeypatch):
 
 
 def test_a_device_survives_in_a_link():
-    query = links.to_query(start() | {"device": "cpu"}, start())
-    assert query == "device=cpu" and links.from_query({"device": "cpu"}, start())[0]["device"] == "cpu"
-    settings, problem = links.from_query({"device": "tpu"}, start())
+    query = links.to_query(start() | {"device": "cpu"})
+    assert query == "v=1&device=cpu" and opened(query)[0]["device"] == "cpu"
+    settings, problem = opened({"device": "tpu"})
     assert settings["device"] == "auto" and "this machine has" in problem
 
 
@@ -150,8 +209,7 @@ def test_ones_own_sentences_pass_and_survive_in_a_link():
     own = "a sketch of a {}\na {} in the dark"
     settings = start() | {"templates": own}
     engine.check(to_config(settings))
-    params = dict(parse_qsl(links.to_query(settings, start())))
-    assert links.from_query(params, start()) == (settings, "")
+    assert opened(links.to_query(settings)) == (settings, "")
     with pytest.raises(ValueError, match="exactly one {}"):
         engine.check(to_config(start() | {"templates": "a {} and a {}"}))
 
@@ -179,14 +237,14 @@ def test_what_is_too_long_for_a_link_is_not_cut():
         "class_names": "\n".join(f"thing number {k}" for k in range(400)),
     }
     with pytest.raises(ValueError, match="class_names may have 4,000 characters"):
-        links.to_query(settings, start())
-    kept, problem = links.from_query({"class_names": settings["class_names"]}, start())
+        links.to_query(settings)
+    kept, problem = opened({"class_names": settings["class_names"]})
     assert kept["class_names"] == "" and "send it as a file" in problem
 
 
 def test_a_link_may_ask_for_pictures_that_its_visitor_adds():
     wanted = {"class_names": "okapi, tapir", "source": "upload", "unknown_source": "upload"}
-    settings, problem = links.from_query(wanted, start())
+    settings, problem = opened(wanted)
     assert problem == "" and settings | wanted == settings
 
 
