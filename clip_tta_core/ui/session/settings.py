@@ -98,9 +98,12 @@ def word(name: str, value: Any, longest: int = LONGEST) -> str:
 
 
 def number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"Run: {name} must be a number, got {value!r:.60}.")
-    return float(value)
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    except OverflowError:  # a whole number beyond all floats, which Python does not even write out
+        value = "one with very many digits"
+    raise ValueError(f"Run: {name} must be a number, got {value!r:.60}.")
 
 
 def whole(name: str, value: Any) -> int:

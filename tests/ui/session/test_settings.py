@@ -7,11 +7,12 @@ import pytest
 
 from clip_tta_core import engine, first_paint, hosting
 from clip_tta_core.clip import prompts
+from clip_tta_core.methods import METHODS
 from clip_tta_core.records import RunConfig
 from clip_tta_core.ui.session import form, links
 from clip_tta_core.ui.session.keep import start
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
-from clip_tta_core.ui.session.settings import defaults, split_names, to_config
+from clip_tta_core.ui.session.settings import defaults, split_names, to_config, whole
 from clip_tta_core.ui.wire.encode import plain
 
 
@@ -187,3 +188,13 @@ def test_a_link_may_ask_for_pictures_that_its_visitor_adds():
     wanted = {"class_names": "okapi, tapir", "source": "upload", "unknown_source": "upload"}
     settings, problem = links.from_query(wanted, start())
     assert problem == "" and settings | wanted == settings
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 10**5000])
+def test_numbers_beyond_all_floats_are_refused_by_a_sentence(value):
+    with pytest.raises(ValueError, match="^Run: severity must be a number, got 'one with very many digits'"):
+        whole("severity", value)
+    with pytest.raises(ValueError, match="lr must be a number in .*, got 'a number with very many digits'"):
+        METHODS["tent"].Config.from_values({"lr": value})
+    with pytest.raises(ValueError, match="steps must be a whole number in .*very many digits"):
+        METHODS["tent"].Config.from_values({"steps": value})
