@@ -186,6 +186,8 @@ class Compare:
 
 def _set(names: Sequence[str], knobs: str, config: RunConfig) -> dict[str, comparison.Knobs]:
     """The methods that take part with their knobs, zero-shot CLIP first and CLIPTTA last."""
+    if not isinstance(names, list | tuple):
+        raise ValueError(f"Comparison: methods must be a list of names, got {type(names).__name__}.")
     chosen: Mapping[str, comparison.Knobs] = {}
     if knobs == "protocol":
         chosen = comparison.protocol_knobs()
