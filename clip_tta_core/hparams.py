@@ -11,7 +11,6 @@ class TentConfig(hparams.Config):
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,6 +18,7 @@ from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 Value = bool | int | float | str
 Kind = Literal["bool", "int", "float", "choice"]
+LONGEST = 10**100  # of whole numbers that are written out: Python refuses to write those with 5,000 digits
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,12 @@ class Knob:
         if self.kind == "bool" and isinstance(value, bool):
             return value
         if self.kind in ("int", "float") and isinstance(value, int | float) and not isinstance(value, bool):
-            whole = self.kind == "float" or (math.isfinite(value) and value == int(value))
             assert self.low is not None and self.high is not None  # numbers have a range: see `knob`
-            if whole and self.low <= value <= self.high:
+            if self.low <= value <= self.high and (self.kind == "float" or value == int(value)):
                 return float(value) if self.kind == "float" else int(value)
-        raise ValueError(f"{owner}: {self.name} must be {self._allowed()}, got {value!r}.")
+            if isinstance(value, int) and abs(value) > LONGEST:
+                value = "a number with very many digits"
+        raise ValueError(f"{owner}: {self.name} must be {self._allowed()}, got {value!r:.200}.")
 
     def _allowed(self) -> str:
         words = ", ".join(f"'{word}'" for word in self.choices)

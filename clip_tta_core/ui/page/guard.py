@@ -5,6 +5,7 @@ An ASGI middleware, as Starlette describes them: https://www.starlette.io/middle
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 from urllib.parse import parse_qs
@@ -69,14 +70,15 @@ class Guard:
 
         async def noting(message: Message) -> None:
             nonlocal answered
+            if seen > most and not answered:
+                return  # what the app makes of a body that was cut off
             answered = True
             await send(message)
 
-        try:
+        with contextlib.suppress(TooLarge):
             await self.app(scope, counting, noting)
-        except TooLarge:
-            if not answered:
-                await refusal(scope, receive, send)
+        if seen > most and not answered:
+            await refusal(scope, receive, send)
 
 
 def _listener(scope: Scope) -> str | None:

@@ -18,7 +18,9 @@ from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.wire.parts import PARTS, Nothing, UploadProps
 
 NOW: dict[str, Any] = {"queue": False, "show_progress": "hidden"}  # events that are answered at once
-OWN_LINE: dict[str, Any] = {"concurrency_limit": None}  # events that wait in session.turns rather than in Gradio's queue
+OWN_LINE: dict[str, Any] = {
+    "concurrency_limit": None
+}  # events that wait in session.turns rather than in Gradio's queue
 FILE_MARK = FileData(path="").meta["_type"]
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # events that are the page's own business
 

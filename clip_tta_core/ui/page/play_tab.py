@@ -185,6 +185,8 @@ def wire_exports(site: Site, exports: gr.Component, settings: gr.Component, boar
 
     def link(settings: dict) -> list[Any]:
         try:
+            if not isinstance(settings, dict) or not isinstance(settings.get("methods"), dict):
+                raise ValueError("Link: the settings must name methods; choose one under Methods.")
             return [plain(keep.link(settings)), say("")]
         except ValueError as problem:
             return [gr.skip(), say(str(problem))]

@@ -68,7 +68,8 @@ class Desk:
         """Forget an upload."""
         self.albums.drop(session, purpose)
         name, other = WITHOUT[purpose]
-        return Upload(""), {name: other} if settings.get(name) == "upload" else None
+        chosen = isinstance(settings, Mapping) and settings.get(name) == "upload"
+        return Upload(""), {name: other} if chosen else None
 
 
 def _typed(settings: Mapping[str, Any]) -> tuple[str, ...]:

@@ -50,6 +50,9 @@ STARTS: dict[int, Settings] = {
         "device": "auto",
         "episodic": False,
         "unknown_share": 0.5,
+        "attack_iterations": 7,
+        "attack": "none",
+        "attack_epsilon": 1.0,
     }
 }
 VERSION = max(STARTS)

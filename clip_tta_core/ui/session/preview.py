@@ -23,6 +23,8 @@ SIDE = 96  # pixels
 
 def preview(settings: Mapping[str, Any]) -> list[DataUrl] | None:
     """One picture as drawn and as the stream would show it; None when there is nothing to show."""
+    if not isinstance(settings, Mapping):
+        return None
     try:
         config = to_config({**settings, **ONE_PICTURE})
         if config.source != "rendered":

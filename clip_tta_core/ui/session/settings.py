@@ -100,9 +100,12 @@ def word(name: str, value: Any, longest: int = LONGEST) -> str:
 
 
 def number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
-        raise ValueError(f"Run: {name} must be a number, got {value!r:.60}.")
-    return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if abs(value) <= LARGEST:
+            return float(value)
+        if isinstance(value, int):  # Python does not even write out the largest
+            value = "one with very many digits"
+    raise ValueError(f"Run: {name} must be a number, got {value!r:.60}.")
 
 
 def whole(name: str, value: Any) -> int:

@@ -7,10 +7,11 @@ import pytest
 
 from clip_tta_core import engine, first_paint, hosting
 from clip_tta_core.clip import prompts
+from clip_tta_core.methods import METHODS
 from clip_tta_core.records import RunConfig
 from clip_tta_core.ui.session import form, links
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
-from clip_tta_core.ui.session.settings import defaults, split_names, to_config
+from clip_tta_core.ui.session.settings import defaults, split_names, to_config, whole
 from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.words import stream as stream_words
 
@@ -253,3 +254,14 @@ def test_an_attack_is_set_and_said():
     assert (config.attack, config.attack_epsilon, config.attack_iterations) == ("linf", 4.0, 20)
     said = stream_words.stream(config, engine.catalog())
     assert said.startswith("Rendered objects, fog 5 and attacked (linf, 4/255)")
+
+
+@pytest.mark.parametrize(("sign", "digits"), [(1, 400), (-1, 400), (1, 5000)])
+def test_numbers_beyond_all_floats_are_refused_by_a_sentence(sign, digits):
+    value = sign * 10**digits
+    with pytest.raises(ValueError, match="^Run: severity must be a number, got 'one with very many digits'"):
+        whole("severity", value)
+    with pytest.raises(ValueError, match="lr must be a number in .*, got 'a number with very many digits'"):
+        METHODS["tent"].Config.from_values({"lr": value})
+    with pytest.raises(ValueError, match="steps must be a whole number in .*very many digits"):
+        METHODS["tent"].Config.from_values({"steps": value})
