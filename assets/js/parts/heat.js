@@ -189,7 +189,8 @@ export default function mount({ element, props, watch, trigger, server }) {
   // ---- the table ----
   const order = () => {
     const all = view.rows.map((_, row) => row);
-    if (!sorted) return all;
+    // What the others are compared with comes first.
+    if (!sorted) return all.sort((a, b) => Number(b === view.baseline) - Number(a === view.baseline));
     const { column, way } = sorted;
     const worth = (/** @type {number} */ row) => view.rows[row].means[column] ?? -1;
     return all.sort((a, b) => (way === "descending" ? worth(b) - worth(a) : worth(a) - worth(b)));

@@ -70,7 +70,7 @@ def blueness(page, method: str, number: int) -> float:
         cell.locator("td")
         .nth(number)
         .evaluate(
-            """(td) => { const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+            """(td) => { const canvas = document.createElement("canvas").getContext("2d");
         canvas.fillStyle = getComputedStyle(td).backgroundColor; canvas.fillRect(0, 0, 1, 1);
         return [...canvas.getImageData(0, 0, 1, 1).data]; }"""
         )
