@@ -72,7 +72,8 @@ def ahead(missing: int, count: int, seconds: float) -> str:
     if not missing:
         return f"All {count} cells are measured."
     there = f", {count - missing} of them measured" if missing < count else ""
-    return f"{count} cells{there}; about {_duration(seconds)} on this machine."
+    button = "Go on" if there else "Start"
+    return f"{count} cells{there}; {button} takes about {_duration(seconds)} on this machine."
 
 
 def _duration(seconds: float) -> str:
