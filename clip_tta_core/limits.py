@@ -69,11 +69,12 @@ MAX_STEPS = Setting(
     "The most optimization steps in one run, summed over all methods, including steps on stored images.",
 )
 MAX_SECONDS = Setting("CLIPTTA_MAX_SECONDS", 0, 600, "The longest that one run may take, in seconds.")
+BENCHMARK = Setting("CLIPTTA_BENCHMARK", True, True, "Whether the page has a Benchmark tab.")
 
-SETTINGS = (ANY_MODEL, LOCAL_FILES, MODELS_KEPT, MAX_MODEL_MB, MAX_IMAGES, MAX_STEPS, MAX_SECONDS)
-
+SETTINGS = (ANY_MODEL, LOCAL_FILES, MODELS_KEPT, MAX_MODEL_MB, MAX_IMAGES, MAX_STEPS, MAX_SECONDS, BENCHMARK)
 
 DATA = "CLIPTTA_DATA"
+CELLS = "CLIPTTA_CELLS"
 
 
 def data_folder() -> Path | None:
@@ -92,6 +93,13 @@ def data_folder() -> Path | None:
     except (OSError, RuntimeError):  # a name too long, a home that this machine does not know
         pass
     raise ValueError(f"Data sets: {DATA} must name a folder, got '{named}'.")
+
+
+def cells_folder() -> Path:
+    """Where the Benchmark tab keeps what it has measured: what CLIPTTA_CELLS names, else a cache."""
+    named = os.environ.get(CELLS, "").strip()
+    cache = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
+    return Path(named or f"{cache}/cliptta-playground/cells").expanduser()
 
 
 def check() -> None:

@@ -372,6 +372,52 @@ export interface RankingProps {
   columns: Measure[];
 }
 
+/** One contender: an entry for every shift, and for their mean last. */
+export interface HeatRow {
+  title: string;
+  means: (number | null)[];
+  spreads: (number | null)[];
+  seeds: number[];
+  problems: string[];
+}
+
+/** A table as far as it is measured; what is None is as it was before. */
+export interface Heat {
+  state: RunState;
+  table?: string;
+  size?: string;
+  columns?: string[];
+  rows?: HeatRow[];
+  baseline?: number;
+  now?: number[];
+  done?: number;
+  count?: number;
+  doing?: string;
+  sentence?: string;
+  message?: string;
+}
+
+/** A table that can be chosen. */
+export interface HeatTable {
+  name: string;
+  title: string;
+  needs: string;
+}
+
+/** What can be chosen. */
+export interface HeatProps {
+  tables: HeatTable[];
+  sizes: Option[];
+}
+
+/** All there is to know of one cell. */
+export interface HeatCard {
+  title: string;
+  lines: [string, string][];
+  command: string;
+  settings: Record<string, any>;
+}
+
 /** A visitor's own picture, by the key to ask for it; or what is wrong with it. */
 export interface Subject {
   key?: string;
@@ -448,6 +494,7 @@ export interface Parts {
   exports: { view: Exports; props: null; events: "csv" | "json" | "png" | "link"; serves: never };
   upload: { view: Upload; props: UploadProps; events: "read" | "recount" | "clear"; serves: never };
   ranking: { view: Ranking; props: RankingProps; events: "start" | "stop" | "watch"; serves: "describe" };
+  heat: { view: Heat; props: HeatProps; events: "start" | "stop" | "play"; serves: "look" | "card" | "keep" };
   subject: { view: Subject; props: SubjectProps; events: never; serves: "keep" };
   corruptions: { view: null; props: CorruptionsProps; events: "take"; serves: "sheet" | "ladder" };
   why: { view: null; props: null; events: never; serves: never };

@@ -16,6 +16,7 @@ export const PARTS = [
   "exports",
   "upload",
   "ranking",
+  "heat",
   "subject",
   "corruptions",
   "why",
@@ -56,6 +57,11 @@ export const EVENTS = {
     "start",
     "stop",
     "watch"
+  ],
+  "heat": [
+    "start",
+    "stop",
+    "play"
   ],
   "corruptions": [
     "take"

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clip_tta_core.sweep.folder import Folder
+from clip_tta_core.sweep.sizes import SIZES
 from clip_tta_core.sweep.summary import FORMATS, summarize
 from clip_tta_core.sweep.tables import TABLES, Table
 from clip_tta_core.sweep.workers import LOCAL, fill
@@ -44,6 +45,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--on", default=LOCAL, help="local, or a dask scheduler such as tcp://host:8786")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="local processes")
     parser.add_argument("--out", type=Path, default=Path("sweep"), help="folder of cells and summaries")
+    parser.add_argument("--size", choices=list(SIZES), default="full", help="how much of the table")
     parser.add_argument("--batches", type=int, default=0, help="per stream, 0 for what the table declares")
     parser.add_argument("--seeds", type=int, default=0, help="at most so many, 0 for all")
     parser.add_argument("--again", action="store_true", help="try cells again that failed before")
@@ -52,7 +54,8 @@ def _parse() -> argparse.Namespace:
 
 def _sweep(arguments: argparse.Namespace) -> int:
     folder = Folder(arguments.out)
-    table = TABLES[arguments.table].make(folder).shorter(arguments.batches, arguments.seeds)
+    table = SIZES[arguments.size].of(TABLES[arguments.table].make(folder))
+    table = table.shorter(arguments.batches, arguments.seeds)
     cells = list(table.cells())
     start, written, count = time.monotonic(), 0.0, len(folder.missing(cells, arguments.again))
     print(f"{table.title}: {len({cell.key for cell in cells})} cells, {count} to measure.", flush=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -14,9 +14,10 @@ from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.loading import MINI
 from clip_tta_core.engine import run
 from clip_tta_core.hparams import Value
-from clip_tta_core.records import RunConfig
+from clip_tta_core.records import Report, RunConfig
 
 PACKAGE = Path(__file__).parents[1]
+Run = Callable[[RunConfig], Iterator[Report]]
 # What no number of a run depends on.
 ELSEWHERE = (
     *("ui", "bench", "sweep", "card", "catalog.py", "export.py", "logs.py", "notes.py", "palette.py"),
@@ -86,17 +87,23 @@ class Cell:
         )
 
 
-def measure(cell: Cell) -> dict[str, float]:
+def measure(cell: Cell, run: Run = run, stopped: Callable[[], bool] = lambda: False) -> dict[str, float]:
     """Run a cell to its end. -> its numbers over the whole stream; those without a meaning are left out
 
     Besides the metrics of a run: `pictures`, and `seconds` to adapt to and predict a batch, on average.
+
+    Args:
+        cell: what is measured.
+        run: what runs it.
+        stopped: whether somebody has ended the run; half a stream is no measurement, and gives no numbers.
     """
-    seconds, pictures = 0.0, 0
+    seconds, pictures, found = 0.0, 0, {}
     for report in run(cell.config()):
         outcome = report.outcomes[cell.method]
         seconds, pictures = seconds + outcome.seconds, pictures + len(report.batch)
-    found = {name: float(value) for name, value in outcome.metrics.items() if not math.isnan(value)}
-    return found | {"pictures": float(pictures), "seconds": seconds / report.total}
+        found = {name: float(value) for name, value in outcome.metrics.items() if not math.isnan(value)}
+        found |= {"pictures": float(pictures), "seconds": seconds / report.total}
+    return {} if stopped() else found
 
 
 @cache

@@ -62,6 +62,12 @@ class Folder:
         """All that is kept of a cell that was measured: what, with which versions, when, and the numbers."""
         return json.loads(self._file(cell).read_text(encoding="utf-8"))
 
+    def keep(self, most: int) -> None:
+        """Forget the oldest files where there are more than `most`."""
+        files = [(file.stat().st_mtime, file) for file in self.path.glob("*.json")]
+        for _, file in sorted(files)[: max(0, len(files) - most)]:
+            file.unlink(missing_ok=True)
+
     def _file(self, cell: Cell) -> Path:
         return self.path / f"{cell.key}.json"
 

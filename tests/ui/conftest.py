@@ -6,12 +6,15 @@ import dataclasses
 import io
 import os
 import socket
+import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# What the fake engine "measures" must not be found by anybody's own page.
+os.environ["CLIPTTA_CELLS"] = tempfile.mkdtemp(prefix="cliptta-cells-")
 
 from clip_tta_core import engine, logs, ui  # noqa: E402
 from clip_tta_core.records import RunConfig, RunLog  # noqa: E402

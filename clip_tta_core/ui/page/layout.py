@@ -7,8 +7,10 @@ from pathlib import Path
 
 import gradio as gr
 
-from clip_tta_core import engine, export
+from clip_tta_core import engine, export, limits
 from clip_tta_core.records import RunLog
+from clip_tta_core.sweep.folder import Folder
+from clip_tta_core.ui.page.benchmark_tab import benchmark_tab
 from clip_tta_core.ui.page.compare_tab import compare_tab
 from clip_tta_core.ui.page.corruptions_tab import corruptions_tab
 from clip_tta_core.ui.page.parts import NOW, PRIVATE
@@ -17,6 +19,7 @@ from clip_tta_core.ui.page.primer import Primer
 from clip_tta_core.ui.page.theme import ASSETS, css
 from clip_tta_core.ui.page.why_tab import why_tab
 from clip_tta_core.ui.session import form
+from clip_tta_core.ui.session.benchmark import Benchmark
 from clip_tta_core.ui.session.compare import Compare, Table
 from clip_tta_core.ui.session.compare import read_recorded as read_comparison
 from clip_tta_core.ui.session.site import Site
@@ -59,6 +62,10 @@ def build(site: Site | None = None) -> Page:
                 corruptions_tab(tabs)
             with gr.Tab("Why", id="why"):
                 why_tab()
+            # Last: on a phone Gradio moves what does not fit into a menu.
+            if limits.BENCHMARK.value:
+                with gr.Tab("Benchmark", id="benchmark"):
+                    benchmark_tab(tabs, Benchmark(site, Folder(limits.cells_folder())))
         Primer()
         open_by_link(page, tabs)
     page.queue(max_size=WAITING, api_open=False)

@@ -286,6 +286,65 @@ class RankingProps:
     columns: tuple[Measure, ...]
 
 
+# ---- Benchmark ----
+
+
+@dataclass(frozen=True)
+class HeatRow:
+    """One contender: an entry for every shift, and for their mean last."""
+
+    title: str
+    means: tuple[float | None, ...]  # accuracy over the seeds so far; None before the first
+    spreads: tuple[float | None, ...]  # standard deviation over seeds; None with fewer than two
+    seeds: tuple[int, ...]
+    problems: tuple[str, ...]  # why a cell could not be measured, or ""
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A table as far as it is measured; what is None is as it was before."""
+
+    state: RunState
+    table: str | None = None
+    size: str | None = None
+    columns: tuple[str, ...] | None = None
+    rows: tuple[HeatRow, ...] | None = None
+    baseline: int | None = None  # the row that the others are compared with; -1 where there is none
+    now: tuple[int, ...] | None = None  # row and column of the cell that is measured; empty for none
+    done: int | None = None  # cells, each of one seed
+    count: int | None = None
+    doing: str | None = None
+    sentence: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class HeatTable:
+    """A table that can be chosen."""
+
+    name: str
+    title: str
+    needs: str  # what is not here; "" where it can be measured on the page
+
+
+@dataclass(frozen=True)
+class HeatProps:
+    """What can be chosen."""
+
+    tables: tuple[HeatTable, ...]
+    sizes: tuple[Option, ...]
+
+
+@dataclass(frozen=True)
+class HeatCard:
+    """All there is to know of one cell."""
+
+    title: str
+    lines: tuple[tuple[str, str], ...]  # what, and its value
+    command: str  # makes the cell
+    settings: Settings  # the same run in Play
+
+
 # ---- Corruptions ----
 
 
@@ -405,6 +464,7 @@ PARTS: dict[str, Spec] = {
     "exports": Spec(Exports, events=("csv", "json", "png", "link")),
     "upload": Spec(Upload, UploadProps, events=("read", "recount", "clear")),
     "ranking": Spec(Ranking, RankingProps, events=("start", "stop", "watch"), serves=("describe",)),
+    "heat": Spec(Heat, HeatProps, events=("start", "stop", "play"), serves=("look", "card", "keep")),
     "subject": Spec(Subject, SubjectProps, serves=("keep",)),
     "corruptions": Spec(props=CorruptionsProps, events=("take",), serves=("sheet", "ladder")),
     "why": Spec(),

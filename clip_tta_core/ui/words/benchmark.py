@@ -1,0 +1,135 @@
+"""What a table of many runs says: which method is ahead, where the seeds can tell, and what is missing."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clip_tta_core.sweep.cells import Cell
+from clip_tta_core.sweep.published import Published
+from clip_tta_core.sweep.summary import Entry
+from clip_tta_core.ui.words.numbers import in_points, listed, percent
+
+Values = Mapping[int, float]  # {seed: accuracy}
+FEWEST = 3  # seeds
+# Student's t, 97.5 %, by the number of pairs: what a mean difference must be in standard errors.
+CRITICAL = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
+MOST_NAMED = 3
+VERSIONS = ("clip_tta_core", "python", "torch", "open_clip_torch", "numpy")
+TOO_FEW = "One seed tells no method from another; three seeds may."
+
+
+def is_ahead(one: Values, other: Values) -> bool:
+    """Whether the seeds say that one is better than the other: a paired t-test over the seeds of both."""
+    differences = [one[seed] - other[seed] for seed in one.keys() & other.keys()]
+    count = len(differences)
+    if count < FEWEST:
+        return False
+    error = statistics.stdev(differences) / math.sqrt(count)
+    return statistics.fmean(differences) > CRITICAL[min(count, 10)] * error
+
+
+def which_method(groups: Mapping[str, Mapping[str, Values]], baseline: str) -> str:
+    """Which method is best on which kind of shift, as far as the seeds can tell.
+
+    Args:
+        groups: {kind of shift: {method: its values, means over the shifts of that kind}}.
+        baseline: the method that all others must be better than.
+    """
+    said = [_best(kind, values, baseline) for kind, values in groups.items()]
+    return " ".join(filter(None, said))
+
+
+def _best(kind: str, values: Mapping[str, Values], baseline: str) -> str:
+    whole = {name: own for name, own in values.items() if len(own) >= FEWEST}
+    if baseline not in whole or len(whole) < 2:
+        return ""
+    means = {name: statistics.fmean(own.values()) for name, own in whole.items()}
+    best = max(means, key=lambda name: means[name])
+    before = f"On {kind}: "
+    if not is_ahead(whole[best], whole[baseline]):
+        return f"{before}the seeds tell no method from {baseline} ({percent(means[baseline])})."
+    level = [
+        name for name in whole if name not in (best, baseline) and not is_ahead(whole[best], whole[name])
+    ]
+    gain = in_points(round(100 * (means[best] - means[baseline]), 1))
+    said = f"{before}{best}, {percent(means[best])}, {gain} above {baseline}"
+    if not level:
+        return said + "."
+    named = listed(level) if len(level) <= MOST_NAMED else f"{len(level)} others"
+    return f"{said}; too close to tell from it: {named}."
+
+
+def under_way(done: int, count: int, doing: str) -> str:
+    """How far a table is, and the cell that is measured now."""
+    return f"{done} of {count} cells" + (f" · {doing}" if doing else "")
+
+
+def ahead(missing: int, count: int, seconds: float) -> str:
+    """What is still to be measured, and for how long."""
+    if not missing:
+        return f"All {count} cells are measured."
+    there = f", {count - missing} of them measured" if missing < count else ""
+    button = "Go on" if there else "Start"
+    return f"{count} cells{there}; {button} takes about {_duration(seconds)} on this machine."
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return "a minute"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} minutes"
+    return f"{round(seconds / 3600)} hours"
+
+
+def needs(models: Sequence[str], data: Sequence[str], name: str) -> str:
+    """Why a table cannot be measured on the page, and how it can."""
+    return (
+        f"Needs {listed([*models, *data])}. Where they are, python -m clip_tta_core.sweep {name} measures it."
+    )
+
+
+def card(
+    cells: Sequence[Cell], found: Sequence[Mapping[str, Any]], entry: Entry
+) -> tuple[tuple[str, str], ...]:
+    """All there is to know of one place of a table, as pairs of what and its value.
+
+    Args:
+        cells: its cells, one a seed.
+        found: what is kept of those that are measured.
+        entry: the place in the summary.
+    """
+    cell, protocol = cells[0], cells[0].protocol
+    knobs = ", ".join(f"{knob} {value}" for knob, value in cell.settings.items())
+    lines = {
+        "Accuracy": f"{entry.text} %" if found else "not measured yet",
+        "Seeds": ", ".join(_seed(kept) for kept in found),
+        "Papers report": "; ".join(_reported(one, entry.mean) for one in entry.published),
+        "Settings": knobs or "its defaults",
+        "Shift": cell.shift.title,
+        "Pictures": cell.source,
+        "Stream": f"{protocol.batches} × {protocol.batch_size}, {protocol.order}",
+        "Predicts": "before the update" if protocol.predict == "pre" else "after the update",
+        "Weights": "reset for every batch" if protocol.episodic else "kept over the stream",
+        "Model": cell.model,
+    }
+    if found:
+        kept = found[0]
+        lines |= {
+            "Time per batch": f"{statistics.fmean(one['numbers']['seconds'] for one in found):.3g} s",
+            "Made with": ", ".join(f"{name} {kept[name]}" for name in VERSIONS if name in kept),
+            "Code and weights": f"{kept['code']}, {kept['weights']}",
+            "When and where": f"{kept['date']}, {kept['machine']}",
+        }
+    return tuple((what, said) for what, said in lines.items() if said)
+
+
+def _seed(kept: Mapping[str, Any]) -> str:
+    return f"{kept['cell']['seed']}: {percent(kept['numbers'].get('accuracy', math.nan), 1)}"
+
+
+def _reported(one: Published, mean: float) -> str:
+    difference = f", a difference of {100 * mean - one.value:+.1f}" if math.isfinite(mean) else ""
+    return f"{one.value:g} ({one.source}){difference}"

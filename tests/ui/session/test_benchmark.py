@@ -1,0 +1,179 @@
+"""A visitor's table: filled cell by cell, stopped and gone on with, and what it says."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+
+import pytest
+
+from clip_tta_core import engine
+from clip_tta_core.records import RunLog
+from clip_tta_core.sweep.cells import Cell, Protocol, Shift
+from clip_tta_core.sweep.folder import Folder
+from clip_tta_core.sweep.sizes import SIZES
+from clip_tta_core.sweep.tables import STANDARD, TABLES
+from clip_tta_core.ui.session import benchmark
+from clip_tta_core.ui.session.benchmark import Benchmark, allowed, to_settings
+from clip_tta_core.ui.session.settings import to_config
+from clip_tta_core.ui.session.site import Site
+from clip_tta_core.ui.wire.encode import plain
+from tests.ui.fakes import fake_engine
+
+CATALOG = engine.catalog()
+QUICK = {"table": "mini", "size": "quick"}
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Benchmark(Site(CATALOG, RunLog(), run=fake_engine()), Folder(tmp_path))
+
+
+def cells_of(bench, wanted=QUICK):
+    return list(SIZES[wanted["size"]].of(TABLES[wanted["table"]].make(bench.folder)).cells())
+
+
+def made_up(cell: Cell) -> dict[str, float]:
+    """TENT falls by as many points as the shift's number, CLIPTTA rises by 10 and a bit by the seed."""
+    shift = STANDARD.index(cell.shift.corruption)
+    gain = {"tent": -shift, "cliptta": 10 + 0.1 * cell.seed, "sar": 10}.get(cell.method, 0)
+    return {"accuracy": (40 + 0.5 * cell.seed + gain) / 100, "seconds": 0.1, "pictures": 256.0}
+
+
+def fill(bench, wanted=QUICK):
+    for cell in cells_of(bench, wanted):
+        bench.folder.put(cell, made_up(cell))
+
+
+def test_a_table_fills_in_cell_by_cell_and_is_never_measured_again(bench):
+    seen = list(bench.start(QUICK, "somebody"))
+    assert [heat.done for heat in seen if heat.done is not None] == sorted(heat.done for heat in seen)
+    last = seen[-1]
+    assert (last.state, last.done, last.count) == ("done", 24, 24)
+    assert (
+        last.columns[-1] == "mean" and len(last.rows) == 6 and all(None not in row.means for row in last.rows)
+    )
+    assert json.loads(json.dumps(plain(last), allow_nan=False)) == plain(last)
+    bench.site.engine = None  # whoever measured anything now would fail
+    assert list(bench.start(QUICK, "another"))[-1].done == 24
+
+
+def test_stop_keeps_whole_cells_and_start_goes_on_with_the_rest(bench):
+    bench.site.engine = fake_engine(delay=0.002)
+    for heat in bench.start(QUICK, "somebody"):
+        if heat.done and heat.state == "running":
+            bench.site.stop("somebody")
+    kept = heat.done
+    assert heat.state == "stopped" and 0 < kept < 24
+    assert all(
+        bench.folder.get(cell)["pictures"] == 4 * 64 for cell in cells_of(bench) if bench.folder.has(cell)
+    )
+    assert bench.stopped("somebody").done == kept and not bench.folder.failures(cells_of(bench))
+    assert f"{kept} of them measured" in bench.look(QUICK).doing
+    assert list(bench.start(QUICK, "somebody"))[-1].done == 24
+
+
+def test_a_cell_that_fails_says_why_and_the_others_are_measured(bench):
+    good = fake_engine()
+
+    def engine_without_tent(config, control):
+        if config.contenders[0].method == "tent":
+            raise ValueError("TENT: no.")
+        return good(config, control)
+
+    bench.site.engine = engine_without_tent
+    last = list(bench.start(QUICK, "somebody"))[-1]
+    assert last.done == 20
+    assert [row.problems for row in last.rows if row.title == "TENT"] == [("TENT: no.",) * 4 + ("",)]
+
+
+def test_a_press_measures_what_the_operator_allows_and_says_so(bench, monkeypatch):
+    monkeypatch.setenv("CLIPTTA_MAX_IMAGES", str(5 * 256))
+    last = list(bench.start(QUICK, "somebody"))[-1]
+    assert (last.state, last.done, last.message) == ("stopped", 5, benchmark.ENOUGH)
+    assert list(bench.start(QUICK, "somebody"))[-1].done == 10
+
+
+def test_one_cell_is_always_allowed_and_the_run_says_if_it_is_too_much(monkeypatch):
+    monkeypatch.setenv("CLIPTTA_MAX_STEPS", "1")
+    cells = [Cell("cliptta", seed=seed) for seed in range(2)]
+    assert allowed(cells) == cells[:1]
+
+
+def test_tables_of_papers_say_what_they_need(bench):
+    props = benchmark.props(bench.folder)
+    needs = {table.name: table.needs for table in props.tables}
+    assert needs["mini"] == "" and "ViT-B-16/openai" in needs["T8"] and "svhn" in needs["T8"]
+    assert list(bench.start({"table": "T8", "size": "quick"}, "somebody"))[-1].message == needs["T8"]
+
+
+@pytest.mark.parametrize(
+    "wanted", [{}, {"table": "nothing", "size": "quick"}, {"table": "mini", "size": None}]
+)
+def test_what_is_not_there_is_a_sentence(bench, wanted):
+    assert bench.look(wanted).message and bench.card(wanted) is None
+    assert list(bench.start(wanted, "somebody"))[-1].state == "failed"
+
+
+def test_the_sentence_waits_for_seeds_that_can_tell_methods_apart(bench):
+    fill(bench)
+    assert bench.look(QUICK).sentence == "One seed tells no method from another; three seeds may."
+    fill(bench, {"table": "mini", "size": "seeds"})
+    said = bench.look({"table": "mini", "size": "seeds"}).sentence
+    # CLIPTTA is 0, 0.1 and 0.2 points above SAR: t = 1.7 with three seeds, where 4.3 would do.
+    assert said.startswith(
+        "On noise: CLIPTTA, 51%, 10.1 points above Zero-shot CLIP; too close to tell from it: SAR."
+    )
+    assert "On all shifts together: " in said
+
+
+def test_open_in_play_is_the_run_of_the_cell():
+    cell = Cell(
+        "tent",
+        {"lr": 1e-3, "steps": 3},
+        shift=Shift("fog", 4),
+        protocol=Protocol(32, 5, "shuffled", "pre"),
+        seed=7,
+    )
+    there, here = to_config(to_settings(cell)), cell.config()
+    assert [one.method for one in there.contenders] == ["zero_shot", "tent"]
+    assert there.contenders[1] == here.contenders[0]
+    for name in (
+        "model",
+        "source",
+        "seed",
+        "corruption",
+        "severity",
+        "style",
+        "schedule",
+        "order",
+        "predict",
+    ):
+        assert getattr(there, name) == getattr(here, name)
+    for name in ("batch_size", "batches", "episodic", "unknown_source", "templates"):
+        assert getattr(there, name) == getattr(here, name)
+
+
+def test_a_card_tells_protocol_versions_and_the_command(bench):
+    fill(bench)
+    place = [row.title for row in bench.look(QUICK).rows].index("CLIPTTA")
+    card = bench.card({**QUICK, "row": place, "column": 1})
+    lines = dict(card.lines)
+    assert card.title == "CLIPTTA, glass blur 5" and lines["Accuracy"] == "50.0 %"
+    assert "torch" in lines["Made with"] and lines["Stream"] == "4 × 64, shuffled"
+    assert card.command == "python -m clip_tta_core.sweep mini --size quick"
+    assert card.settings["corruption"] == "glass_blur"
+
+
+@pytest.mark.parametrize("ending", ["csv", "md", "tex"])
+def test_files_hold_the_numbers_of_the_table(bench, ending):
+    fill(bench)
+    file = bench.keep({**QUICK, "format": ending})
+    text = base64.b64decode(file.data).decode()
+    assert file.name == f"mini-quick.{ending}" and "50.0" in text or ending == "csv"
+    if ending == "csv":
+        rows = {(row["row"], row["column"]): row["mean"] for row in csv.DictReader(io.StringIO(text))}
+        assert rows["glass blur 5", "tent"] == "0.36" and rows["mean", "cliptta"] == "0.5"
+    assert bench.keep({**QUICK, "format": "exe"}) is None
