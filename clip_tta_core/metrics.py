@@ -74,6 +74,18 @@ def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def auroc_error(auroc: float, known: int, unknown: int) -> float:
+    """Standard error of an AUROC over so many known and unknown pictures.
+
+    Source: Hanley and McNeil, Radiology 1982, eq. 2: with Q1 = A / (2 - A) and Q2 = 2 A^2 / (1 + A), the
+    variance is (A (1 - A) + (known - 1) (Q1 - A^2) + (unknown - 1) (Q2 - A^2)) / (known unknown).
+    """
+    square = auroc * auroc
+    same_known = (known - 1) * (auroc / (2 - auroc) - square)
+    same_unknown = (unknown - 1) * (2 * square / (1 + auroc) - square)
+    return math.sqrt(max(0.0, auroc * (1 - auroc) + same_known + same_unknown) / (known * unknown))
+
+
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
     """Expected calibration error over equal-width bins: Guo et al., ICML 2017. (N,) in [0, 1], bool (N,)"""
     if not len(confidence):

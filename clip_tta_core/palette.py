@@ -14,7 +14,7 @@ COLOURS = (GREEN, PINK, ORANGE, SKY, VERMILION, BLUE)
 
 SOLID, DASHED, DOTTED, DASH_DOT = "", "7 4", "2 3", "8 3 2 3"
 DASHES = (DASH_DOT, DOTTED, DASHED, SOLID)
-MARKERS = ("circle", "square", "triangle", "diamond", "cross")
+MARKERS = ("circle", "square", "triangle", "diamond", "cross", "plus", "star")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def copies(look: Look) -> list[Look]:
     turns = range(len(markers) * len(dashes))
     return [
         dataclasses.replace(look, marker=markers[turn % len(markers)], dash=dashes[turn % len(dashes)])
-        for turn in turns  # 5 and 4 have no divisor in common: every pair comes once
+        for turn in turns  # 7 and 4 have no divisor in common: every pair comes once
     ]
 
 

@@ -21,7 +21,16 @@ from clip_tta_core.metrics import WINDOW
 from clip_tta_core.palette import Look
 from clip_tta_core.records import RunLog, Standing
 
-MARKERS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "cross": "X", "line": "_"}
+MARKERS = {
+    "circle": "o",
+    "square": "s",
+    "triangle": "^",
+    "diamond": "D",
+    "cross": "X",
+    "plus": "P",
+    "star": "*",
+    "line": "_",
+}
 INK, SOFT, NOTE = "#1d2430", "#8a92a0", "#566072"
 ACROSS = 5  # pictures in a row of the corruption sheet
 MOST_CLASSES = 40  # more names than that cannot be read on a sheet

@@ -134,7 +134,7 @@ class RunConfig:
     severity: int = 5
     schedule: str = "constant"  # a name of corruptions.schedule.SCHEDULES
     attack: str = "none"  # or "linf", "l2": labelled pictures made adversarial for the model; see attacks.py
-    attack_epsilon: float = 1 / 255  # radius of the attack, of pictures in [0, 1]; 0 is no attack
+    attack_epsilon: float = 1.0  # radius of the attack, in levels of 255; 0 is no attack
     attack_step: float = 0.25  # length of its steps, as a share of the radius
     attack_iterations: int = 7
     order: str = "shuffled"  # a name of stream.ORDERS

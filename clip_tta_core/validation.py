@@ -29,6 +29,9 @@ LIMITS = {
     "severity": (1, 5),
     "seed": (0, 2**32 - 1),
     "unknown_share": (0.0, 0.8),
+    "attack_epsilon": (0.0, 255.0),  # levels
+    "attack_step": (0.0, 2.0),
+    "attack_iterations": (1, 200),
     "contenders": (1, 6),  # at once; any number in turns
     "prompts": (1, 100_000),  # class names times templates
 }
@@ -132,6 +135,8 @@ def _check_attack(config: RunConfig) -> None:
     """An attack must be one, and can only be made on pictures whose class is known."""
     if config.attack == "none":
         return
+    for name in ("attack_epsilon", "attack_step", "attack_iterations"):
+        _check_number(name, getattr(config, name), whole=name == "attack_iterations")
     attack_of(config)
     pictures = config.pictures if config.source == "upload" else None
     if pictures is not None and any(label < 0 for label in pictures.labels):
@@ -145,7 +150,8 @@ def attack_of(config: RunConfig) -> Attack:
     """How the pictures of a run are attacked; a radius of 0 where they are not."""
     if config.attack == "none":
         return Attack(epsilon=0.0)
-    return Attack(config.attack, config.attack_epsilon, config.attack_step, config.attack_iterations)
+    radius = config.attack_epsilon / 255
+    return Attack(config.attack, radius, config.attack_step, config.attack_iterations)  # pyright: ignore
 
 
 def check_amount(config: RunConfig, contenders: tuple[Contender, ...]) -> None:

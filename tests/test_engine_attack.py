@@ -34,7 +34,7 @@ def test_a_radius_of_zero_is_the_clean_run_bit_for_bit(norm):
 
 
 def test_attacked_pictures_stay_within_the_radius_and_unknown_ones_stay():
-    config = small(attack="linf", attack_epsilon=4 / 255, unknown_source="characters", unknown_share=0.25)
+    config = small(attack="linf", attack_epsilon=4, unknown_source="characters", unknown_share=0.25)
     clean, _ = pictures_of(dataclasses.replace(config, attack="none"))
     seen, reports = pictures_of(config)
     unknown = np.concatenate([report.batch.unknown for report in reports])
@@ -45,7 +45,7 @@ def test_attacked_pictures_stay_within_the_radius_and_unknown_ones_stay():
 
 
 def test_a_picture_is_attacked_alike_whatever_the_batches_and_the_company():
-    config = small(attack="linf", attack_epsilon=2 / 255, attack_iterations=3)
+    config = small(attack="linf", attack_epsilon=2, attack_iterations=3)
     seen, _ = pictures_of(config)
     other = dataclasses.replace(config, batch_size=8, batches=4)
     parts, _ = pictures_of(dataclasses.replace(other, methods={"tent": {"lr": 0.01}}))
@@ -56,7 +56,7 @@ def test_mini_clip_falls_to_a_small_attack_and_views_bring_part_of_it_back():
     methods = {"r_tpt": {"views": 32}, "zero_shot": {}}
     config = small(methods=methods, batch_size=24, batches=1, attack="linf")
     last = {}
-    for name, radius in (("clean", 0.0), ("attacked", 4 / 255)):
+    for name, radius in (("clean", 0.0), ("attacked", 4.0)):
         *_, report = engine.run(dataclasses.replace(config, attack_epsilon=radius, attack_iterations=20))
         last[name] = {label: outcome.metrics["accuracy"] for label, outcome in report.outcomes.items()}
     assert last["clean"]["zero_shot"] > 0.7 and last["attacked"]["zero_shot"] < 0.1
@@ -64,7 +64,7 @@ def test_mini_clip_falls_to_a_small_attack_and_views_bring_part_of_it_back():
 
 
 def test_the_preview_shows_the_attacked_picture():
-    config = small(attack="linf", attack_epsilon=8 / 255)
+    config = small(attack="linf", attack_epsilon=8)
     clean = engine.preview(dataclasses.replace(config, attack="none"))
     assert np.abs(engine.preview(config).astype(int) - clean).max() == 8
 
@@ -81,7 +81,9 @@ def test_settings_of_an_attack_are_checked_before_anything_runs():
     with pytest.raises(ValueError, match="Attack: norm must be one of linf, l2"):
         engine.check(small(attack="l1"))
     assert attack_of(small()) == Attack(epsilon=0.0)
-    assert attack_of(small(attack="l2", attack_epsilon=0.5)) == Attack("l2", 0.5)
+    assert attack_of(small(attack="l2", attack_epsilon=51)) == Attack("l2", 0.2)
+    with pytest.raises(ValueError, match=r"Run: attack_iterations must be in \[1, 200\], got 0"):
+        engine.check(small(attack="l2", attack_iterations=0))
 
 
 def test_who_asks_for_clean_pictures_sees_others_than_the_stream_s(monkeypatch):

@@ -216,9 +216,10 @@ export interface Results {
   values: Record<string, Record<string, Numbers>>;
 }
 
-/** What to say at every batch, which stream it is about, and what the visitor should know. */
+/** What to say at every batch and of the whole run, which stream it is about, and what to know of it. */
 export interface Sentence {
   steps: Lines;
+  whole: string;
   stream: string;
   notes: string[];
 }
@@ -336,6 +337,7 @@ export interface RankingRow {
   total: number;
   numbers: Record<string, number | null>;
   problem: string;
+  place: string;
 }
 
 /** A comparison as far as it has come; what is None is as it was before. */

@@ -132,9 +132,9 @@ export const CLASS_LIST = {
   "words": {
     "few": "at least two are needed to choose between, got 1",
     "repeated": "each must be listed once; remove the repetition of {names}",
-    "empty": "every class needs a name; {count} empty ones are skipped",
+    "empty": "every class needs a name; empty entries skipped: {count}",
     "many": "at most {most} can be compared, got {count}",
     "long": "a name may have {longest} characters at most; separate names by commas or lines",
-    "strange": "this CLIP does not know {names}: use words that it knows, or choose a larger one"
+    "strange": "words that this CLIP does not know: {names}; use others, or choose a larger CLIP"
   }
 };

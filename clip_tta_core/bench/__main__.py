@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from clip_tta_core.bench import corruptions, speed
+from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.loading import MINI
 from clip_tta_core.methods import METHODS
 
@@ -38,7 +39,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m clip_tta_core.bench", description=__doc__)
-    models = [MINI, "ViT-B-32@random", "ViT-B-16@random"]
+    models = [*EMBEDDED, "ViT-B-32@random", "ViT-B-16@random"]
     parser.add_argument("--models", nargs="+", default=models, help="names; NAME@random needs no weights")
     methods = ["zero_shot", "tent", "cliptta", speed.RELEASED]
     parser.add_argument("--methods", nargs="+", default=methods, help=f"names, '{speed.RELEASED}', or all")

@@ -20,8 +20,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from clip_tta_core import engine
 from clip_tta_core.bench.released import ReleasedLoop
-from clip_tta_core.clip import loading
+from clip_tta_core.clip import embedded, loading
 from clip_tta_core.clip.classifier import ClipClassifier
+from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.precision import Precision
 from clip_tta_core.methods import METHODS, Method
 from clip_tta_core.records import RunConfig
@@ -105,7 +106,9 @@ def measure(
     loaded: loading.LoadedClip, method: str, batch: int, batches: int, rate: float, steps: int = 0
 ) -> Row:
     """Adapt a method to `batches` batches after one to warm up; times are medians over batches."""
-    clip = spread_classes(loading.classifier(loaded, TASK), pictures(loaded, len(TASK), seed=1))
+    clip = spread_classes(
+        loading.classifier(loaded, class_names(loaded.name)), pictures(loaded, len(TASK), seed=1)
+    )
     passes = {"forward": 0, "backward": 0}
     hook = clip.visual.register_forward_hook(_counter(passes))
     try:
@@ -135,6 +138,13 @@ def measure(
         counted["forward"],
         counted["backward"],
     )
+
+
+def class_names(model: str) -> tuple[str, ...]:
+    """The rendered task's, or as many others where the model has no words for it."""
+    if embedded.known(TASK, model) == tuple(TASK):
+        return tuple(TASK)
+    return embedded.read_config(EMBEDDED[model].folder).names[: len(TASK)]
 
 
 def build(method: str, clip: ClipClassifier, steps: int = 0) -> Method | ReleasedLoop:

@@ -51,8 +51,8 @@ class Row:
     source: str = "rendered"
 
 
-# Over the stream: accuracy, ece, of mixed rows auroc and fpr95; effective classes at its end; and the mean
-# accuracy of a batch in each third of it.
+# Over the stream: accuracy, ece, of mixed rows auroc and fpr95; effective classes at its end, e to the
+# entropy of the mean prediction; and the mean accuracy of a batch in each third of it.
 Cell = dict[str, float]
 Wanted = tuple[Row, Column]
 Show = Callable[[Cell | None], str]
@@ -119,7 +119,8 @@ def measure(model: str, row: Row, column: Column) -> Cell:
     for report in run(config):
         metrics = report.outcomes[column.method].metrics
         by_batch.append(metrics["accuracy_batch"])
-    cell = {name: metrics[name] for name in ("accuracy", "effective_classes", "ece", "auroc", "fpr95")}
+    cell = {name: metrics[name] for name in ("accuracy", "ece", "auroc", "fpr95")}
+    cell["effective_classes"] = metrics["effective_classes_soft"]
     if len(by_batch) >= 3:
         thirds = np.array_split(by_batch, 3)
         cell |= {f"third_{number}": float(np.mean(part)) for number, part in enumerate(thirds, 1)}
@@ -158,7 +159,7 @@ def table(results: Results, rows: Sequence[Row], columns: Sequence[Column], show
 def mean(cells: Sequence[Cell | None]) -> Cell | None:
     """None as long as a cell is missing: a mean over some of the rows would mislead."""
     measured = [cell for cell in cells if cell]
-    if len(measured) < len(cells):
+    if not measured or len(measured) < len(cells):
         return None
     shared = [name for name in measured[0] if all(name in cell for cell in measured)]
     return {name: sum(cell[name] for cell in measured) / len(measured) for name in shared}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from clip_tta_core.card.cells import (
@@ -34,7 +36,7 @@ ADAPTED = (REFERENCE, TENT, PUBLISHED, CLIPTTA)
 OPEN_SET = Column("CLIPTTA open set, lr 1e-3", "cliptta", {"lr": 1e-3, "steps": 10, "open_set": True})
 OPEN = (REFERENCE, TENT, CLIPTTA, OPEN_SET)
 
-LONG = dict(batches=39, batch_size=128)  # the paper's batches, over the half of its pictures
+LONG = dict(batches=20, batch_size=128)  # the paper's batches, over a quarter of its pictures
 STREAM = (
     Column("zero-shot", "zero_shot", {}, **LONG),
     Column("TENT, lr 1e-4", "tent", {"lr": 1e-4, "steps": 10}, **LONG),
@@ -75,7 +77,7 @@ MIXED = (
     Row("clean", unknown=HUNDRED, source=TEN),
     *(corrupted(name, unknown=HUNDRED) for name in ("gaussian_noise", "defocus_blur", "fog")),
 )
-STREAMED = tuple(corrupted(name) for name in ("gaussian_noise", "fog"))
+STREAMED = tuple(corrupted(name) for name in ("fog", "gaussian_noise"))
 
 TABLES: dict[str, list[Wanted]] = {  # what each table needs, what matters most first
     "zero_shot": [(row, WHOLE) for row in (CLEAN, CLEAN_HUNDRED)],
@@ -93,13 +95,10 @@ def card(folder: Path, results: Results) -> str:
     training, names = stored["training"], stored["model"]["names"]
     size = (folder / "model.safetensors").stat().st_size / 1e6
     pairs = training["steps_done"] * training["batch_size"] / 1e6
-    parts = [INTRODUCTION.format(count=len(names), names=", ".join(names), size=size)]
+    parts = [INTRODUCTION.format(count=len(names), names=textwrap.fill(", ".join(names), 108), size=size)]
     parts.append(TRAINING.format(pairs=pairs, **training))
-    for name, section in SECTIONS.items():
-        if any(results.get(*cell) for cell in TABLES[name]):
-            parts.append(section(results))
-    parts.append(LIMITS)
-    return "\n".join(parts)
+    parts += [text for section in SECTIONS if (text := section(results))]
+    return "\n".join([*parts, LIMITS])
 
 
 def _zero_shot_section(results: Results) -> str:
@@ -120,37 +119,47 @@ def _severities_section(results: Results) -> str:
 
 
 def _adapted_section(results: Results) -> str:
-    return ADAPTED_TEXT.format(batches=TENT.batches, size=TENT.batch_size) + table(
-        results, (CLEAN, *ROWS), ADAPTED, both, "mean of the corruptions"
-    )
+    rows = _measured(results, (CLEAN, *ROWS), ADAPTED)
+    text = ADAPTED_TEXT.format(batches=TENT.batches, size=TENT.batch_size)
+    return text + table(results, rows, ADAPTED, both, "mean of these corruptions") if rows else ""
 
 
 def _unknown_section(results: Results) -> str:
-    return UNKNOWN_TEXT.format(batches=TENT.batches, size=TENT.batch_size) + table(
-        results, MIXED, OPEN, _detection, "mean"
-    )
+    columns = OPEN if _measured(results, MIXED, OPEN) else OPEN[:-1]
+    rows = _measured(results, MIXED, columns)
+    text = UNKNOWN_TEXT.format(batches=TENT.batches, size=TENT.batch_size)
+    return text + table(results, rows, columns, _detection, "mean") if rows else ""
 
 
 def _stream_section(results: Results) -> str:
-    return STREAM_TEXT.format(**LONG) + table(results, STREAMED, STREAM, _course, "mean")
+    rows = _measured(results, STREAMED, STREAM)
+    text = STREAM_TEXT.format(**LONG)
+    return text + table(results, rows, STREAM, _course, "mean") if rows else ""
 
 
 def _batches_section(results: Results) -> str:
     row, titles = corrupted("fog"), [column.title for column in BATCHES[SIZES[0]]]
     lines = ["| batch |" + "".join(f" {title} |" for title in titles), "| ---: |" + " ---: |" * len(titles)]
     for size, columns in BATCHES.items():
-        lines.append(f"| {size} |" + "".join(f" {percent(results.get(row, column))} |" for column in columns))
-    return BATCHES_TEXT + "\n".join(lines) + "\n"
+        if _measured(results, (row,), columns):
+            cells = (percent(results.get(row, column)) for column in columns)
+            lines.append(f"| {size} | " + " | ".join(cells) + " |")
+    return BATCHES_TEXT + "\n".join(lines) + "\n" if len(lines) > 2 else ""
 
 
-SECTIONS = {
-    "zero_shot": _zero_shot_section,
-    "severities": _severities_section,
-    "adapted": _adapted_section,
-    "unknown": _unknown_section,
-    "stream": _stream_section,
-    "batches": _batches_section,
-}
+def _measured(results: Results, rows: Sequence[Row], columns: Sequence[Column]) -> tuple[Row, ...]:
+    """Those rows of which every column is measured."""
+    return tuple(row for row in rows if all(results.get(row, column) for column in columns))
+
+
+SECTIONS = (  # each is "" as long as no row of it is measured
+    _zero_shot_section,
+    _severities_section,
+    _adapted_section,
+    _unknown_section,
+    _stream_section,
+    _batches_section,
+)
 
 
 def _course(cell: Cell | None) -> str:
@@ -170,7 +179,9 @@ INTRODUCTION = """\
 
 A small CLIP, trained from scratch for this project on photographs of 32 pixels, so that its page can adapt
 to real pictures without a download or a GPU. Its weights take {size:.1f} MB. It reads the sentences of CLIP's
-ImageNet ensemble about {count} things: {names}.
+ImageNet ensemble about {count} things:
+
+{names}.
 
 Image tower: five 3x3 convolutions with LayerNorm over channels and GELU (32 channels at 32 pixels, 64 and 64
 at 16, 128 and 128 at 8), 2x2 patches of what they give (16 tokens), a 2-layer, 192-wide vision transformer;
@@ -184,7 +195,7 @@ TRAINING = """\
 
 `python -m clip_tta_core.pretrain photo --data FOLDER --bfloat16`, seed {seed}: {steps_done:,} steps of
 {batch_size} training photographs of CIFAR-10 and CIFAR-100 (Krizhevsky 2009; 50,000 each, as JPEG of quality
-92) with captions ({pairs:.2f} million pairs, each picture 16 times), CLIP's symmetric contrastive loss in
+92) with captions ({pairs:.2f} million pairs, each picture 14 times), CLIP's symmetric contrastive loss in
 which pictures with equal captions share the target, and a scale that rises from {first_scale:g} to 100 and
 stays there; AdamW, learning rate {lr:g} after {warm_up} steps of warm-up, falling like a cosine, weight decay
 {weight_decay:g}; {minutes:.0f} minutes of one thread, and for some of them two, of an AMD EPYC with
@@ -193,9 +204,10 @@ shifted by up to {shift} pixels, mirrored, and changed in brightness and contras
 is corrupted.
 
 The learning rate was chosen over 2e-3 after three times through the pictures. This training was planned for
-10,140 steps and shortened on its way, at steps 2,340 (to 7,410), 2,730 (to 5,460) and 3,120 (to {steps:,}),
-each time to the cosine of the new length, with the scale rising over the first 2,028 steps; the command
-repeats it as if {steps:,} had been planned.
+10,140 steps, and its length was set anew as the machine became slower and faster: at steps 2,340 (to 7,410),
+2,730 (to 5,460), 3,120 (to 6,240) and 4,290 (to {steps:,}), the learning rate each time going over to the
+cosine of the new length. The scale rose over the first 2,028 steps. The command trains as if {steps:,} steps
+had been planned, with the scale rising over a fifth of them.
 """
 
 ZERO_SHOT_TEXT = """\
@@ -216,8 +228,9 @@ ADAPTED_TEXT = """\
 ## Adapted
 
 CIFAR-10, severity 5: accuracy over a stream of {batches} batches of {size} pictures, in brackets the
-effective number of classes (of 10) in the last 4 batches. 10 steps of Adam a batch, predictions after the
-update, weights carried on from batch to batch.
+effective number of classes (of 10) in the last 4 batches, e to the entropy of the mean prediction. 10 steps
+of Adam a batch, predictions after the update, weights carried on from batch to batch. Only corruptions that
+were measured for all columns are shown.
 
 """
 
@@ -235,8 +248,8 @@ STREAM_TEXT = """\
 ## Along a long stream
 
 The protocol of CLIPTTA's paper on a smaller scale: batches of {batch_size}, 10 steps, severity 5, {batches}
-batches instead of 79, two corruptions instead of fifteen, starting afresh at each. Accuracy over the stream,
-and the mean accuracy of a batch in its first, second and last third.
+batches instead of 79, and the corruptions shown instead of fifteen, starting afresh at each. Accuracy over
+the stream, and the mean accuracy of a batch in its first, second and last third.
 
 """
 

@@ -139,7 +139,7 @@ def _read(path: Path, form: str) -> object:
     if form == "safetensors":
         return load_file(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return _load(path)
     except (
         pickle.UnpicklingError,
         RuntimeError,
@@ -155,6 +155,11 @@ def _read(path: Path, form: str) -> object:
                 "trust it and save model.state_dict() with safetensors"
             ) from error
         raise Unreadable("the file is damaged or cut short") from error
+
+
+def _load(path: Path) -> object:
+    with path.open("rb") as file:  # by its content: of a path, torch looks at the ending
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def unwrapped(found: object) -> dict[str, Tensor]:
@@ -174,9 +179,7 @@ def unwrapped(found: object) -> dict[str, Tensor]:
         layers = [layer[name] for layer in layers for name in WRAPPINGS if name in layer]
     states = [state for state in states if state]
     if not states:
-        raise Unreadable(
-            "the file holds no weights, only other things" if found else "the file holds nothing"
-        )
+        raise Unreadable("the file holds no weights, only other things")
     bare = [one for state in states for one in _without_prefixes(state)]
     for state in bare:
         if _is_clip(state):

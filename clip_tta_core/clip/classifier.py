@@ -7,14 +7,14 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from clip_tta_core.clip.learned import Prompted, with_visual_prompts
+from clip_tta_core.clip.learned import Prompted, with_context, with_visual_prompts
 from clip_tta_core.clip.prompts import SINGLE, fill
 from clip_tta_core.clip.tokens import has_tokens, token_reader
 
@@ -301,19 +301,17 @@ class ClipClassifier:
     def _train_other_than_norms(self, train: Train) -> ClipClassifier:
         """Make this fork learn a whole tower, or prompts."""
         if train == "context":
-            with_context: Callable[[str], Any] | None = getattr(self.encode_text, "with_context", None)
-            if with_context is None:
+            if not isinstance(self.encode_text, nn.Module):
                 raise ValueError(
-                    "ClipClassifier: fork('context') needs a text encoder whose words can be learned; choose "
-                    "another model."
+                    "ClipClassifier: fork('context') needs a text encoder that is a module; pass encode_text."
                 )
             template = self.templates[0]
             if not template.partition("{}")[0].strip():
                 template = SINGLE
             self.templates = (template,)
-            tower = with_context(template.partition("{}")[0].strip())
+            tower = with_context(self.encode_text, template.partition("{}")[0].strip())
             self.encode_text = tower
-            learned = [tower.context]
+            learned = [tower.get_parameter("context")]
         elif train == "visual_prompts":
             self.visual = with_visual_prompts(self.visual)
             learned = list(cast(Prompted, self.visual).prompts)

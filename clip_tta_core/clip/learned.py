@@ -49,6 +49,43 @@ class ContextEmbedding(nn.Module):
         return torch.cat([words[:, : self.first], learned, words[:, last:]], dim=1)
 
 
+def with_context(encoder: nn.Module, words: str) -> nn.Module:
+    """A copy of a text encoder with learned vectors, `context`, in the place of these words.
+
+    Texts must begin with the words. It starts from their own vectors, so that nothing changes before they are
+    trained. An encoder of ours offers itself as `with_context`; of others, the embedding of words is the
+    largest there is, and is watched reading them.
+    """
+    offered: Callable[[str], nn.Module] | None = getattr(encoder, "with_context", None)
+    if offered is not None:
+        return offered(words)
+    copied = copy_tree(encoder)
+    found = [
+        (part, name, child)
+        for part in copied.modules()
+        for name, child in part.named_children()
+        if isinstance(child, nn.Embedding)
+    ]
+    if not found:
+        raise ValueError(
+            "ClipClassifier: fork('context') needs a text encoder with an embedding of words, got "
+            f"{type(encoder).__name__}; choose a model such as ViT-B-32."
+        )
+    part, name, embedding = max(found, key=lambda item: item[2].num_embeddings)
+    seen: list[Tensor] = []
+    hook = embedding.register_forward_hook(lambda _, args, out: seen.append(args[0]))
+    with torch.no_grad():
+        copied([words, f"{words} {words}", ""])
+    hook.remove()
+    alone, followed, empty = torch.cat(seen)  # (L,) each
+    same = (alone == followed).long().cumprod(dim=0).sum()  # the words, and a start of text where it is
+    first = int(alone[0] == empty[0])
+    learned = ContextEmbedding(embedding, alone[first:same], first)
+    setattr(part, name, learned)
+    copied.context = learned.context
+    return copied
+
+
 class Prompted(Protocol):
     """What an image encoder with learned tokens offers, besides being a module."""
 

@@ -40,7 +40,6 @@ from clip_tta_core.clip.aside import aside
 from clip_tta_core.clip.attention import make_contiguous
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.clip.embedded import EMBEDDED
-from clip_tta_core.clip.learned import ContextEmbedding, copy_tree
 from clip_tta_core.clip.model_names import FOLDER, HUB, MINI, canonical, unknown
 from clip_tta_core.clip.prompts import fill, templates
 from clip_tta_core.records import Choice, Loading
@@ -106,8 +105,6 @@ def _ignore(state: Loading) -> None:
 class TextTower(nn.Module):
     """Texts in, unit features out; a module, so that its norms can be trained."""
 
-    context: nn.Parameter  # (n, width), of a copy made by `with_context`
-
     def __init__(self, encoder: nn.Module, tokenize: Callable[[list[str]], Tensor]) -> None:
         super().__init__()
         self.encoder = encoder
@@ -115,37 +112,13 @@ class TextTower(nn.Module):
 
     def forward(self, texts: Sequence[str]) -> Tensor:
         """N texts -> (N, D) unit rows, float32."""
-        pieces = self._tokens(texts).split(TEXTS_AT_ONCE)
+        device = next(self.encoder.parameters()).device
+        pieces = self.tokenize(list(texts)).to(device).split(TEXTS_AT_ONCE)  # (n, context length) each
         if torch.is_grad_enabled() and len(pieces) > 1:  # a thousand classes would not fit into memory
             features = [checkpoint(self.encoder, piece, use_reentrant=False) for piece in pieces]
         else:
             features = [self.encoder(piece) for piece in pieces]
         return F.normalize(torch.cat(features).float(), dim=-1)
-
-    def with_context(self, words: str) -> TextTower:
-        """A copy with learned vectors, `context`, in the place of these words, with which texts begin.
-
-        It starts from the words' own vectors, so that nothing changes before they are trained, and shares all
-        weights with this one.
-        """
-        copied = copy_tree(self)
-        if not hasattr(copied.encoder, "token_embedding"):
-            raise ValueError(
-                "ClipClassifier: fork('context') needs a text encoder with word embeddings of open_clip's "
-                f"kind, got {type(self.encoder).__name__}; choose a model such as ViT-B-32."
-            )
-        alone, followed, empty = self._tokens([words, f"{words} {words}", ""])
-        same = (alone == followed).long().cumprod(dim=0).sum()  # the words, and a start of text where it is
-        first = int(alone[0] == empty[0])
-        original = copied.encoder.get_submodule("token_embedding")
-        embedding = ContextEmbedding(original, alone[first:same], first)
-        copied.encoder.register_module("token_embedding", embedding)
-        copied.context = embedding.context
-        return copied
-
-    def _tokens(self, texts: Sequence[str]) -> Tensor:
-        """N texts -> int (N, context length)"""
-        return self.tokenize(list(texts)).to(next(self.encoder.parameters()).device)
 
     def __deepcopy__(self, memo: dict[int, object]) -> TextTower:
         """Copies share the tokenizer, which never changes."""

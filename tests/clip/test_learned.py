@@ -155,8 +155,39 @@ def test_towers_that_cannot_be_prompted_say_so(clip):
     other = ClipClassifier(torch.nn.Linear(4, 16), torch.randn(3, 16), encode_text=torch.nn.Linear(4, 16))
     with pytest.raises(ValueError, match=r"fork\('visual_prompts'\) needs a vision transformer, got Linear"):
         other.fork("visual_prompts")
-    with pytest.raises(ValueError, match=r"fork\('context'\) needs a text encoder"):
+    with pytest.raises(ValueError, match=r"fork\('context'\) needs .* an embedding of words, got Linear"):
         other.fork("context")
+    other.encode_text = None
+    with pytest.raises(ValueError, match=r"fork\('context'\) needs a text encoder that is a module"):
+        other.fork("context")
+
+
+class Bags(torch.nn.Module):
+    """Another text encoder, without a start of text: words are numbers of letters; places have vectors."""
+
+    def __init__(self):
+        super().__init__()
+        self.places = torch.nn.Embedding(12, 16)
+        self.words = torch.nn.Embedding(30, 16)
+
+    def forward(self, texts):
+        rows = [[len(word) for word in text.split()] for text in texts]
+        tokens = torch.tensor([(row + [0] * 12)[:12] for row in rows])
+        return torch.nn.functional.normalize((self.words(tokens) * self.places.weight).sum(dim=1), dim=-1)
+
+
+def test_the_words_of_any_encoder_with_an_embedding_can_be_learned():
+    torch.manual_seed(0)
+    encoder = Bags().requires_grad_(False)
+    texts = encoder([f"a photo of a {name}" for name in NAMES])
+    clip = ClipClassifier(torch.nn.Linear(4, 16), texts, 100.0, NAMES, encode_text=encoder)
+    fork = clip.fork("context")
+    (context,) = fork.trainable()
+    assert torch.equal(context, encoder.words.weight[[1, 5, 2, 1]])
+    torch.testing.assert_close(fork.encode_classes(), texts)
+    with torch.no_grad():
+        context.copy_(encoder.words.weight[[3, 4, 2, 5]])
+        torch.testing.assert_close(fork.encode_classes(), encoder([f"the best of every {n}" for n in NAMES]))
 
 
 def test_tokens_of_an_encoder_with_blocks_along_the_first_dimension_come_batch_first(pictures):

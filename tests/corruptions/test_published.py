@@ -7,6 +7,7 @@ elastic_transform in pixels. Frost has a third number, the span of its texture, 
 at here. Of spatter's rows the first three are water, with a strength, the last two mud, with a rim.
 """
 
+# ruff: noqa: E501, a table
 from __future__ import annotations
 
 import pytest

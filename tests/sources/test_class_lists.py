@@ -1,5 +1,6 @@
 """Class lists in the forms in which toolkits, spreadsheets and notebooks write them."""
 
+# ruff: noqa: E501, a table
 from __future__ import annotations
 
 import pytest

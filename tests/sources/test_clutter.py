@@ -1,5 +1,6 @@
 """What is no picture of anybody's: one rule for uploads, one's own folder and published sets."""
 
+# ruff: noqa: E501, a table
 from __future__ import annotations
 
 import pytest

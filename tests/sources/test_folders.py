@@ -1,5 +1,6 @@
 """Which folders are the classes: in uploads and in one's own data folder alike."""
 
+# ruff: noqa: E501, a table
 from __future__ import annotations
 
 import numpy as np

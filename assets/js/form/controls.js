@@ -4,7 +4,7 @@
 
 import { h } from "../lib/dom.js";
 import { plain } from "../lib/format.js";
-import { review } from "../lib/names.js";
+import { decoded, review } from "../lib/names.js";
 import { slider } from "../lib/slider.js";
 import { CLASS_LIST } from "../wire.js";
 
@@ -184,7 +184,11 @@ const names = (spec, read, write) => {
     const said = review(area.value, spec.knows[model]);
     note.textContent = [...said, ...(said.length > 1 ? [] : [spec.help])].join(" ");
   };
-  const file = h("input", { type: "file", accept: ".txt,.csv,text/plain", hidden: true });
+  const file = h("input", {
+    type: "file",
+    accept: ".txt,.csv,.tsv,.json,.names,.py,text/plain",
+    hidden: true,
+  });
   const load = h("button", { type: "button", text: "From a text file …", onclick: () => file.click() });
   file.addEventListener("change", async () => {
     const chosen = file.files?.[0];
@@ -194,11 +198,12 @@ const names = (spec, read, write) => {
       note.textContent = `A list of classes is a small text file; “${chosen.name}” is too large.`;
       return;
     }
-    const text = await chosen.text();
-    area.value = text
-      .replace(/^\uFEFF/, "")
-      .replace(/\r\n?/g, "\n")
-      .trim(); // in the place of a draft, too
+    const text = decoded(new Uint8Array(await chosen.arrayBuffer()));
+    if (text === null) {
+      note.textContent = `“${chosen.name}” is no text in UTF-8; save it as UTF-8 and choose it again.`;
+      return;
+    }
+    area.value = text; // in the place of a draft, too
     write(area.value);
   });
   area.addEventListener("input", count);

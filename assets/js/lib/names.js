@@ -20,6 +20,24 @@ const listed = (names) => {
 };
 
 /**
+ * The text of a file as people save them: UTF-8, or UTF-16 with its mark; null for anything else.
+ * @param {Uint8Array} bytes
+ */
+export const decoded = (bytes) => {
+  const mark = bytes[0] * 256 + bytes[1];
+  const encoding = mark === 0xfffe ? "utf-16le" : mark === 0xfeff ? "utf-16be" : "utf-8";
+  try {
+    const text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
+    return text
+      .replace(/^\uFEFF/, "")
+      .replace(/\r\n?/g, "\n")
+      .trim();
+  } catch {
+    return null;
+  }
+};
+
+/**
  * The names in a text, and how many entries between separators are empty; what ends the text is none.
  * @param {string} text
  */

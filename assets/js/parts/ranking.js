@@ -231,11 +231,8 @@ export default function mount({ element, props, watch, trigger, server }) {
     }
     return out;
   };
-  /**
-   * @param {Card} card
-   * @param {number} place
-   */
-  const line = (card, place) => {
+  /** @param {Card} card */
+  const line = (card) => {
     const { name, title } = card;
     const own = row(name);
     const tick = h("input", { type: "checkbox", "aria-label": `${title} takes part` });
@@ -259,7 +256,7 @@ export default function mount({ element, props, watch, trigger, server }) {
       "tr",
       { "data-name": name, class: classes || null },
       h("td", { class: "tick" }, tick),
-      h("td", { class: "place", text: isWhole(own) && isNumber(own?.numbers.accuracy) ? place : "" }),
+      h("td", { class: "place", text: own?.place ?? "" }),
       h(
         "th",
         { scope: "row" },
@@ -289,7 +286,7 @@ export default function mount({ element, props, watch, trigger, server }) {
     const what = focused instanceof HTMLInputElement ? "input" : ".name";
     const ranked = view.rows.flatMap((one) => cards.get(one.name) ?? []);
     const waiting = props.methods.filter((card) => !row(card.name));
-    body.replaceChildren(...[...ranked, ...waiting].map((card, k) => line(card, k + 1)));
+    body.replaceChildren(...[...ranked, ...waiting].map(line));
     if (whose !== undefined) find(body, `tr[data-name="${whose}"] ${what}`).focus({ preventScroll: true });
     if (prefersStillness()) return;
     for (const tr of body.rows) {

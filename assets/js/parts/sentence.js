@@ -16,7 +16,7 @@ export default function mount({ element }) {
   const stream = find(element, ".stream");
   const notes = find(element, "ul");
   /** @type {import("../wire.js").Sentence} */
-  let news = { steps: "", stream: "", notes: [] };
+  let news = { steps: "", whole: "", stream: "", notes: [] };
   let set = ""; // the settings of the form
   /** The settings that the results came from. @type {string | null} */
   let shown = null;
@@ -33,7 +33,10 @@ export default function mount({ element }) {
   };
   const draw = () => {
     const steps = lines(news.steps);
-    said.textContent = steps[at(steps.length)] || NOTHING_YET;
+    const now = at(steps.length);
+    // At the end it is the whole run that counts; looking back, what was recent then.
+    const isEnd = now === steps.length - 1 && !STATES[run.value.state].busy;
+    said.textContent = (isEnd && news.whole) || steps[now] || NOTHING_YET;
     stream.textContent = caption();
     if (steps.length && steps.length % ALOUD_EVERY === 0) aloud.textContent = steps[steps.length - 1];
     notes.replaceChildren(...news.notes.map((text) => h("li", { text })));
@@ -50,8 +53,8 @@ export default function mount({ element }) {
       // Where the page is narrow, results stand below the settings.
       if (isNarrow()) element.scrollIntoView({ behavior: "smooth" });
     }
-    if (state === "done" || state === "stopped") aloud.textContent = said.textContent;
     draw();
+    if (state === "done" || state === "stopped") aloud.textContent = said.textContent;
   });
   view("sentence").follow(element, (now) => {
     news = now;

@@ -40,7 +40,7 @@ const line = (view, state, looked) => {
     const who = state === "recorded" ? `${word} · batch` : "Looking at batch";
     return `${who} ${looked + 1} of ${view.batches}`;
   }
-  if (state === "loading" && view.doing) return capitalized(view.doing);
+  if (["waiting", "loading"].includes(state) && view.doing) return capitalized(view.doing);
   const parts = [word];
   if (under_way && view.batch) parts.push(`batch ${view.batch} of ${view.batches}`);
   if (under_way && view.method)

@@ -8,8 +8,9 @@ from typing import Any
 import gradio as gr
 
 from clip_tta_core.engine import LIMITS
-from clip_tta_core.ui.page.parts import AT_ONCE, NOW, PRIVATE, Part, served
+from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, Part, served
 from clip_tta_core.ui.session.compare import KNOBS, Compare
+from clip_tta_core.ui.session.workshop import Workshop
 from clip_tta_core.ui.wire import measures
 from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.wire.form import MethodCard
@@ -42,6 +43,8 @@ at zero-shot CLIP.</p></figure>
 def compare_tab(tabs: gr.Tabs, compare: Compare, form: gr.Component, cards: tuple[MethodCard, ...]) -> None:
     """What stands in the tab; `form` holds the settings of the stream."""
 
+    workshop = Workshop("describe", at_once=1, waiting=100)
+
     def start(settings: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
         names, knobs = getattr(event, "methods", ()), str(getattr(event, "knobs", ""))
         for view in compare.start(settings, names, knobs, request.session_hash):
@@ -56,15 +59,14 @@ def compare_tab(tabs: gr.Tabs, compare: Compare, form: gr.Component, cards: tupl
     ranking = Ranking(
         compare.first_paint(),
         RankingProps(cards, LIMITS["contenders"][1], KNOBS, measures.shown("ranking")),
-        server_functions=[served(compare.describe)],
+        server_functions=[served(compare.describe, workshop, lambda sentence: "")],
     )
     event = ranking.start(
         start,
         [form],
         [ranking],
         api_name="compare",
-        concurrency_limit=AT_ONCE,
-        concurrency_id="device",
+        **OWN_LINE,
         trigger_mode="once",
         show_progress="hidden",
     )

@@ -10,8 +10,9 @@ from clip_tta_core.corruptions import SEVERITIES
 from clip_tta_core.sources import rendered
 from clip_tta_core.ui.page.parts import NOW, PRIVATE, Part, served
 from clip_tta_core.ui.session.corruptions import START, Corruptions, families
+from clip_tta_core.ui.session.workshop import Busy, Workshop
 from clip_tta_core.ui.wire.encode import plain
-from clip_tta_core.ui.wire.parts import PARTS, CorruptionsProps, SubjectProps
+from clip_tta_core.ui.wire.parts import PARTS, CorruptionsProps, Subject, SubjectProps
 
 LEAD = (
     "Nineteen ways in which a picture can go wrong, as strong as in ImageNet-C. Choose one to see it grow. "
@@ -44,18 +45,27 @@ class CorruptionSheet(Part):
 def corruptions_tab(tabs: gr.Tabs) -> None:
     """What stands in the tab; nothing is corrupted before a visitor opens it."""
     room = Corruptions()
+    drawing = Workshop("sheets", at_once=1, waiting=40)
+    decoding = Workshop("own picture", at_once=2, waiting=20)
 
-    def read(path: str | None) -> dict[str, Any]:
-        return plain(room.read(path))
+    async def read(path: str | None) -> dict[str, Any]:
+        try:
+            return plain(await decoding.do(room.read, path))
+        except Busy as problem:
+            return plain(Subject(problem=str(problem)))
+
+    def busy(sentence: str) -> dict[str, str]:
+        return {"problem": sentence}
 
     with gr.Row(elem_classes=["ct-bar"]):
         props = SubjectProps(tuple(sorted(rendered.OBJECTS)), tuple(SEVERITIES), START)
-        bar = SubjectBar(props=props, server_functions=[served(room.keep)])
+        bar = SubjectBar(props=props, server_functions=[served(room.keep, drawing, busy)])
         own = gr.File(
             label="Or a picture of yours", file_types=["image"], height=142, elem_id="ct-own", scale=0
         )
     tiles = CorruptionSheet(
-        props=CorruptionsProps(families()), server_functions=[served(room.sheet), served(room.ladder)]
+        props=CorruptionsProps(families()),
+        server_functions=[served(room.sheet, drawing, busy), served(room.ladder, drawing, busy)],
     )
     own.change(read, [own], [bar], **NOW, **PRIVATE)
     # The browser has put the corruption into the form by then; and there it can be looked at.

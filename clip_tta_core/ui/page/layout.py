@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import gradio as gr
@@ -16,24 +17,34 @@ from clip_tta_core.ui.page.primer import Primer
 from clip_tta_core.ui.page.theme import ASSETS, css
 from clip_tta_core.ui.page.why_tab import why_tab
 from clip_tta_core.ui.session import form
-from clip_tta_core.ui.session.compare import Compare
+from clip_tta_core.ui.session.compare import Compare, Table
 from clip_tta_core.ui.session.compare import read_recorded as read_comparison
 from clip_tta_core.ui.session.site import Site
 
 TITLE = "CLIPTTA Playground"
 LEAD = "Watch CLIP adapt itself, live, to pictures it was not trained for."
+# What reading a damaged file of ours can raise.
+BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError)
+log = logging.getLogger(__name__)
 RECORDED = ASSETS / "recorded_run.json"
 RECORDED_COMPARISON = ASSETS / "recorded_comparison.json"
-LINE = 20  # visitors who may wait
+WAITING = 100  # uploads that may wait; runs have a line of their own, see session.turns
 # Seconds between two looks of Gradio's queue for work, as Gradio has it on Windows. Elsewhere it looks every
 # millisecond, which takes 7 % from a run on two cores. No public way leads there; a test reads it back.
 LOOK = 0.05
 
 
-def build(site: Site | None = None) -> gr.Blocks:
+class Page(gr.Blocks):
+    """The page, with what its visitors share."""
+
+    site: Site
+
+
+def build(site: Site | None = None) -> Page:
     """The whole page, with its style sheets and scripts: it can be launched, or mounted in another app."""
     site = site or Site(engine.catalog(), read_recorded(RECORDED))
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+    with Page(title=TITLE, analytics_enabled=False, delete_cache=(1800, 1800)) as page:
+        page.site = site
         gr.HTML(f"<style>{css()}</style>", padding=False, elem_classes=["ct-styles"])
         gr.HTML(
             f"<header><h1>{TITLE}</h1><p>{LEAD}</p></header>", elem_classes=["ct", "ct-header"], padding=False
@@ -42,7 +53,7 @@ def build(site: Site | None = None) -> gr.Blocks:
             with gr.Tab("Play", id="play"):
                 settings = play_tab(page, site)
             with gr.Tab("Compare", id="compare"):
-                compare = Compare(site, read_comparison(RECORDED_COMPARISON, site.catalog))
+                compare = Compare(site, _recorded_comparison(site))
                 compare_tab(tabs, compare, settings, form.cards(site.catalog))
             with gr.Tab("Corruptions", id="corruptions"):
                 corruptions_tab(tabs)
@@ -50,7 +61,7 @@ def build(site: Site | None = None) -> gr.Blocks:
                 why_tab()
         Primer()
         open_by_link(page, tabs)
-    page.queue(max_size=LINE)
+    page.queue(max_size=WAITING, api_open=False)
     page._queue.sleep_when_free = LOOK
     return page
 
@@ -65,6 +76,19 @@ def open_by_link(page: gr.Blocks, tabs: gr.Tabs) -> None:
     page.load(chosen, None, tabs, **NOW, **PRIVATE)
 
 
+def _recorded_comparison(site: Site) -> Table | None:
+    try:
+        return read_comparison(RECORDED_COMPARISON, site.catalog)
+    except BROKEN as error:
+        name = RECORDED_COMPARISON.name
+        log.warning("%s is damaged (%s), so the page starts without it.", name, type(error).__name__)
+        return None
+
+
 def read_recorded(path: Path) -> RunLog:
-    """The run shown before anybody presses anything; empty where none has been recorded."""
-    return export.from_json(path.read_text("utf-8")) if path.is_file() else RunLog()
+    """The run shown before anybody presses anything; empty where there is none, or its file is broken."""
+    try:
+        return export.from_json(path.read_text("utf-8")) if path.is_file() else RunLog()
+    except BROKEN as error:
+        log.warning("%s is damaged (%s), so the page starts without it.", path.name, type(error).__name__)
+        return RunLog()

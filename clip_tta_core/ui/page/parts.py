@@ -13,11 +13,12 @@ import gradio as gr
 from gradio.data_classes import FileData
 
 from clip_tta_core.ui.page.theme import script
+from clip_tta_core.ui.session.workshop import Busy, Workshop
 from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.wire.parts import PARTS, Nothing, UploadProps
 
-AT_ONCE = 2  # runs; more visitors wait in line
 NOW = {"queue": False, "show_progress": "hidden"}  # events that are answered at once
+OWN_LINE = {"concurrency_limit": None}  # events that wait in session.turns rather than in Gradio's queue
 FILE_MARK = FileData(path="").meta["_type"]
 PRIVATE = {"api_visibility": "private"}  # events that are the page's own business
 
@@ -48,12 +49,23 @@ class Part(gr.HTML):
         return {"type": "object", "description": self.describe}
 
 
-def served(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A bound method as Gradio serves it: it marks the function, and a bound method does not bear a mark."""
+def served(
+    method: Callable[..., Any], workshop: Workshop, busy: Callable[[str], Any] = lambda sentence: None
+) -> Callable[..., Any]:
+    """A bound method as Gradio serves it: it marks the function, and a bound method does not bear a mark.
+
+    Args:
+        method: does the work, in the threads of `workshop`.
+        workshop: where.
+        busy: the answer where too much is waiting there, from the sentence that says so.
+    """
 
     @functools.wraps(method)
-    def call(*values: Any) -> Any:
-        return plain(method(*values))
+    async def call(*values: Any) -> Any:
+        try:
+            return plain(await workshop.do(method, *values))
+        except Busy as problem:
+            return plain(busy(str(problem)))
 
     return call
 

@@ -10,7 +10,7 @@ import gradio as gr
 from clip_tta_core import engine, hosting
 from clip_tta_core.sources.limits import LIMITS
 from clip_tta_core.ui.page import parts
-from clip_tta_core.ui.page.parts import AT_ONCE, NOW, PRIVATE, served
+from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, served
 from clip_tta_core.ui.session import form, keep
 from clip_tta_core.ui.session.desk import Desk
 from clip_tta_core.ui.session.lessons import FIRST
@@ -18,6 +18,7 @@ from clip_tta_core.ui.session.news import View, say
 from clip_tta_core.ui.session.play import Play
 from clip_tta_core.ui.session.preview import lesson_cards, preview
 from clip_tta_core.ui.session.site import Site
+from clip_tta_core.ui.session.workshop import Workshop
 from clip_tta_core.ui.wire import measures
 from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.wire.parts import (
@@ -66,8 +67,13 @@ def play_tab(page: gr.Blocks, site: Site) -> gr.Component:
 
 def settings_panel(site: Site) -> tuple[gr.Component, dict[Purpose, gr.Component]]:
     """Every control, and the visitor's own pictures."""
+    workshop = Workshop("form", at_once=2, waiting=100)
     props = FormProps(form.sections(site.catalog), form.cards(site.catalog), engine.LIMITS["contenders"][1])
-    settings = parts.Form(FIRST.settings(), props, server_functions=[served(preview), served(form.costs)])
+    settings = parts.Form(
+        FIRST.settings(),
+        props,
+        server_functions=[served(preview, workshop), served(form.costs, workshop, lambda sentence: {})],
+    )
     limits = UploadLimits(LIMITS.sentence(), LIMITS.total_bytes, LIMITS.entries, ARCHIVES)
     uploads = {
         purpose: parts.Upload(UploadProps(purpose, limits), title, help)
@@ -120,8 +126,7 @@ def wire_run(
         [settings],
         [board],
         api_name="run",
-        concurrency_limit=AT_ONCE,
-        concurrency_id="device",
+        **OWN_LINE,
         trigger_mode="once",
         show_progress="minimal",
         show_progress_on=[status],
@@ -166,11 +171,13 @@ def _wire_upload(desk: Desk, purpose: Purpose, upload: gr.Component, settings: g
 
 def wire_exports(site: Site, exports: gr.Component, settings: gr.Component, board: gr.Component) -> None:
     """Downloads and the link; what cannot be kept is said."""
+    workshop = Workshop("keep", at_once=1, waiting=40)
 
     def keep_as(kind: str) -> Any:
-        def write(request: gr.Request) -> list[Any]:
+        async def write(request: gr.Request) -> list[Any]:
             try:
-                return [plain(keep.keep(kind, site.log(request.session_hash))), say("")]
+                kept = await workshop.do(keep.keep, kind, site.log(request.session_hash))
+                return [plain(kept), say("")]
             except ValueError as problem:
                 return [gr.skip(), say(str(problem))]
 

@@ -20,6 +20,7 @@ from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.runs import Run
 from clip_tta_core.ui.session.settings import to_config
 from clip_tta_core.ui.session.site import Site
+from clip_tta_core.ui.session.turns import Full
 from clip_tta_core.ui.wire import measures
 from clip_tta_core.ui.wire.form import Option
 from clip_tta_core.ui.wire.parts import Ranking, RankingRow
@@ -77,16 +78,31 @@ def view(table: Table, catalog: Catalog, state: RunState, progress: Progress | N
         share=round(_share(table, progress), 4),
         doing=turn(progress) if progress else "",
         sentence=ranking(standings, titles, table.classes, len(table.methods)),
-        rows=tuple(map(_row, standings)),
+        rows=tuple(map(_row, standings, places(standings))),
     )
 
 
-def _row(standing: Standing) -> RankingRow:
+def places(standings: Sequence[Standing]) -> list[str]:
+    """Each one's place by accuracy, "2 =" where others share it; "" of one without, or on its way."""
+    whole = [
+        one.metrics.get("accuracy", math.nan) if one.done == one.total else math.nan for one in standings
+    ]
+
+    def place(accuracy: float) -> str:
+        if not math.isfinite(accuracy):
+            return ""
+        better = sum(other > accuracy for other in whole)
+        return f"{better + 1} =" if whole.count(accuracy) > 1 else str(better + 1)
+
+    return list(map(place, whole))
+
+
+def _row(standing: Standing, place: str) -> RankingRow:
     measured = {**standing.metrics, "seconds": standing.seconds}
     values = {one.name: measured.get(one.name, math.nan) for one in measures.shown("ranking")}
     del values["cost"]  # of the card: known before the method has begun
     shown = {name: round(float(x), 4) if math.isfinite(x) else None for name, x in values.items()}
-    return RankingRow(standing.label, standing.done, standing.total, shown, standing.problem)
+    return RankingRow(standing.label, standing.done, standing.total, shown, standing.problem, place)
 
 
 def _share(table: Table, progress: Progress | None) -> float:
@@ -125,13 +141,32 @@ class Compare:
         except ValueError as problem:
             yield Ranking("failed", message=str(problem))
             return
+        try:
+            turn = self.site.turns.join(session, "Compare")
+        except Full as problem:
+            yield replace(self.stopped(session), message=str(problem))
+            return
+        try:
+            for place in self.site.turns.wait(turn, self.site.absence(session)):
+                yield Ranking("waiting", doing=place.capitalize())
+            if not self.site.turns.has(turn):  # Stop, or nobody there
+                yield self.stopped(session)
+                return
+            yield from self._show(methods, config, session)
+        finally:
+            self.site.turns.leave(turn)
+
+    def _show(
+        self, methods: Mapping[str, comparison.Knobs], config: RunConfig, session: str
+    ) -> Iterator[Ranking]:
         catalog = self.site.catalog
         table = Table(tuple(methods), len(classes_of(config)), stream(config, catalog))
         run = Run(functools.partial(self._engine, methods), config)
         self.site.runs.begin(session, run)
         self._keep(session, table)
+        absence = self.site.absence(session)
         try:
-            for moment in follow(run, lambda standing, active: table.take(standing)):
+            for moment in follow(run, lambda standing, active: table.take(standing), absence):
                 if moment.last:
                     yield replace(view(table, catalog, moment.state), message=run.problem)
                     continue

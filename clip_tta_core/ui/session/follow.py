@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from clip_tta_core.ui.session.runs import Run
+from clip_tta_core.ui.session.listeners import Absence
+from clip_tta_core.ui.session.runs import AFTER, Run
 from clip_tta_core.ui.session.status import Clock
 from clip_tta_core.ui.wire.states import RunState
 
@@ -30,16 +31,22 @@ class Moment:
     last: bool = False
 
 
-def follow(run: Run, take: Callable[[Any, float], None]) -> Iterator[Moment]:
+def follow(run: Run, take: Callable[[Any, float], None], absence: Absence | None = None) -> Iterator[Moment]:
     """Wait for a run's reports and say when to update the page; the last moment is the end of the run.
 
     Args:
         run: has begun.
         take: is given every report as it comes, with the seconds of work so far.
+        absence: of the visitor; a run that nobody listens to is stopped.
     """
-    clock, came, shown, fresh = Clock(), 0, 0.0, False
+    clock, came, shown, fresh, due = Clock(), 0, 0.0, False, 0.0
     seen: tuple = (0, None, "")
     while not (run.ended.is_set() and run.empty()):
+        if absence and absence.is_long():
+            run.control.stop()
+        due = due or (time.monotonic() if run.due else 0.0)
+        if due and time.monotonic() - due > AFTER:
+            run.give_up()
         reports = run.drain(BETWEEN if fresh else POLL)
         active = clock.tick(run.control.paused)
         for report in reports:

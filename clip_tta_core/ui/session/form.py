@@ -29,7 +29,13 @@ from clip_tta_core.ui.wire.form import (
 )
 
 # Of sliders; boxes take all that is allowed.
-COMFORTABLE = {"batch_size": (2, 256), "batches": (1, 128), "seed": (0, 99)}
+COMFORTABLE = {
+    "batch_size": (2, 256),
+    "batches": (1, 128),
+    "seed": (0, 99),
+    "attack_epsilon": (0, 16),
+    "attack_iterations": (1, 50),
+}
 FRONT = ("zero_shot", "tent", "cliptta")  # the methods that the page is about
 
 
@@ -72,6 +78,25 @@ def _shift(catalog: Catalog) -> tuple[Field, ...]:
         _number("severity", "Severity", when=some),
         _choice("style", "Style", catalog.styles, when=("source", "is", "rendered")),
         _choice("schedule", "Over time", catalog.schedules, when=some),
+        PickField(
+            name="attack",
+            title="Attack",
+            options=(
+                Option("none", "none", "Nobody works against the model."),
+                Option(
+                    "linf", "every pixel", "Every pixel moves a little, where it misleads CLIP most (PGD)."
+                ),
+                Option("l2", "in all", "The change as a whole stays small (PGD, L2)."),
+            ),
+        ),
+        _number(
+            "attack_epsilon",
+            "Radius",
+            when=("attack", "not", "none"),
+            help="In levels of 255. Labelled pictures only; made for the model before anything adapts.",
+            whole=False,
+        ),
+        _number("attack_iterations", "Iterations", when=("attack", "not", "none")),
     )
 
 

@@ -14,8 +14,10 @@ from clip_tta_core.ui.session import status, views
 from clip_tta_core.ui.session.follow import follow
 from clip_tta_core.ui.session.news import News, View
 from clip_tta_core.ui.session.runs import Run
+from clip_tta_core.ui.session.settings import defaults
 from clip_tta_core.ui.session.site import Site
-from clip_tta_core.ui.wire.parts import Message
+from clip_tta_core.ui.session.turns import Full
+from clip_tta_core.ui.wire.parts import Message, Status
 from clip_tta_core.ui.words.stream import stream
 
 BETWEEN_BATCHES = 0.4  # seconds between two batches in the gallery, which weigh more than all else
@@ -37,13 +39,26 @@ class Play:
         except ValueError as problem:
             yield news.tell(status=self._as_before(session), message=Message(str(problem)))
             return
-        log = self._open_log(settings, config)
-        run = Run(self.site.engine, config)
-        self.site.runs.begin(session, run)
         try:
-            yield from self._show(run, log, news, session)
-        finally:  # the end, Stop, a closed tab, an error
-            self.site.runs.end(session, run)
+            turn = self.site.turns.join(session)
+        except Full as problem:
+            yield news.tell(status=self._as_before(session), message=Message(str(problem)))
+            return
+        try:
+            for place in self.site.turns.wait(turn, self.site.absence(session)):
+                yield news.tell(status=dataclasses.replace(status.status("waiting", log), doing=place))
+            if not self.site.turns.has(turn):  # Stop, or nobody there
+                yield news.tell(status=self._stopped(session))
+                return
+            log = self._open_log(settings, config)
+            run = Run(self.site.engine, config)
+            self.site.runs.begin(session, run)
+            try:
+                yield from self._show(run, log, news, session)
+            finally:  # the end, Stop, a closed tab, an error
+                self.site.runs.end(session, run)
+        finally:
+            self.site.turns.leave(turn)
 
     def _show(self, run: Run, log: RunLog, news: News, session: str) -> Iterator[View]:
         def take(report: Any, active: float) -> None:
@@ -51,7 +66,7 @@ class Play:
             self.site.runs.keep(session, run, log)
 
         pictures_shown = 0.0
-        for moment in follow(run, take):
+        for moment in follow(run, take, self.site.absence(session)):
             if moment.last:  # a run that has shown nothing leaves the earlier results where they are
                 line = status.status(moment.state, log, active=moment.active if len(log) else 0.0)
                 yield news.tell(status=line, message=Message(run.problem), **shown(log))
@@ -62,14 +77,14 @@ class Play:
             line = status.status(moment.state, log, run.control.progress, moment.active)
             yield news.tell(status=line, **(shown(log, with_pictures) if moment.fresh else {}))
 
-    def _as_before(self, session: str) -> Any:
+    def _as_before(self, session: str) -> Status:
         """The status of what is still shown after a run that was refused."""
         log = self.site.log(session)
         line = status.recorded(log)
         return line if log is self.site.recorded else dataclasses.replace(line, state="idle")
 
     def _open_log(self, settings: Mapping[str, Any], config: RunConfig) -> RunLog:
-        kept = {key: value for key, value in settings.items() if key != "lesson"}
+        kept = {key: settings[key] for key in defaults() if key in settings and key != "lesson"}
         return open_log(config, kept | {"stream": stream(config, self.site.catalog)})
 
     def pause(self, session: str) -> None:
@@ -86,8 +101,11 @@ class Play:
         """After a run that was still waiting for its place has been taken out of the line; else None."""
         if self.site.runs.current(session):
             return None
-        line = dataclasses.replace(status.recorded(self.site.log(session)), state="stopped")
-        return News().tell(status=line)
+        return News().tell(status=self._stopped(session))
+
+    def _stopped(self, session: str) -> Status:
+        """The status after Stop where nothing had begun."""
+        return dataclasses.replace(status.recorded(self.site.log(session)), state="stopped")
 
     def first_paint(self) -> View:
         """What every part shows before anybody presses anything: the recorded run."""

@@ -6,9 +6,11 @@ import contextvars
 import logging
 import queue
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
+from clip_tta_core import limits
 from clip_tta_core.control import Control
 from clip_tta_core.records import Report, RunConfig, RunLog
 
@@ -17,7 +19,12 @@ log = logging.getLogger(__name__)
 
 WAITING_REPORTS = 8  # a run that is this far ahead of its visitor waits
 KEPT_LOGS = 64  # finished runs whose numbers can still be downloaded
+AFTER = 10.0  # seconds that a run whose end is due has to end by itself
 UNEXPECTED = "The run ended with an unexpected error; the server's log has the details."
+LATE = (
+    "Run: on this page a run may take {seconds} seconds, and this one did not come to a point where it could "
+    "end; try again, with fewer batches or a model that is on this machine."
+)
 
 
 class Run:
@@ -33,7 +40,8 @@ class Run:
         self._engine, self._config = engine, config
 
     def start(self) -> None:
-        """Begin, with the visitor's own context variables."""
+        """Begin, with the visitor's own context variables; from now on its time counts, whatever it does."""
+        self.control.limit(limits.MAX_SECONDS.value)
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(self._work,), name="run", daemon=True).start()
 
@@ -51,10 +59,23 @@ class Run:
         """Whether every report has been taken."""
         return self._reports.empty()
 
+    @property
+    def due(self) -> bool:
+        """Whether it is to end: it was stopped, or its time is up."""
+        return self.control.stopped or self.control.left < 0
+
+    def give_up(self) -> None:
+        """Count a run as ended whose thread does not come to a point where it could be: it waits for a hub
+        that says nothing, say. The thread ends when it can, and nobody listens to it any more."""
+        if not self.control.stopped:
+            self.problem = LATE.format(seconds=limits.MAX_SECONDS.value)
+        self.control.stop()
+        self.ended.set()
+
     def _work(self) -> None:
-        if self.after is not None:
-            self.after.ended.wait()
-            self.after = None
+        while self.after is not None and not self.after.ended.wait(0.2) and not self.due:
+            pass
+        self.after = None
         reports = None
         try:
             if self.control.stopped:
@@ -64,14 +85,18 @@ class Run:
                 if not self._put(report):
                     break
         except ValueError as error:
-            self.problem = str(error)
-        except (ImportError, RuntimeError, OSError, MemoryError) as error:
+            self._fail(str(error))
+        except Exception as error:  # the border: whatever happens inside, the visitor reads a sentence
             log.exception("A run failed.")
-            self.problem = f"{UNEXPECTED} ({type(error).__name__})"
+            self._fail(f"{UNEXPECTED} ({type(error).__name__})")
         finally:
             if reports is not None:
                 reports.close()
             self.ended.set()
+
+    def _fail(self, problem: str) -> None:
+        if not self.ended.is_set():
+            self.problem = problem
 
     def _put(self, report: Report) -> bool:
         """Hand over a report; False when the run has been stopped meanwhile."""
@@ -111,6 +136,16 @@ class Runs:
     def current(self, session: str) -> Run | None:
         with self._lock:
             return self._current.get(session)
+
+    def stop_all(self, seconds: float) -> None:
+        """Stop every visitor's run and wait up to so many seconds for all of them."""
+        with self._lock:
+            runs = list(self._current.values())
+        for run in runs:
+            run.control.stop()
+        end = time.monotonic() + seconds
+        for run in runs:
+            run.ended.wait(max(0.0, end - time.monotonic()))
 
     def running(self) -> int:
         """How many visitors have a run."""

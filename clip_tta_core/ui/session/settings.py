@@ -13,10 +13,11 @@ from clip_tta_core.ui.wire.class_list import CLASS_LIST
 
 Settings = dict[str, Any]
 
-WHOLE = ("severity", "batch_size", "batches", "seed")
+WHOLE = ("severity", "batch_size", "batches", "seed", "attack_iterations")
+NUMBERS = ("unknown_share", "attack_epsilon")
 WORDS = (
     *("model", "source", "style", "corruption", "schedule", "order", "predict"),
-    *("unknown_source", "unknown_arrival", "device"),
+    *("unknown_source", "unknown_arrival", "device", "attack"),
 )
 USUAL = "usual"  # sentences: a data set's own, for other pictures those of a RunConfig
 LONGEST = 200  # characters of a menu value
@@ -26,7 +27,7 @@ LONGEST_SENTENCES = 4000  # characters of one's own sentences together
 def defaults() -> Settings:
     """The settings of a RunConfig that says nothing, as the form holds them."""
     config = RunConfig()
-    plain = {name: getattr(config, name) for name in (*WHOLE, *WORDS, "episodic", "unknown_share")}
+    plain = {name: getattr(config, name) for name in (*WHOLE, *WORDS, *NUMBERS, "episodic")}
     methods = {one.method: dict(one.settings) for one in config.contenders}
     return {"lesson": "", "class_names": "", "templates": USUAL, "methods": methods, **plain}
 
@@ -42,7 +43,7 @@ def to_config(settings: Mapping[str, Any]) -> RunConfig:
         class_names=names,
         templates=templates(full["templates"], full["source"]),
         episodic=bool(full["episodic"]),
-        unknown_share=number("unknown_share", full["unknown_share"]),
+        **{name: number(name, full[name]) for name in NUMBERS},
         **{name: whole(name, full[name]) for name in WHOLE},
         **{name: word(name, full[name]) for name in WORDS},
     )

@@ -10,9 +10,13 @@ from clip_tta_core import hosting
 from clip_tta_core.records import Catalog, RunConfig, RunLog
 from clip_tta_core.ui.session.albums import Albums
 from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.session.listeners import Absence, Listeners
 from clip_tta_core.ui.session.runs import Runs
 from clip_tta_core.ui.session.settings import to_config
+from clip_tta_core.ui.session.turns import Turns
 from clip_tta_core.ui.words.stream import stream
+
+CLOSING = 5.0  # seconds that runs have to end when the page closes
 
 
 class Site:
@@ -23,6 +27,8 @@ class Site:
         self.recorded = recorded  # shown before anybody presses anything
         self.engine = run
         self.runs = Runs()
+        self.turns = Turns()
+        self.listeners = Listeners()
         self.albums = Albums()
         if len(recorded):
             recorded.settings["stream"] = stream(to_config(FIRST.settings()), catalog)
@@ -40,13 +46,23 @@ class Site:
         """The visitor's latest run, else the recorded one."""
         return self.runs.log(session) or self.recorded
 
+    def absence(self, session: str) -> Absence:
+        """For whoever works for a visitor and is to notice when nobody listens any more."""
+        return Absence(self.listeners, session)
+
     def stop(self, session: str) -> None:
-        """End what the visitor runs; waits a moment so that the run's own last words come first."""
+        """End what the visitor runs or waits for; gives the run a moment to have its own last words first."""
+        self.turns.drop(session)
         if run := self.runs.current(session):
             run.control.stop()
             run.ended.wait(2.0)
 
     def leave(self, session: str) -> None:
         """The visitor has closed the page."""
+        self.turns.drop(session)
         self.runs.leave(session)
         self.albums.leave(session)
+
+    def close(self) -> None:
+        """The page closes: every run ends where it can, so that no thread is torn off in mid-step."""
+        self.runs.stop_all(CLOSING)

@@ -14,6 +14,7 @@ from clip_tta_core.ui.wire.encode import Counts, DataUrl, Lines, Numbers, joined
 from clip_tta_core.ui.wire.measures import Measure
 from clip_tta_core.ui.wire.parts import Classes, Contender, Curves, Gallery, Results, Scores, Sentence
 from clip_tta_core.ui.words.run import sentence as sentence_at
+from clip_tta_core.ui.words.run import summary
 
 _histories = encode.Histories()
 
@@ -89,9 +90,9 @@ def results(log: RunLog) -> Results:
 
 
 def sentence(log: RunLog) -> Sentence:
-    """What to say at every step, and what the visitor should know about the run."""
+    """What to say at every step and of all of it, and what the visitor should know about the run."""
     steps = _histories.grown(log, ("sentence",), range(len(log)), lambda step: sentence_at(log, step) + "\n")
-    return Sentence(Lines(steps), str(log.settings.get("stream", "")), tuple(log.notes))
+    return Sentence(Lines(steps), summary(log), str(log.settings.get("stream", "")), tuple(log.notes))
 
 
 def gallery(log: RunLog) -> Gallery | None:

@@ -14,10 +14,10 @@ class ClassListWords:
 
     few: str = "at least two are needed to choose between, got 1"
     repeated: str = "each must be listed once; remove the repetition of {names}"
-    empty: str = "every class needs a name; {count} empty ones are skipped"
+    empty: str = "every class needs a name; empty entries skipped: {count}"
     many: str = "at most {most} can be compared, got {count}"
     long: str = "a name may have {longest} characters at most; separate names by commas or lines"
-    strange: str = "this CLIP does not know {names}: use words that it knows, or choose a larger one"
+    strange: str = "words that this CLIP does not know: {names}; use others, or choose a larger CLIP"
 
 
 @dataclass(frozen=True)

@@ -89,9 +89,10 @@ class Results:
 
 @dataclass(frozen=True)
 class Sentence:
-    """What to say at every batch, which stream it is about, and what the visitor should know."""
+    """What to say at every batch and of the whole run, which stream it is about, and what to know of it."""
 
     steps: Lines
+    whole: str  # to be said once the run has ended
     stream: str
     notes: tuple[str, ...]
 
@@ -244,6 +245,7 @@ class RankingRow:
     total: int
     numbers: Mapping[str, float | None]  # {measure: value}, None where it is undefined
     problem: str
+    place: str  # "1", or "2 =" where others are as accurate; "" before the end of its turn
 
 
 @dataclass(frozen=True)

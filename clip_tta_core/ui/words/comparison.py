@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from clip_tta_core import metrics
 from clip_tta_core.control import Progress
 from clip_tta_core.records import Standing
-from clip_tta_core.ui.words.numbers import has_collapsed, in_points, percent
+from clip_tta_core.ui.words.numbers import SURE, has_collapsed, in_points, listed, percent
+
+MOST_NAMED = 3  # methods that are as good as the leader
 
 
 def turn(progress: Progress) -> str:
@@ -23,7 +26,7 @@ def ranking(standings: Sequence[Standing], titles: Mapping[str, str], classes: i
 
     Args:
         standings: the best first.
-        titles: {method: title}.
+        titles: {label: title}.
         classes: in the list.
         planned: how many methods take part.
     """
@@ -38,30 +41,76 @@ def ranking(standings: Sequence[Standing], titles: Mapping[str, str], classes: i
 
 
 def _leader(done: Sequence[Standing], frozen: Standing | None, titles: Mapping[str, str]) -> str:
+    """The best method, and those that the pictures do not tell from it."""
     best = done[0].metrics.get("accuracy", math.nan)
     if not math.isfinite(best):
         return ""
-    said = f"{titles[done[0].label]} leads: right on {percent(best)} of the pictures"
-    if frozen is None or done[0] is frozen:
-        return said + "."
-    points = round(100 * best) - round(100 * frozen.metrics["accuracy"])
-    return f"{said}, {in_points(points)} above zero-shot CLIP."
+    title, share = titles.get(done[0].label, done[0].label), percent(best, 1)
+    if done[0] is frozen:
+        return f"No method is better than zero-shot CLIP: right on {share} of the pictures."
+    if frozen is not None and not _differs(done[0]):
+        return f"Too few pictures to tell a method from zero-shot CLIP: {title} is right on {share}."
+    close = [one for one in done[1:] if one is not frozen and not _is_ahead(done[0], one)]
+    text = f"{title} {'is at the top' if close else 'leads'}: right on {share} of the pictures"
+    if frozen is not None:
+        points = round(100 * best, 1) - round(100 * frozen.metrics["accuracy"], 1)
+        text += f", {in_points(round(points, 1))} above zero-shot CLIP"
+    if not close:
+        return text + "."
+    level = [one for one in close if one.metrics.get("accuracy") == best]
+    others = listed([titles.get(one.label, one.label) for one in (level or close)[:MOST_NAMED]])
+    more = len(level or close) - MOST_NAMED
+    others += f" and {more} more" if more > 0 else ""
+    return text + (f"; level with it: {others}." if level else f"; too close to tell from it: {others}.")
 
 
 def _fallen(done: Sequence[Standing], frozen: Standing | None) -> str:
-    """How many of the methods are worse than no method."""
+    """How many of the methods are worse than no method, as far as the pictures tell."""
     others = [one for one in done if one is not frozen]
-    if frozen is None or not others or not math.isfinite(frozen.metrics.get("accuracy", math.nan)):
+    if frozen is None or not others:
         return ""
-    worse = sum(one.metrics["accuracy"] < frozen.metrics["accuracy"] for one in others)
-    return f"{worse} of {len(others)} are worse than zero-shot CLIP." if worse else ""
+    worse = sum(_gain(one) < 0 and _differs(one) for one in others)
+    if not worse:
+        return ""
+    return f"{worse} of {len(others)} {'is' if worse == 1 else 'are'} worse than zero-shot CLIP."
 
 
 def _collapsed(done: Sequence[Standing], frozen: Standing | None, classes: int) -> str:
-    before = frozen.metrics["effective_classes"] if frozen else math.inf
-    few = sum(
-        has_collapsed(one.metrics["effective_classes"], before, classes) for one in done if one is not frozen
-    )
+    before = _classes_used(frozen) if frozen else math.inf
+    few = sum(has_collapsed(_classes_used(one), before, classes) for one in done if one is not frozen)
     if not few:
         return ""
     return f"{few} {'has' if few == 1 else 'have'} collapsed to less than half of the {classes} classes."
+
+
+def _classes_used(standing: Standing) -> float:
+    """Over the whole stream: where it is sorted, the recent pictures are of few classes."""
+    numbers = standing.metrics
+    return numbers.get("effective_classes_run", numbers.get("effective_classes", math.nan))
+
+
+def _gain(standing: Standing) -> int:
+    """Pictures gained over zero-shot CLIP, less those lost."""
+    return _pairs(standing)[0] - _pairs(standing)[1]
+
+
+def _differs(standing: Standing) -> bool:
+    """Whether a method is better or worse than zero-shot CLIP: McNemar's test on the same pictures."""
+    return metrics.mcnemar(*_pairs(standing)) < SURE
+
+
+def _is_ahead(one: Standing, other: Standing) -> bool:
+    """Whether one method is better than another, for certain.
+
+    Each has its pairs with zero-shot CLIP only. Two methods can differ on no more pictures than both together
+    differ from it on; McNemar's test of as many pairs asks for the most.
+    """
+    pairs, difference = sum(_pairs(one)) + sum(_pairs(other)), _gain(one) - _gain(other)
+    return difference > 0 and metrics.mcnemar((pairs + difference) // 2, (pairs - difference) // 2) < SURE
+
+
+def _pairs(standing: Standing) -> tuple[int, int]:
+    """Pictures that a method gained and lost against zero-shot CLIP; none where nothing is labelled."""
+    counts = (standing.metrics.get(name, math.nan) for name in ("gained", "lost"))
+    gained, lost = (int(count) if math.isfinite(count) else 0 for count in counts)
+    return gained, lost

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 DASH = "–"
+# The p of a paired test below which a sentence says that one method is better. Stricter than the usual 0.05,
+# because sentences ask at every batch and of several methods.
+SURE = 0.01
 
 
 def percent(value: float, digits: int = 0) -> str:
@@ -12,10 +16,16 @@ def percent(value: float, digits: int = 0) -> str:
     return f"{100 * value:.{digits}f}%" if math.isfinite(value) else DASH
 
 
-def in_points(points: int) -> str:
-    return f"{points} point" if points == 1 else f"{points} points"
+def in_points(points: float) -> str:
+    """1 -> '1 point', 0.5 -> '0.5 points'."""
+    return f"{points:g} point" if points == 1 else f"{points:g} points"
 
 
-def has_collapsed(used: float, before: float, classes: int) -> bool:
-    """Whether a method uses less than half of the classes, and clearly less than zero-shot CLIP."""
+def listed(names: Sequence[str]) -> str:
+    """'a', 'a and b', 'a, b and c'"""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def has_collapsed(used: float, before: float, classes: float) -> bool:
+    """Whether a method answers with less than half of the classes, clearly less than zero-shot CLIP."""
     return used < 0.5 * classes and used < 0.8 * before

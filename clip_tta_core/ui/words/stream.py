@@ -19,6 +19,8 @@ def stream(config: RunConfig, catalog: Catalog) -> str:
         shift.append(f"{title(catalog.corruptions, config.corruption).lower()} {config.severity}")
     elif config.corruption != "none":
         shift.append(f"corruptions {title(catalog.schedules, config.schedule).lower()}")
+    if config.attack != "none" and config.attack_epsilon:
+        shift.append(f"attacked ({config.attack}, {config.attack_epsilon:g}/255)")
     parts = [
         f"{title(catalog.sources, config.source)}, {' and '.join(shift) if shift else 'clean'}",
         f"{title(catalog.orders, config.order).lower()}, {config.batches} × {config.batch_size} pictures",

@@ -10,7 +10,7 @@ from clip_tta_core import engine, export
 from clip_tta_core.control import Progress
 from clip_tta_core.records import RunConfig, Standing
 from clip_tta_core.ui.page.layout import RECORDED_COMPARISON
-from clip_tta_core.ui.session.compare import Table, read_recorded, view
+from clip_tta_core.ui.session.compare import Table, places, read_recorded, view
 from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.words.comparison import ranking as said_of
 from clip_tta_core.ui.words.stream import stream
@@ -50,12 +50,51 @@ def test_a_method_that_failed_has_had_its_turn():
     assert table(standing("tent", done=0, problem="TENT: no.")).finished() == 1
 
 
+def measured(name, accuracy, gained=0, lost=0, used=15.0) -> Standing:
+    numbers = {"accuracy": accuracy, "gained": float(gained), "lost": float(lost), "effective_classes": used}
+    return Standing(name, 4, 4, numbers, 0.5)
+
+
 def test_the_sentence_names_the_leader_the_fallen_and_the_collapsed():
-    ranking = [standing("cliptta", 0.47), standing("zero_shot", 0.3), standing("tent", 0.1, used=2.0)]
+    ranking = [measured("cliptta", 0.47, 60, 9), measured("zero_shot", 0.3), measured("tent", 0.1, 5, 65, 2)]
     assert said_of(ranking, TITLES, 20, 3) == (
-        "CLIPTTA leads: right on 47% of the pictures, 17 points above zero-shot CLIP. "
-        "1 of 2 are worse than zero-shot CLIP. 1 has collapsed to less than half of the 20 classes."
+        "CLIPTTA leads: right on 47.0% of the pictures, 17 points above zero-shot CLIP. "
+        "1 of 2 is worse than zero-shot CLIP. 1 has collapsed to less than half of the 20 classes."
     )
+
+
+def test_two_pictures_of_96_make_no_leader():
+    ranking = [measured("tent", 0.3125, 5, 3), measured("zero_shot", 0.2917), measured("cliptta", 0.28, 3, 4)]
+    assert said_of(ranking, TITLES, 20, 3) == (
+        "Too few pictures to tell a method from zero-shot CLIP: TENT is right on 31.2%."
+    )
+
+
+def test_ties_are_ties():
+    best = [measured(name, 0.896, 40, 2) for name in ("cliptta", "tent", "sar")]
+    ranking = [*best, measured("watt", 0.87, 37, 3), measured("zero_shot", 0.7)]
+    assert said_of(ranking, TITLES, 20, 5) == (
+        "CLIPTTA is at the top: right on 89.6% of the pictures, 19.6 points above zero-shot CLIP; "
+        "level with it: TENT and SAR."
+    )
+    assert places(ranking) == ["1 =", "1 =", "1 =", "4", "5"]
+    under_way = [*ranking, standing("eata", 0.99, done=2)]
+    assert places(under_way) == [*places(ranking), ""], "on its way it has no place, and takes nobody's"
+
+
+def test_a_method_is_ahead_of_another_where_the_most_pairs_possible_say_so():
+    """20 and 4 pictures gained, none lost: at most 24 pairs, 20 to 4, p = 0.0015; 10 to 4: p = 0.18."""
+    frozen = measured("zero_shot", 0.3)
+    clear = [measured("cliptta", 0.5, 20), measured("tent", 0.34, 4), frozen]
+    close = [measured("cliptta", 0.4, 10), measured("tent", 0.34, 4), frozen]
+    assert said_of(clear, TITLES, 20, 3).startswith("CLIPTTA leads: ")
+    assert said_of(close, TITLES, 20, 3).endswith("too close to tell from it: TENT.")
+
+
+def test_zero_shot_clip_may_be_the_best():
+    ranking = [measured("zero_shot", 0.6), measured("tent", 0.58, 1, 3)]
+    expected = "No method is better than zero-shot CLIP: right on 60.0% of the pictures."
+    assert said_of(ranking, TITLES, 20, 2) == expected
 
 
 def test_the_sentence_waits_for_whole_turns_and_praises_nobody_without_labels():

@@ -110,7 +110,7 @@ def test_fields_hide_where_another_setting_makes_them_meaningless(page):
 
 def test_a_seventh_method_is_refused_with_the_reason(page):
     names = [card.name for card in CATALOG.methods]
-    most = engine.LIMITS["methods"][1]
+    most = engine.LIMITS["contenders"][1]
     call(page, "lib/store.js", "m.choice.put({ methods: a })", {name: {} for name in names[:most]})
     page.locator(f"[data-method={names[most]}] > .tick input").click()
     assert names[most] not in settings(page)["methods"]

@@ -233,7 +233,7 @@ def test_more_than_the_limits_is_refused_before_it_is_sent(page, count, size, sa
         ("cat\ndog,\n", ["2 classes."]),
         ("cat", ["1 class.", "At least two are needed to choose between, got 1."]),
         ("cat, dog, cat", ["2 classes.", "Each must be listed once; remove the repetition of “cat”."]),
-        ("cat,,dog", ["2 classes.", "Every class needs a name; 1 empty ones are skipped."]),
+        ("cat,,dog", ["2 classes.", "Every class needs a name; empty entries skipped: 1."]),
         (
             "a" * 201 + ",b",
             ["2 classes.", "A name may have 200 characters at most; separate names by commas or lines."],
@@ -244,9 +244,24 @@ def test_class_lists_are_reviewed_by_the_rules_of_the_server(page, text, says):
     assert call(page, "lib/names.js", "m.review(a)", text) == says
 
 
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("\ufeffcat\r\ndog\n".encode(), "cat\ndog"),
+        ("猫\nкот".encode(), "猫\nкот"),
+        ("cat\ndog".encode("utf-16"), "cat\ndog"),  # with its mark
+        (b"\xfe\xff" + "chat".encode("utf-16-be"), "chat"),
+        ("café".encode("latin-1"), None),
+        (b"", ""),
+    ],
+)
+def test_a_file_of_names_is_read_in_its_encoding_or_not_at_all(page, data, text):
+    assert call(page, "lib/names.js", "m.decoded(new Uint8Array(a))", list(data)) == text
+
+
 def test_words_that_the_model_does_not_know_are_named(page):
     said = call(page, "lib/names.js", "m.review('red cat, dog, emu', ['cat', 'dog', 'red'])")
-    assert said[1].startswith("This CLIP does not know “emu”")
+    assert said[1].startswith("Words that this CLIP does not know: “emu”")
 
 
 def test_a_table_is_quoted_where_it_must_be(page):

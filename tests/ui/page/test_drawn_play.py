@@ -5,7 +5,6 @@ import re
 import pytest
 
 from clip_tta_core import engine
-from clip_tta_core.metrics import WINDOW
 from clip_tta_core.ui.session.site import Site
 from tests.ui.drawn import (
     BATCHES,
@@ -26,11 +25,16 @@ from tests.ui.fakes import fake_engine
 
 pytestmark = pytest.mark.browser
 METHODS = ("zero_shot", "tent", "cliptta")
+RECENT = 4  # batches
 
 
 @pytest.fixture(scope="module")
 def page(open_drawn):
-    return open_drawn(Site(engine.catalog(), known_log(), run=fake_engine()))
+    made = open_drawn(Site(engine.catalog(), known_log(), run=fake_engine()))
+    # Batches of ten are all recent: fewer of them, so that a window that is too long shows.
+    classes = 'm.view("classes").put({ ...m.view("classes").value, window: a })'
+    call(made, "lib/store.js", classes, RECENT)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +124,7 @@ def counted(predicted, batches: int) -> list[int]:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_bars_are_as_long_as_a_class_was_predicted_in_the_last_batches(page, method):
-    counts = counted(PREDICTED[method], WINDOW)
+    counts = counted(PREDICTED[method], RECENT)
     bar = number(page, "#ct-classes rect.track >> nth=0", "width") - 2
     most = 4 * sum(counts) / len(CLASSES)
     for name, count in zip(CLASSES, counts, strict=True):
@@ -131,11 +135,11 @@ def test_bars_are_as_long_as_a_class_was_predicted_in_the_last_batches(page, met
 
 def test_thin_marks_stand_where_the_true_counts_are(page):
     bar = number(page, "#ct-classes rect.track >> nth=0", "width") - 2
-    most = 4 * WINDOW * len(LABELS) / len(CLASSES)
+    most = 4 * RECENT * len(LABELS) / len(CLASSES)
     left = number(page, '#ct-classes rect[data-method=tent][data-class="cat"]', "x") - 0.5
     for k, name in enumerate(CLASSES):
         x = number(page, f'#ct-classes line.truth[data-method=tent][data-class="{name}"]', "x1")
-        assert x - left == pytest.approx(bar * WINDOW * LABELS.count(k) / most, abs=0.01)
+        assert x - left == pytest.approx(bar * RECENT * LABELS.count(k) / most, abs=0.01)
 
 
 def test_the_window_is_shorter_before_there_are_so_many_batches(page):
@@ -264,8 +268,8 @@ def test_known_scores_stand_and_unknown_ones_hang(strangers):
 def test_columns_are_as_tall_as_their_share(strangers):
     path = strangers.locator("#ct-scores g[data-method=tent] path.fill").get_attribute("d")
     below = strangers.locator("#ct-scores g[data-method=tent] path.unknown").get_attribute("d")
-    known = [4 + 0.5 * k / 9 for k in range(6)] * WINDOW
-    unknown = [1 + 0.5 * k / 9 for k in range(6, 10)] * WINDOW
+    known = [4 + 0.5 * k / 9 for k in range(6)] * RECENT
+    unknown = [1 + 0.5 * k / 9 for k in range(6, 10)] * RECENT
     low, high = min(unknown), max(known)
 
     def shares(values):

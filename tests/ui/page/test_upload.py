@@ -185,11 +185,12 @@ def test_the_class_box_says_what_is_wrong_while_one_types_and_takes_a_file(visit
     area, note = page.locator("[data-field=class_names] textarea"), page.locator(".names .help")
     area.press_sequentially("cat\ndog, cat\n\n, newt")
     assert note.text_content() == (
-        "3 classes. Listed more than once: “cat”. 2 empty entries are passed over. "
-        "This CLIP does not know “dog”, “newt”: use words that it knows, or choose a larger one."
+        "3 classes. Each must be listed once; remove the repetition of “cat”. "
+        "Every class needs a name; empty entries skipped: 2. "
+        "Words that this CLIP does not know: “dog”, “newt”; use others, or choose a larger CLIP."
     )
     area.fill("cat")
-    assert "at least two" in note.text_content()
+    assert "At least two are needed" in note.text_content()
     listed = {"name": "c.txt", "mimeType": "text/plain", "buffer": "\ufeffokapi\r\ntapir\r\n".encode()}
     page.set_input_files(".names input[type=file]", listed)
     page.wait_for_function("document.querySelector('.names textarea').value === 'okapi\\ntapir'")

@@ -13,6 +13,7 @@ from clip_tta_core.ui.session.keep import start
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
 from clip_tta_core.ui.session.settings import defaults, split_names, to_config
 from clip_tta_core.ui.wire.encode import plain
+from clip_tta_core.ui.words import stream as stream_words
 
 
 def test_the_defaults_are_those_of_a_run_config():
@@ -187,3 +188,10 @@ def test_a_link_may_ask_for_pictures_that_its_visitor_adds():
     wanted = {"class_names": "okapi, tapir", "source": "upload", "unknown_source": "upload"}
     settings, problem = links.from_query(wanted, start())
     assert problem == "" and settings | wanted == settings
+
+
+def test_an_attack_is_set_and_said():
+    config = to_config({"attack": "linf", "attack_epsilon": 4, "attack_iterations": 20, "corruption": "fog"})
+    assert (config.attack, config.attack_epsilon, config.attack_iterations) == ("linf", 4.0, 20)
+    said = stream_words.stream(config, engine.catalog())
+    assert said.startswith("Rendered objects, fog 5 and attacked (linf, 4/255)")

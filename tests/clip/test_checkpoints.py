@@ -1,0 +1,249 @@
+"""Checkpoints as people have them: in every wrapping, under every name, or refused for what they are."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from clip_tta_core.clip import checkpoints, loading
+from clip_tta_core.clip.model_names import canonical
+from tests.clip import families
+
+
+@pytest.fixture(scope="module", autouse=True)
+def known(tmp_path_factory):
+    families.register(tmp_path_factory.mktemp("configs"))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return families.build("tiny-vit", seed=3)
+
+
+def loaded(path, name="tiny-vit"):
+    return loading.load(f"{name}@{path}", "cpu")
+
+
+def named(state, prefix):
+    return {prefix + name: tensor for name, tensor in state.items()}
+
+
+WRAPPED = {
+    "compiled": lambda s: named(s, "_orig_mod."),
+    "in parallel and compiled": lambda s: named(s, "module._orig_mod."),
+    "compiled and in parallel": lambda s: {"state_dict": named(s, "_orig_mod.module.")},
+    "lightning": lambda s: {"epoch": 3, "state_dict": named(s, "model."), "optimizer_states": [{}]},
+    "part of a module": lambda s: {"state_dict": named(s, "clip_model.") | {"head.weight": torch.zeros(3)}},
+    "a trainer's": lambda s: {"epoch": 3, "model_state_dict": s, "loss": torch.tensor(1.0)},
+    "timm's": lambda s: {"model": s, "state_dict_ema": named(s, "module.")},
+    "the average only": lambda s: {"optimizer": {}, "model_ema": named(s, "module.")},
+    "twice wrapped": lambda s: {"state_dict": {"model": s}},
+    "in half precision": lambda s: {name: tensor.half() for name, tensor in s.items()},
+}
+
+
+@pytest.mark.parametrize("wrapping", WRAPPED)
+def test_weights_are_found_in_any_wrapping(wrapping, model, tmp_path):
+    torch.save(WRAPPED[wrapping](model.state_dict()), tmp_path / "w.pt")
+    expected = model.visual.state_dict()
+    torch.testing.assert_close(loaded(tmp_path / "w.pt").visual.state_dict(), expected, rtol=1e-2, atol=1e-3)
+
+
+def test_nothing_is_loaded_by_half(model, tmp_path):
+    state = model.state_dict()
+    state.pop("visual.proj")
+    torch.save({"state_dict": named(state, "module.")}, tmp_path / "w.pt")
+    with pytest.raises(ValueError, match="do not fit the architecture.*visual.proj"):
+        loaded(tmp_path / "w.pt")
+
+
+def zipped(path, *members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in members:
+            archive.writestr(name, "content")
+
+
+NO_CHECKPOINTS = {
+    "pointer.bin": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 605157884\n",
+        "Git LFS",
+    ),
+    "pointer.safetensors": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "git lfs pull"),
+    "page.pt": (b"<!DOCTYPE html><html>Sign in</html>", "web page"),
+    "page.safetensors": (b"\n<html><body>404</body></html>", "web page"),
+    "notes.pth": ("Gewichte für später".encode(), "holds text"),
+    "empty.bin": (b"", "empty"),
+    "packed.pt": (b"\x1f\x8b" + bytes(100), "packed"),
+    "other.bin": (b"GGUF" + bytes(100), "another library"),
+    "noise.pt": (bytes(range(7, 200)) * 3, "no checkpoint"),
+}
+
+
+@pytest.mark.parametrize("name", NO_CHECKPOINTS)
+def test_what_is_no_checkpoint_is_called_what_it_is(name, tmp_path):
+    content, word = NO_CHECKPOINTS[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=word) as caught:
+        loaded(tmp_path / name)
+    assert "more than plain weights" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_archives_are_told_by_what_is_in_them(tmp_path):
+    for members, word in ((("a/constants.pkl", "a/data.pkl"), "TorchScript"), (("x.jpg",), "no checkpoint")):
+        zipped(tmp_path / "w.pt", *members)
+        with pytest.raises(ValueError, match=word):
+            loaded(tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"state_dict": {}}, [1, 2], None, {"epoch": 3}, "text", torch.zeros(2)]
+)
+def test_a_file_without_weights_is_refused(content, tmp_path):
+    torch.save(content, tmp_path / "w.pt")
+    with pytest.raises(ValueError, match="the file holds no weights"):
+        loaded(tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("prefix", ["", "clip.", "model."])
+def test_the_layout_of_transformers_is_named(prefix, tmp_path):
+    state = {"vision_model.embeddings.class_embedding": torch.zeros(2), "text_model.a": torch.zeros(2)}
+    torch.save(named(state, prefix), tmp_path / "pytorch_model.bin")
+    with pytest.raises(ValueError, match="layout of the package transformers"):
+        loaded(tmp_path / "pytorch_model.bin")
+
+
+def test_the_content_and_not_the_ending_says_what_a_file_is(model, tmp_path):
+    families.save(model, tmp_path / "w.safetensors").rename(tmp_path / "w.pt")
+    torch.save(model.state_dict(), tmp_path / "v.bin")
+    (tmp_path / "v.bin").rename(tmp_path / "v.safetensors")
+    for name in ("w.pt", "v.safetensors"):
+        torch.testing.assert_close(loaded(tmp_path / name).visual.proj, model.visual.proj)
+
+
+def repository(
+    folder: Path, quick: bool = True, weights: str = "open_clip_model.safetensors"
+) -> torch.nn.Module:
+    model = families.build("tiny-vit", seed=4)
+    folder.mkdir()
+    families.save(model, folder / weights)
+    config = families.FAMILIES["tiny-vit"] | {"quick_gelu": quick}
+    normalization = {"mean": [0.5] * 3, "std": [0.25] * 3}
+    described = {"model_cfg": config, "preprocess_cfg": normalization}
+    (folder / checkpoints.CONFIG).write_text(json.dumps(described))
+    return model
+
+
+@pytest.mark.parametrize(
+    "weights", ["open_clip_model.safetensors", "open_clip_pytorch_model.bin", "epoch_9.pt"]
+)
+@pytest.mark.parametrize("way", ["tiny-vit@{}/{}", "local-dir:{}", "{}", "{}/{}", "'{}'", "file://{}"])
+def test_a_downloaded_repository_brings_its_normalization_and_activation(way, weights, tmp_path):
+    repository(tmp_path / "repo", weights=weights)
+    found = loading.load(way.format(tmp_path / "repo", weights), "cpu")
+    assert found.mean == (0.5,) * 3 and found.std == (0.25,) * 3
+    assert "QuickGELU" in repr(found.visual), "as its configuration says, and not as tiny-vit has it"
+
+
+def test_the_numbers_in_openais_own_files_tell_their_activation(model, tmp_path):
+    numbers = {name: torch.tensor(7) for name in checkpoints.OPENAI}
+    torch.save(model.state_dict() | numbers, tmp_path / "w.pt")
+    assert "QuickGELU" in repr(loaded(tmp_path / "w.pt").visual)
+    torch.save(model.state_dict(), tmp_path / "v.pt")
+    assert "QuickGELU" not in repr(loaded(tmp_path / "v.pt").visual)
+
+
+def test_a_broken_description_is_told_and_left_where_it_is(tmp_path):
+    repository(tmp_path / "repo")
+    (tmp_path / "repo" / checkpoints.CONFIG).write_text("{")
+    with pytest.raises(ValueError, match="open_clip_config.json is damaged"):
+        loading.load(f"local-dir:{tmp_path}/repo", "cpu")
+    assert (tmp_path / "repo" / checkpoints.CONFIG).is_file(), "it is not ours to throw away"
+
+
+def test_a_folder_that_says_too_little_is_answered_with_the_way_out(model, tmp_path):
+    families.save(model, tmp_path / "w.safetensors")
+    with pytest.raises(ValueError, match="needs its architecture: ViT-B-32@.*w.safetensors"):
+        loading.load(f"local-dir:{tmp_path}", "cpu")
+    families.save(model, tmp_path / "v.safetensors")
+    with pytest.raises(ValueError, match="holds several weights; name one"):
+        loading.load(f"tiny-vit@{tmp_path}", "cpu")
+
+
+@pytest.mark.parametrize("path", ["/tmp/" + "猫" * 120 + ".pt", "/proc/1/root/x.pt", "/no/such.pt", "/tmp"])
+def test_a_path_that_the_system_refuses_is_answered_with_a_sentence(path):
+    with pytest.raises(ValueError, match="Model: ") as caught:
+        loading.check_name(f"ViT-B-32@{path}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_home_folder_is_found(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    families.save(model, tmp_path / "w.safetensors")
+    for name in ("tiny-vit@~/w.safetensors", "tiny-vit @ '~/w.safetensors'", '"TINY-VIT@~/w.safetensors"'):
+        torch.testing.assert_close(loading.load(name, "cpu").visual.proj, model.visual.proj)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        *((name, "ViT-L-14-336/openai") for name in ("ViT-L/14@336px", "vit-l-14@336px")),
+        ("ViT-L-14-336:openai", "ViT-L-14-336/openai"),
+        *((name, "ViT-B-32/openai") for name in ("ViT-B/32", "vit-b-32/OpenAI", " ViT-B-32 / openai ")),
+        *((name, "ViT-B-32/openai") for name in ("'ViT-B/32'", "ViT-B-32, openai", "vit_b_32/openai")),
+        ("openai/clip-vit-base-patch32", "ViT-B-32/openai"),
+        ("vit-b-16/LAION2B-s34b-b88k", "ViT-B-16/laion2b_s34b_b88k"),
+        ("RN50x4", "RN50x4"),
+        ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
+        ("https://huggingface.co/laion/CLIP-x/tree/main", "hf-hub:laion/CLIP-x"),
+        ("hf.co/org/name?download=true", "hf-hub:org/name"),
+        ("HF-HUB:org/name", "hf-hub:org/name"),
+        ("Mini-CLIP", "mini-clip"),
+        ("ViT-B-33/openai", "ViT-B-33/openai"),  # an error, for which there is a suggestion
+        ("tiny-vit@/data/me@home/w.pt", "tiny-vit@/data/me@home/w.pt"),
+        ("C:\\models\\w.pt", "local-dir:C:\\models\\w.pt"),
+    ],
+)  # fmt: skip
+def test_names_are_read_as_people_write_them(written, meant):
+    assert canonical(written) == meant and canonical(meant) == meant
+
+
+@pytest.mark.parametrize(("name", "hint"), [("vit-b-33/openai", "ViT-B-32"), ("VIT-H14/x", "ViT-H-14")])
+def test_a_wrong_name_gets_a_short_hint_whatever_its_case(name, hint):
+    with pytest.raises(ValueError, match=f"Did you mean '{hint}") as caught:
+        loading.check_name(name)
+    assert len(str(caught.value)) < 300
+
+
+def test_models_on_this_machine_are_those_of_the_list_whose_weights_are_in_the_cache(monkeypatch, tmp_path):
+    asked = []
+
+    def cached(repo, names):
+        asked.append(repo)
+        return tmp_path if "patch32_clip_224.openai" in repo else None
+
+    monkeypatch.setattr(loading.weights, "cached", cached)
+    assert loading.here() == {loading.MINI, "ViT-B-32/openai"} and len(asked) == len(loading.MODELS) - 1
+
+
+def test_without_the_hub_the_sentence_says_what_works(monkeypatch):
+    def fetch(*args):
+        raise loading.weights.Offline("the hub did not answer")
+
+    monkeypatch.setattr(loading.weights, "fetch", fetch)
+    monkeypatch.setattr(loading, "here", lambda: frozenset({"mini-clip", "RN50/openai"}))
+    with pytest.raises(
+        ValueError, match=r"\(RN50/openai\), name a file as ViT-B-32@/path.*or stay on mini-clip"
+    ):
+        loading.load("ViT-B-32/openai", "cpu")
+
+
+def test_a_damaged_mini_clip_is_told_in_a_sentence(monkeypatch, tmp_path):
+    (tmp_path / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
+    monkeypatch.setattr(loading, "MINI_FOLDER", tmp_path)
+    monkeypatch.setattr(loading, "_shelf", type(loading._shelf)())
+    with pytest.raises(ValueError, match="'mini-clip' cannot be used: the file is a Git LFS pointer"):
+        loading.load(loading.MINI, "cpu")

@@ -1,0 +1,34 @@
+"""Faults in how pictures, streams and corruptions are made."""
+
+# ruff: noqa: E501, a table
+from __future__ import annotations
+
+from tests.faults import Fault
+
+ARCHIVES, DECODING = "clip_tta_core/sources/archives.py", "clip_tta_core/sources/decoding.py"
+LIMITS, STREAM = "clip_tta_core/sources/limits.py", "clip_tta_core/stream.py"
+BOUNDS, ORDER = ("tests/sources/test_bounds.py",), ("tests/test_stream_order.py",)
+PUBLISHED = ("tests/corruptions/test_published.py",)
+
+FAULTS = [
+    Fault("u1 one zip entry too many", ARCHIVES, "if entries > limits.entries:", "if entries > limits.entries + 1:", BOUNDS),
+    Fault("u2 one tar entry too many", ARCHIVES, "if number >= limits.entries:", "if number > limits.entries:", BOUNDS),
+    Fault("u4 a split entry is not counted", ARCHIVES, "tail = block[-3:]", 'tail = b""', BOUNDS),
+    Fault("u6 white of 16 bits", DECODING, 'return 0.0, 65535.0\n    left', 'return 0.0, 65280.0\n    left', BOUNDS),
+    Fault(
+        "u8 the outermost folder on the list",
+        "clip_tta_core/sources/folders.py",
+        "for depth in reversed(depths)",
+        "for depth in depths",
+        ("tests/sources/test_folders.py",),
+    ),
+    Fault("u11 no floor of expansion", LIMITS, "max(own_bytes * limits.expansion, limits.picture_bytes)", "own_bytes * limits.expansion", BOUNDS),
+    Fault("u12 no clock inside archives", LIMITS, "            self.check()\n", "", BOUNDS),
+    Fault("k2 a table of noise", "clip_tta_core/corruptions/noise.py", "at_224=(60, 25, 12, 5, 3)", "at_224=(60, 25, 12, 5, 4)", PUBLISHED),
+    Fault("k3 a table of blur", "clip_tta_core/corruptions/blur.py", "(15, 12), (20, 15)", "(15, 12), (20, 16)", PUBLISHED),
+    Fault("k9 a threshold of edges", "clip_tta_core/corruptions/glints.py", "weak: float = 50", "weak: float = 90", ("tests/corruptions/test_glints.py",)),
+    Fault("r1 unknowns shuffled far", STREAM, "for first in range(0, count, 16):\n        rng.shuffle(mask[first : first + 16])", "for first in range(0, count, 64):\n        rng.shuffle(mask[first : first + 64])", ORDER),
+    Fault("r3 seeds start anew in every stretch", STREAM, "self.config.seed, start + first", "self.config.seed, start", ORDER),
+    Fault("r5 unknowns stay clean", STREAM, "elif unknown.any():", "elif False:", ORDER),
+    Fault("r6 one seed for three generators", STREAM, "default_rng([config.seed, part])", "default_rng([config.seed, 0])", ORDER),
+]  # fmt: skip
