@@ -56,9 +56,9 @@ def with_context(encoder: nn.Module, words: str) -> nn.Module:
     trained. An encoder of ours offers itself as `with_context`; of others, the embedding of words is the
     largest there is, and is watched reading them.
     """
-    offered: Callable[[str], nn.Module] | None = getattr(encoder, "with_context", None)
-    if offered is not None:
-        return offered(words)
+    own: Callable[[str], nn.Module] | None = getattr(encoder, "with_context", None)
+    if own is not None:
+        return own(words)
     copied = copy_tree(encoder)
     found = [
         (part, name, child)

@@ -17,10 +17,10 @@ from clip_tta_core.ui.session.workshop import Busy, Workshop
 from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.wire.parts import PARTS, Nothing, UploadProps
 
-NOW = {"queue": False, "show_progress": "hidden"}  # events that are answered at once
+NOW: dict[str, Any] = {"queue": False, "show_progress": "hidden"}  # events that are answered at once
 OWN_LINE = {"concurrency_limit": None}  # events that wait in session.turns rather than in Gradio's queue
 FILE_MARK = FileData(path="").meta["_type"]
-PRIVATE = {"api_visibility": "private"}  # events that are the page's own business
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # events that are the page's own business
 
 
 class Part(gr.HTML):
