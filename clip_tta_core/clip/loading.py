@@ -105,8 +105,6 @@ def _ignore(state: Loading) -> None:
 class TextTower(nn.Module):
     """Texts in, unit features out; a module, so that its norms can be trained."""
 
-    context: nn.Parameter  # (n, width), of a copy made by `with_context`
-
     def __init__(self, encoder: nn.Module, tokenize: Callable[[list[str]], Tensor]) -> None:
         super().__init__()
         self.encoder = encoder
