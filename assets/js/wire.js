@@ -43,9 +43,12 @@ export const EVENTS = {
   ],
   "exports": [
     "csv",
+    "pictures",
     "json",
     "png",
-    "link"
+    "svg",
+    "link",
+    "open"
   ],
   "upload": [
     "read",

@@ -59,7 +59,7 @@ def play_tab(page: gr.Blocks, site: Site) -> gr.Component:
             exports = parts.Exports()
     wire_run(play, transport, settings, board, status)
     wire_uploads(Desk(site), uploads, settings)
-    wire_exports(site, exports, settings, board)
+    wire_exports(play, exports, settings, board)
     wire_visit(page, play, transport, settings, uploads, board)
     return settings
 
@@ -164,13 +164,13 @@ def _wire_upload(desk: Desk, purpose: Purpose, upload: gr.Component, settings: g
     upload.clear(remove, [settings], [upload, settings], **NOW, **PRIVATE)
 
 
-def wire_exports(site: Site, exports: gr.Component, settings: gr.Component, board: gr.Component) -> None:
+def wire_exports(play: Play, exports: gr.Component, settings: gr.Component, board: gr.Component) -> None:
     """Downloads and the link; what cannot be kept is said."""
 
     def keep_as(kind: str) -> Any:
         def write(request: gr.Request) -> list[Any]:
             try:
-                return [plain(keep.keep(kind, site.log(request.session_hash))), say("")]
+                return [plain(keep.keep(kind, play.site.log(request.session_hash))), say("")]
             except ValueError as problem:
                 return [gr.skip(), say(str(problem))]
 
@@ -185,6 +185,12 @@ def wire_exports(site: Site, exports: gr.Component, settings: gr.Component, boar
     for kind in keep.WRITERS:
         getattr(exports, kind)(keep_as(kind), None, [exports, board], **NOW, **PRIVATE)
     exports.link(link, [settings], [exports, board], **NOW, **PRIVATE)
+
+    def open_saved(event: gr.EventData, request: gr.Request) -> list[Any]:
+        text = str(getattr(event, "text", ""))
+        return list(map(_or_skip, play.open_saved(text, request.session_hash)))
+
+    exports.open(open_saved, None, [settings, board], **NOW, **PRIVATE)
 
 
 def wire_visit(

@@ -402,7 +402,7 @@ PARTS: dict[str, Spec] = {
     "transport": Spec(props=TransportProps, events=("run", "pause", "step", "stop", "reset")),
     "lessons": Spec(props=LessonsProps),
     "form": Spec(Settings, FormProps, serves=("preview", "costs")),
-    "exports": Spec(Exports, events=("csv", "json", "png", "link")),
+    "exports": Spec(Exports, events=("csv", "pictures", "json", "png", "svg", "link", "open")),
     "upload": Spec(Upload, UploadProps, events=("read", "recount", "clear")),
     "ranking": Spec(Ranking, RankingProps, events=("start", "stop", "watch"), serves=("describe",)),
     "subject": Spec(Subject, SubjectProps, serves=("keep",)),
