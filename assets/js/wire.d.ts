@@ -179,6 +179,8 @@ export interface Curves {
   unknowns: boolean;
   classes: number;
   curves: Record<string, Record<string, Numbers>>;
+  low: Record<string, Record<string, Numbers>>;
+  high: Record<string, Record<string, Numbers>>;
 }
 
 /** What the curves can show. */

@@ -42,6 +42,8 @@ class Curves:
     unknowns: bool
     classes: int
     curves: Mapping[str, Mapping[str, Numbers]]  # {measure: {method: one number a batch}}
+    low: Mapping[str, Mapping[str, Numbers]]  # of some measures, where the true value may lie: from here
+    high: Mapping[str, Mapping[str, Numbers]]  # to here, with 95 % confidence
 
 
 @dataclass(frozen=True)
