@@ -13,6 +13,7 @@ from clip_tta_core.ui.page import parts
 from clip_tta_core.ui.page.parts import AT_ONCE, NOW, PRIVATE, served
 from clip_tta_core.ui.session import form, keep, links
 from clip_tta_core.ui.session.desk import Desk
+from clip_tta_core.ui.session.experiment import experiment
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.news import View, say
 from clip_tta_core.ui.session.play import Play
@@ -58,6 +59,7 @@ def play_tab(page: gr.Blocks, site: Site) -> gr.Component:
             results_panel()
             exports = parts.Exports()
     wire_run(play, transport, settings, board, status)
+    wire_scripts(site)
     wire_uploads(Desk(site), uploads, settings)
     wire_exports(play, exports, settings, board)
     wire_visit(page, play, transport, settings, uploads, board)
@@ -131,6 +133,29 @@ def wire_run(
     stopping = transport.stop(stop, None, None, api_name="stop", **NOW)
     # A run that is still in line has no thread to stop: take it out of the line.
     stopping.then(stopped_in_line, None, [board], cancels=[event], **NOW, **PRIVATE)
+
+
+def wire_scripts(site: Site) -> None:
+    """The endpoint for scripts, which the page itself does not call."""
+
+    def run_experiment(settings: dict, request: gr.Request) -> Iterator[dict]:
+        """Run methods on a stream and yield {batch, batches, methods: {label: {measure: number}}} per batch.
+
+        settings: any of the form's fields, for example {"corruption": "fog", "severity": 3, "batches": 4,
+        "methods": {"zero_shot": {}, "tent": {"lr": 0.001}}}; an unknown name or value raises an error that
+        lists what is allowed. `methods` may be a list of {"label", "method", "settings"}.
+        """
+        try:
+            yield from experiment(site, settings, request.session_hash or "")
+        except ValueError as problem:
+            raise gr.Error(str(problem)) from None
+
+    gr.api(
+        run_experiment,
+        api_name="experiment",
+        concurrency_limit=AT_ONCE,
+        concurrency_id="device",
+    )
 
 
 def wire_uploads(desk: Desk, uploads: dict[Purpose, gr.Component], settings: gr.Component) -> None:
