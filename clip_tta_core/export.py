@@ -195,7 +195,7 @@ def _read(text: str, wanted: str, read: Callable[[dict[str, Any], int], T]) -> T
     """What `read` makes of the object in a file that says it is of the wanted format."""
     try:
         plain = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("Run file: must be JSON as the page exports it, got something else.") from None
     name, _, version = str(plain.get("format") if isinstance(plain, dict) else "").partition("/")
     if name != wanted or not version.isdecimal():

@@ -179,6 +179,8 @@ export interface Curves {
   unknowns: boolean;
   classes: number;
   curves: Record<string, Record<string, Numbers>>;
+  low: Record<string, Record<string, Numbers>>;
+  high: Record<string, Record<string, Numbers>>;
 }
 
 /** What the curves can show. */
@@ -491,7 +493,7 @@ export interface Parts {
   transport: { view: null; props: TransportProps; events: "run" | "pause" | "step" | "stop" | "reset"; serves: never };
   lessons: { view: null; props: LessonsProps; events: never; serves: never };
   form: { view: Record<string, any>; props: FormProps; events: never; serves: "preview" | "costs" };
-  exports: { view: Exports; props: null; events: "csv" | "json" | "png" | "link"; serves: never };
+  exports: { view: Exports; props: null; events: "csv" | "pictures" | "json" | "png" | "svg" | "link" | "open"; serves: never };
   upload: { view: Upload; props: UploadProps; events: "read" | "recount" | "clear"; serves: never };
   ranking: { view: Ranking; props: RankingProps; events: "start" | "stop" | "watch"; serves: "describe" };
   heat: { view: Heat; props: HeatProps; events: "start" | "stop" | "play"; serves: "look" | "card" | "keep" };

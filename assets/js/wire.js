@@ -44,9 +44,12 @@ export const EVENTS = {
   ],
   "exports": [
     "csv",
+    "pictures",
     "json",
     "png",
-    "link"
+    "svg",
+    "link",
+    "open"
   ],
   "upload": [
     "read",

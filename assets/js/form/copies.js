@@ -83,7 +83,7 @@ export const copyRows = (cards, form, costs) => {
       presets.length > 0 && h("div", { class: "presets" }, h("span", { text: "Presets:" }), ...presets);
     const summary = h("summary", {}, set, cost, h("i", { class: "gear", "aria-hidden": "true" }));
     const more = h("details", { class: "more" }, summary, choose, ...knobs.map((one) => one.node), remove);
-    return h("div", { class: "method copy" }, h("div", { class: "tick" }, swatch(card), name), more);
+    return h("div", { class: "method copy" }, h("div", { class: "named" }, swatch(card), name), more);
   };
 
   return {

@@ -70,6 +70,12 @@ export const curve = new Cell(new URL(location.href).searchParams.get("curve"));
 /** How the run stands; `local` where the browser says so ahead of the server. */
 export const run = new Cell(/** @type {Run} */ ({ state: "idle" }));
 
+/** The settings that the recorded run came from. @type {Cell<Data | undefined>} */
+export const recorded = empty();
+
+/** A saved run has been sent to be opened. */
+export const opened = new Cell(false);
+
 /** The settings of the form. @type {Cell<Data | undefined>} */
 export const settings = empty();
 

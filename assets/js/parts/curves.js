@@ -17,12 +17,22 @@ const HEIGHT = 330;
 const TOP = 14;
 const LEFT = 44;
 const FLOOR = HEIGHT - 30; // where 0 is
+const FITTED = 0.25; // of a share's scale: what takes less has the scale to itself
 const INSET = 10; // of the first batch from the axis
 const LETTER = 7.4; // pixels of a letter of a name
 const LABEL = 30; // height of a name with its value below
 
 /** @type {Curves} */
-const NOTHING = { methods: [], total: 0, labelled: false, unknowns: false, classes: 0, curves: {} };
+const NOTHING = {
+  methods: [],
+  total: 0,
+  labelled: false,
+  unknowns: false,
+  classes: 0,
+  curves: {},
+  low: {},
+  high: {},
+};
 
 /**
  * The measures that the stream of a run allows.
@@ -31,7 +41,7 @@ const NOTHING = { methods: [], total: 0, labelled: false, unknowns: false, class
  */
 const fitting = (options, view) => {
   const has = { "": true, labels: view.labelled, unknowns: view.unknowns };
-  return options.filter((one) => has[one.needs]);
+  return options.filter((one) => has[one.needs] && (!view.total || view.curves[one.name]));
 };
 
 /**
@@ -46,26 +56,37 @@ const pick = (options, chosen) =>
   options[0];
 
 /**
+ * The ends of the scale: all that is possible, or what is shown where that takes little of it.
  * @param {Measure} measure
  * @param {number} classes
  * @param {number[]} values
+ * @returns {[number, number]}
  */
-const topOf = (measure, classes, values) => {
-  if (measure.full === "one") return 1;
-  if (measure.full === "classes") return Math.max(1, classes);
-  return niceTop(Math.max(0, ...values.filter(Number.isFinite)));
+const endsOf = (measure, classes, values) => {
+  const shown = values.filter(Number.isFinite);
+  const [least, most] = [Math.min(...shown), Math.max(...shown)];
+  if (measure.full === "classes") return [0, Math.max(1, classes)];
+  if (measure.full !== "one") {
+    const top = niceTop(Math.max(0, most));
+    return shown.length && least < 0 ? [-niceTop(-least), most > 0 ? top : 0] : [0, shown.length ? top : 1];
+  }
+  if (!shown.length || most - least > FITTED) return [0, 1];
+  const span = [0.02, 0.04, 0.1, 0.2].find((one) => one >= 1.3 * (most - least)) ?? 0.4;
+  const unit = span / 4;
+  const low = Math.floor((most + least - span) / 2 / unit) * unit;
+  return low + span > 1 ? [1 - span, 1] : [Math.max(0, low), Math.max(0, low) + span];
 };
 
 /**
  * @param {Measure} measure
  * @param {number} total batches
- * @param {number} top
+ * @param {[number, number]} ends
  * @param {{x: (batch: number) => number, y: (value: number) => number, right: number}} place
  */
-const axes = (measure, total, top, { x, y, right }) => {
+const axes = (measure, total, [bottom, top], { x, y, right }) => {
   const group = s("g", { class: "axes" });
   for (const part of QUARTERS) {
-    const tick = part * top;
+    const tick = bottom + part * (top - bottom);
     const line = y(tick);
     const text = measure.kind === "share" ? `${+(100 * tick).toPrecision(3)}%` : String(+tick.toPrecision(2));
     group.append(
@@ -107,22 +128,29 @@ const draw = (svg, view, { width, measure }) => {
   const now = at(count);
   const longest = Math.max(7, ...view.methods.map((method) => method.title.length));
   const right = width - 12 - Math.min(width * 0.3, 7.1 * longest);
-  const top = topOf(measure, view.classes, lines.flat());
+  const bounds = endsOf(measure, view.classes, lines.flat());
   const last = Math.max(2, view.total) - 1;
   const x = linear([0, last], [LEFT + INSET, right]);
-  const height = linear([0, top], [FLOOR, TOP]);
+  const height = linear(bounds, [FLOOR, TOP]);
   /** @param {number} value */
-  const y = (value) => height(Math.min(value, top));
+  const y = (value) => height(clamp(value, ...bounds));
 
   svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-  svg.replaceChildren(axes(measure, view.total, top, { x, y, right }));
-  if (measure.chance && view.classes > 1) svg.append(chanceLine(y(1 / view.classes), right));
+  svg.replaceChildren(axes(measure, view.total, bounds, { x, y, right }));
+  if (measure.chance && view.classes > 1 && 1 / view.classes >= bounds[0])
+    svg.append(chanceLine(y(1 / view.classes), right));
   if (now < count - 1) {
     svg.append(s("line", { x1: x(now), x2: x(now), y1: TOP, y2: FLOOR, class: "cursor" }));
   }
   const ends = view.methods.flatMap((method, k) => {
     const line = lines[k];
     const stroke = { style: ink(method), "stroke-dasharray": method.dash };
+    const [low, high] = [view.low, view.high].map((side) => numbers(side[measure.name]?.[method.name]));
+    if (low.length > now && high.length > now) {
+      const above = polyline(high, 0, now, x, y);
+      const below = polyline(low, 0, now, x, y).split(" ").reverse().join(" ");
+      svg.append(s("polygon", { class: "band ink", points: `${above} ${below}`, style: ink(method) }));
+    }
     const later = polyline(line, now, line.length - 1, x, y);
     const points = polyline(line, 0, now, x, y);
     svg.append(

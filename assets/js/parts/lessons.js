@@ -2,7 +2,7 @@
 // The scenario menu: each lesson sets every control.
 
 import { find, h } from "../lib/dom.js";
-import { choice, settings } from "../lib/store.js";
+import { choice, recorded, settings } from "../lib/store.js";
 
 /** @param {import("../part.js").Part<"lessons">} part */
 export default function mount({ element, props }) {
@@ -18,6 +18,7 @@ export default function mount({ element, props }) {
     list.append(h("label", { class: "card" }, input, picture, h("span", { text: lesson.title })));
     return input;
   });
+  recorded.put(props.lessons[0].settings);
   settings.follow(element, (now) => {
     const lesson = props.lessons.find((one) => one.name === now.lesson);
     for (const input of inputs) input.checked = input.value === lesson?.name;

@@ -3,11 +3,18 @@
 
 import { lines } from "../lib/decode.js";
 import { find, h, isNarrow } from "../lib/dom.js";
-import { at, run, settings, step, view } from "../lib/store.js";
+import { at, opened, recorded, run, settings, step, view } from "../lib/store.js";
 import { STATES } from "../wire.js";
 
+const TAKEN = 300; // milliseconds after which the form shows what an answer has set
 const ALOUD_EVERY = 20; // batches
 const NOTHING_YET = "Press Run to watch CLIP adapt itself to pictures it was not trained for.";
+
+/**
+ * Settings as a text that is the same where they are.
+ * @param {Record<string, any>} settings
+ */
+const textOf = (settings) => JSON.stringify(Object.entries({ ...settings, lesson: "" }).sort());
 
 /** @param {import("../part.js").Part<"sentence">} part */
 export default function mount({ element }) {
@@ -38,13 +45,19 @@ export default function mount({ element }) {
     const isEnd = now === steps.length - 1 && !STATES[run.value.state].busy;
     said.textContent = (isEnd && news.whole) || steps[now] || NOTHING_YET;
     stream.textContent = caption();
+    const { state, done } = run.value;
+    const isOther = STATES[state].busy ? state !== "stopping" && !done : shown !== null && shown !== set;
+    document.body.classList.toggle("ct-stale", isOther);
     if (steps.length && steps.length % ALOUD_EVERY === 0) aloud.textContent = steps[steps.length - 1];
     notes.replaceChildren(...news.notes.map((text) => h("li", { text })));
   };
   step.follow(element, draw);
+  recorded.follow(element, (first) => {
+    shown ??= textOf(first);
+    draw();
+  });
   settings.follow(element, (now) => {
-    set = JSON.stringify({ ...now, lesson: "" });
-    shown ??= set; // the recorded run is the first lesson's
+    set = textOf(now);
     draw();
   });
   run.follow(element, ({ state, local }) => {
@@ -58,6 +71,14 @@ export default function mount({ element }) {
   });
   view("sentence").follow(element, (now) => {
     news = now;
+    if (opened.value) {
+      opened.value = false;
+      // The form takes the settings of the file with the same answer.
+      setTimeout(() => {
+        shown = set;
+        draw();
+      }, TAKEN);
+    }
     draw();
   });
   draw();

@@ -219,10 +219,14 @@ class Exports(Part):
     template = """<div class="exports" role="group" aria-label="Keep this run">
 <button type="button" data-do="csv">Numbers (CSV)</button>
 <button type="button" data-do="json">Whole run (JSON)</button>
+<button type="button" data-do="pictures">Every answer (CSV)</button>
 <button type="button" data-do="png">Figure (PNG)</button>
+<button type="button" data-do="svg">Figure (SVG)</button>
 <button type="button" data-do="link">Copy link</button>
 <label class="tick"><input type="checkbox"><span>that starts the run</span></label>
-<input type="text" readonly hidden aria-label="Link to these settings"></div>"""
+<input type="text" readonly hidden aria-label="Link to these settings">
+<button type="button" data-do="open" title="Or drop the file anywhere on the page">Open a saved run</button>
+<input type="file" accept=".json,application/json" hidden></div>"""
 
 
 class Upload(Part):

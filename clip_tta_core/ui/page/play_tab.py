@@ -13,6 +13,7 @@ from clip_tta_core.ui.page import parts
 from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, served
 from clip_tta_core.ui.session import form, keep, links
 from clip_tta_core.ui.session.desk import Desk
+from clip_tta_core.ui.session.experiment import experiment
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.news import View, say
 from clip_tta_core.ui.session.play import Play
@@ -59,8 +60,9 @@ def play_tab(page: gr.Blocks, site: Site) -> gr.Component:
             results_panel()
             exports = parts.Exports()
     wire_run(play, transport, settings, board, status)
+    wire_scripts(site)
     wire_uploads(Desk(site), uploads, settings)
-    wire_exports(site, exports, settings, board)
+    wire_exports(play, exports, settings, board)
     wire_visit(page, play, transport, settings, uploads, board)
     return settings
 
@@ -138,6 +140,29 @@ def wire_run(
     stopping.then(stopped_in_line, None, [board], cancels=[event], **NOW, **PRIVATE)
 
 
+def wire_scripts(site: Site) -> None:
+    """The endpoint for scripts, which the page itself does not call."""
+
+    def run_experiment(settings: dict, request: gr.Request) -> Iterator[dict]:
+        """Run methods on a stream and yield {batch, batches, methods: {label: {measure: number}}} per batch.
+
+        settings: any of the form's fields, for example {"corruption": "fog", "severity": 3, "batches": 4,
+        "methods": {"zero_shot": {}, "tent": {"lr": 0.001}}}; an unknown name or value raises an error that
+        lists what is allowed. `methods` may be a list of {"label", "method", "settings"}.
+        """
+        try:
+            yield from experiment(site, settings, request.session_hash or "")
+        except ValueError as problem:
+            raise gr.Error(str(problem)) from None
+
+    gr.api(
+        run_experiment,
+        api_name="experiment",
+        concurrency_limit=AT_ONCE,
+        concurrency_id="device",
+    )
+
+
 def wire_uploads(desk: Desk, uploads: dict[Purpose, gr.Component], settings: gr.Component) -> None:
     """What was picked is read at once, beside the runs, and kept for the visitor."""
     for purpose, upload in uploads.items():
@@ -169,14 +194,14 @@ def _wire_upload(desk: Desk, purpose: Purpose, upload: gr.Component, settings: g
     upload.clear(remove, [settings], [upload, settings], **NOW, **PRIVATE)
 
 
-def wire_exports(site: Site, exports: gr.Component, settings: gr.Component, board: gr.Component) -> None:
+def wire_exports(play: Play, exports: gr.Component, settings: gr.Component, board: gr.Component) -> None:
     """Downloads and the link; what cannot be kept is said."""
     workshop = Workshop("keep", at_once=1, waiting=40)
 
     def keep_as(kind: str) -> Any:
         async def write(request: gr.Request) -> list[Any]:
             try:
-                kept = await workshop.do(keep.keep, kind, site.log(request.session_hash))
+                kept = await workshop.do(keep.keep, kind, play.site.log(request.session_hash))
                 return [plain(kept), say("")]
             except ValueError as problem:
                 return [gr.skip(), say(str(problem))]
@@ -194,6 +219,12 @@ def wire_exports(site: Site, exports: gr.Component, settings: gr.Component, boar
     for kind in keep.WRITERS:
         getattr(exports, kind)(keep_as(kind), None, [exports, board], **NOW, **PRIVATE)
     exports.link(link, [settings], [exports, board], **NOW, **PRIVATE)
+
+    def open_saved(event: gr.EventData, request: gr.Request) -> list[Any]:
+        text = str(getattr(event, "text", ""))
+        return list(map(_or_skip, play.open_saved(text, request.session_hash)))
+
+    exports.open(open_saved, None, [settings, board], **NOW, **PRIVATE)
 
 
 def wire_visit(

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import itertools
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from clip_tta_core import export, plots
 from clip_tta_core.records import RunLog
 from clip_tta_core.ui.session import links
+from clip_tta_core.ui.session.settings import Settings, defaults, to_config
 from clip_tta_core.ui.wire.parts import KeptFile, Link
 
-WRITERS = {  # by kind of file: the media type, and what writes it
-    "csv": ("text/csv", export.to_csv),
-    "json": ("application/json", export.to_json),
-    "png": ("image/png", plots.to_png),
+WRITERS = {  # by what is asked for: the end of its name, the media type, and what writes it
+    "csv": (".csv", "text/csv", export.to_csv),
+    "pictures": ("-pictures.csv", "text/csv", export.pictures_to_csv),
+    "json": (".json", "application/json", export.to_json),
+    "png": (".png", "image/png", plots.to_png),
+    "svg": (".svg", "image/svg+xml", plots.to_svg),
 }
 NOTHING_YET = "There is nothing to download yet; press Run first."
+LARGEST = 64 * 2**20  # characters of a saved run
 _serial = itertools.count(1)
 
 
@@ -25,17 +31,40 @@ def keep(kind: str, log: RunLog) -> KeptFile:
     """A run as a file; raises the sentence where there is nothing to keep.
 
     Args:
-        kind: csv, json or png.
+        kind: a name of WRITERS.
         log: the run.
     """
     if not len(log):
         raise ValueError(NOTHING_YET)
-    media, write = WRITERS[kind]
+    ending, media, write = WRITERS[kind]
     content = write(log)
     data = base64.b64encode(content if isinstance(content, bytes) else content.encode()).decode()
-    return KeptFile(f"{export.file_stem(log)}.{kind}", media, data, next(_serial))
+    return KeptFile(f"{export.file_stem(log)}{ending}", media, data, next(_serial))
 
 
 def link(settings: Mapping[str, Any]) -> Link:
     """A query string that restores the settings; raises the sentence where they do not fit into one."""
     return Link(next(_serial), links.to_query(settings))
+
+
+def opened(text: str) -> RunLog:
+    """A run from the JSON that `keep` wrote; raises the sentence where it is none."""
+    if len(text) > LARGEST:
+        raise ValueError(f"Run file: it may have {LARGEST // 2**20} MB, got {len(text) / 2**20:.0f} MB.")
+    log = export.from_json(text)
+    if not len(log):
+        raise ValueError("Run file: it must hold one batch at least, got none.")
+    return log
+
+
+def settings_of(log: RunLog) -> Settings | None:
+    """What the form has to be set to for a run like this one; None where that is no longer possible."""
+    same = {one.label: dict(one.settings) for one in log.contenders if one.label == one.method}
+    copies = [dataclasses.asdict(one) for one in log.contenders if one.label != one.method]
+    own = {name: log.settings[name] for name in defaults() if name in log.settings}
+    settings = json.loads(json.dumps(defaults() | own | {"methods": same, "copies": copies, "lesson": ""}))
+    try:
+        to_config(settings)
+    except ValueError:
+        return None
+    return settings

@@ -122,8 +122,8 @@ LESSONS = (
     Lesson(
         "nonsense",
         "Confident nonsense",
-        "Half of the images are letters, which belong to no class. Accuracy on the objects hardly changes, "
-        "while entropy makes TENT more confident on letters, too: watch the AUROC of each.",
+        "Half of the images are letters, which belong to no class. Accuracy on the objects hardly changes; "
+        "watch by the AUROC whether letters still look unknown.",
         {"corruption": "none", "unknown_source": "characters", "unknown_share": 0.5},
         OPEN_STEPS,
         OPEN,

@@ -10,11 +10,11 @@ from typing import Any
 from clip_tta_core import engine
 from clip_tta_core.logs import open_log
 from clip_tta_core.records import RunConfig, RunLog
-from clip_tta_core.ui.session import status, views
+from clip_tta_core.ui.session import keep, status, views
 from clip_tta_core.ui.session.follow import follow
-from clip_tta_core.ui.session.news import News, View
+from clip_tta_core.ui.session.news import News, View, say
 from clip_tta_core.ui.session.runs import Run
-from clip_tta_core.ui.session.settings import defaults
+from clip_tta_core.ui.session.settings import Settings, defaults
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.session.turns import Full
 from clip_tta_core.ui.wire.parts import Message, Status
@@ -106,6 +106,21 @@ class Play:
     def _stopped(self, session: str) -> Status:
         """The status after Stop where nothing had begun."""
         return dataclasses.replace(status.recorded(self.site.log(session)), state="stopped")
+
+    def open_saved(self, text: str, session: str) -> tuple[Settings | None, View]:
+        """Show a run from a file in place of the visitor's latest. -> settings of the form, the answer"""
+        try:
+            log = keep.opened(text)
+            views_of_it = shown(log)
+        except ValueError as problem:
+            return None, say(str(problem))
+        except (KeyError, IndexError, TypeError, AttributeError):
+            return None, say("Run file: its numbers do not fit together; open it as the page saved it.")
+        self.site.stop(session)
+        self.site.runs.keep(session, Run(self.site.engine, RunConfig()), log)
+        return keep.settings_of(log), News().tell(
+            status=status.recorded(log), message=Message(""), **views_of_it
+        )
 
     def first_paint(self, problem: str = "", run: bool = False) -> View:
         """What every part shows before anybody presses anything: the recorded run.

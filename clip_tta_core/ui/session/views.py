@@ -17,6 +17,8 @@ from clip_tta_core.ui.words.run import sentence as sentence_at
 from clip_tta_core.ui.words.run import summary
 
 _histories = encode.Histories()
+BANDS = {"accuracy_window": True, "accuracy": False}  # measures with an interval: whether of recent pictures
+DRAWN_ALWAYS = ("accuracy", "changed")  # one of these is what a reader sees who has chosen nothing
 
 
 def methods(log: RunLog) -> tuple[Contender, ...]:
@@ -39,8 +41,26 @@ def curves(log: RunLog) -> Curves:
         curves={
             m.name: {name: _series(log, name, m.name) for name in log.series}
             for m in measures.shown("curves")
+            if m.name in DRAWN_ALWAYS or any(m.name in series for series in log.series.values())
         },
+        low={name: _bounds(log, 0, recent) for name, recent in BANDS.items()},
+        high={name: _bounds(log, 1, recent) for name, recent in BANDS.items()},
     )
+
+
+def _bounds(log: RunLog, side: int, recent: bool) -> dict[str, Numbers]:
+    """One end of each accuracy's 95 % interval, batch by batch."""
+    return {
+        label: Numbers(
+            _histories.grown(
+                log,
+                ("interval", label, str(side), str(recent)),
+                range(1, len(log.labels) + 1),
+                lambda batch, label=label: encode.number(log.interval(label, batch, recent)[side]),
+            )
+        )
+        for label in log.answers
+    }
 
 
 def classes(log: RunLog) -> Classes:

@@ -42,6 +42,8 @@ class Curves:
     unknowns: bool
     classes: int
     curves: Mapping[str, Mapping[str, Numbers]]  # {measure: {method: one number a batch}}
+    low: Mapping[str, Mapping[str, Numbers]]  # of some measures, where the true value may lie: from here
+    high: Mapping[str, Mapping[str, Numbers]]  # to here, with 95 % confidence
 
 
 @dataclass(frozen=True)
@@ -461,7 +463,7 @@ PARTS: dict[str, Spec] = {
     "transport": Spec(props=TransportProps, events=("run", "pause", "step", "stop", "reset")),
     "lessons": Spec(props=LessonsProps),
     "form": Spec(Settings, FormProps, serves=("preview", "costs")),
-    "exports": Spec(Exports, events=("csv", "json", "png", "link")),
+    "exports": Spec(Exports, events=("csv", "pictures", "json", "png", "svg", "link", "open")),
     "upload": Spec(Upload, UploadProps, events=("read", "recount", "clear")),
     "ranking": Spec(Ranking, RankingProps, events=("start", "stop", "watch"), serves=("describe",)),
     "heat": Spec(Heat, HeatProps, events=("start", "stop", "play"), serves=("look", "card", "keep")),

@@ -250,6 +250,7 @@ def test_a_copy_has_a_name_and_settings_of_its_own(page):
     row = page.locator("#ct-form .copy")
     row.locator("input.label").fill("TENT + diversity")
     row.locator("input.label").press("Tab")
+    row.locator("details").evaluate("one => { one.open = true; }")
     row.locator("[data-knob=beta_reg] .box").fill("1")
     row.locator("[data-knob=beta_reg] .box").press("Tab")
     expected = {"label": "TENT + diversity", "method": "tent", "settings": {"lr": 0.001, "beta_reg": 1}}

@@ -1,0 +1,70 @@
+"""A run for scripts: settings in, one plain record a batch out, and an error that the caller sees."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from clip_tta_core import engine
+from clip_tta_core.logs import open_log
+from clip_tta_core.records import RunLog
+from clip_tta_core.registry import unknown_name
+from clip_tta_core.ui.session.follow import follow
+from clip_tta_core.ui.session.runs import Run
+from clip_tta_core.ui.session.settings import defaults
+from clip_tta_core.ui.session.site import Site
+
+Record = dict[str, Any]
+
+
+def experiment(site: Site, settings: Mapping[str, Any], session: str) -> Iterator[Record]:
+    """Run the methods of `settings` on its stream.
+
+    Args:
+        site: whose engine runs.
+        settings: any of the fields of the form; what is left out is default. `methods` is {method: {knob:
+            value}} or a list of {label, method, settings}.
+        session: the caller's.
+
+    Returns:
+        a generator of {batch, batches, methods: {label: {measure: number or None}}}. Unknown fields, bad
+        values and a run that fails raise ValueError with one sentence.
+    """
+    check_names(settings)
+    config = site.configure(settings, session)
+    engine.check(config)
+    log, run = open_log(config), Run(site.engine, config)
+    site.runs.begin(session, run)
+    told = 0
+    try:
+        for _ in follow(run, log.append):
+            for batch in range(told, len(log)):
+                yield record(log, batch)
+            told = len(log)
+        if run.problem:
+            raise ValueError(run.problem)
+    finally:
+        site.runs.end(session, run)
+
+
+def check_names(settings: Mapping[str, Any]) -> None:
+    """Raise one sentence about a field that is none of the form's: a typo must not pass unnoticed."""
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"Experiment: settings must be a mapping, got {type(settings).__name__}.")
+    for name in settings:
+        if name not in defaults():
+            raise ValueError(unknown_name("setting", name, defaults()))
+
+
+def record(log: RunLog, batch: int) -> Record:
+    """The numbers of one batch (0 for the first)."""
+    numbers = {
+        label: {name: _finite(values[batch]) for name, values in series.items()}
+        for label, series in log.series.items()
+    }
+    return {"batch": batch + 1, "batches": log.total, "methods": numbers}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
