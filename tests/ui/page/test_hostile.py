@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-import clip_tta_core
 from clip_tta_core import engine
 from clip_tta_core.records import RunLog
 from clip_tta_core.ui.session import form
@@ -19,7 +16,6 @@ from clip_tta_core.ui.session.preview import preview
 from clip_tta_core.ui.session.site import Site
 from tests.ui.fakes import fake_engine
 
-OURS = str(Path(clip_tta_core.__file__).parent)
 DEEP: list = []
 for _ in range(200):
     DEEP = [DEEP]
