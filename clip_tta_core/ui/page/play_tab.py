@@ -158,8 +158,7 @@ def wire_scripts(site: Site) -> None:
     gr.api(
         run_experiment,
         api_name="experiment",
-        concurrency_limit=AT_ONCE,
-        concurrency_id="device",
+        **OWN_LINE,
     )
 
 

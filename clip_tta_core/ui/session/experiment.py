@@ -8,9 +8,10 @@ from typing import Any
 
 from clip_tta_core import engine
 from clip_tta_core.logs import open_log
-from clip_tta_core.records import RunLog
+from clip_tta_core.records import RunConfig, RunLog
 from clip_tta_core.registry import unknown_name
 from clip_tta_core.ui.session.follow import follow
+from clip_tta_core.ui.session.listeners import Absence
 from clip_tta_core.ui.session.runs import Run
 from clip_tta_core.ui.session.settings import defaults
 from clip_tta_core.ui.session.site import Site
@@ -34,11 +35,22 @@ def experiment(site: Site, settings: Mapping[str, Any], session: str) -> Iterato
     check_names(settings)
     config = site.configure(settings, session)
     engine.check(config)
+    turn, absence = site.turns.join(session, button="the same call"), site.absence(session)
+    try:
+        for _ in site.turns.wait(turn, absence):
+            pass
+        if site.turns.has(turn):
+            yield from _records(site, config, session, absence)
+    finally:
+        site.turns.leave(turn)
+
+
+def _records(site: Site, config: RunConfig, session: str, absence: Absence) -> Iterator[Record]:
     log, run = open_log(config), Run(site.engine, config)
     site.runs.begin(session, run)
     told = 0
     try:
-        for _ in follow(run, log.append):
+        for _ in follow(run, log.append, absence):
             for batch in range(told, len(log)):
                 yield record(log, batch)
             told = len(log)
