@@ -41,6 +41,9 @@ export const EVENTS = {
     "stop",
     "reset"
   ],
+  "lessons": [
+    "choose"
+  ],
   "exports": [
     "csv",
     "json",

@@ -7,7 +7,7 @@ import { format } from "../lib/format.js";
 import { ink, mark } from "../lib/marks.js";
 import { batchTicks, clamp, linear, niceTop, polyline, QUARTERS } from "../lib/scale.js";
 import { spread } from "../lib/spread.js";
-import { at, step, view } from "../lib/store.js";
+import { at, looks, step, view } from "../lib/store.js";
 import { hideTip, onHover, showTip } from "../lib/tip.js";
 
 /** @typedef {import("../wire.js").Curves} Curves */
@@ -206,6 +206,10 @@ export default function mount({ element, props }) {
   );
   onWidth(svg, (now) => {
     width = now;
+    redraw();
+  });
+  looks.follow(element, ({ curve }) => {
+    chosen = curve;
     redraw();
   });
   step.follow(element, redraw);

@@ -47,9 +47,10 @@ export default function mount({ element }) {
   run.follow(element, ({ state, local }) => {
     if (local && state === "waiting") {
       shown = set;
-      // Where the page is narrow, results stand below the settings.
+      // Where the page is narrow, the results begin below what the lesson says.
       if (isNarrow()) element.scrollIntoView({ behavior: "smooth" });
     }
+    if (state === "recorded") shown = set || null; // the lesson that has been chosen
     if (state === "done" || state === "stopped") aloud.textContent = said.textContent;
     draw();
   });

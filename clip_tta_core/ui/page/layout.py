@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import gradio as gr
 
-from clip_tta_core import engine, export
+from clip_tta_core import engine
 from clip_tta_core.records import RunLog
 from clip_tta_core.ui.page.compare_tab import compare_tab
 from clip_tta_core.ui.page.corruptions_tab import corruptions_tab
@@ -15,14 +13,14 @@ from clip_tta_core.ui.page.play_tab import play_tab
 from clip_tta_core.ui.page.primer import Primer
 from clip_tta_core.ui.page.theme import ASSETS, css
 from clip_tta_core.ui.page.why_tab import why_tab
-from clip_tta_core.ui.session import form
+from clip_tta_core.ui.session import form, recordings
 from clip_tta_core.ui.session.compare import Compare
 from clip_tta_core.ui.session.compare import read_recorded as read_comparison
+from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.site import Site
 
 TITLE = "CLIPTTA Playground"
 LEAD = "Watch CLIP adapt itself, live, to pictures it was not trained for."
-RECORDED = ASSETS / "recorded_run.json"
 RECORDED_COMPARISON = ASSETS / "recorded_comparison.json"
 LINE = 20  # visitors who may wait
 # Seconds between two looks of Gradio's queue for work, as Gradio has it on Windows. Elsewhere it looks every
@@ -32,7 +30,7 @@ LOOK = 0.05
 
 def build(site: Site | None = None) -> gr.Blocks:
     """The whole page, with its style sheets and scripts: it can be launched, or mounted in another app."""
-    site = site or Site(engine.catalog(), read_recorded(RECORDED))
+    site = site or _site()
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         gr.HTML(f"<style>{css()}</style>", padding=False, elem_classes=["ct-styles"])
         gr.HTML(
@@ -65,6 +63,7 @@ def open_by_link(page: gr.Blocks, tabs: gr.Tabs) -> None:
     page.load(chosen, None, tabs, **NOW, **PRIVATE)
 
 
-def read_recorded(path: Path) -> RunLog:
-    """The run shown before anybody presses anything; empty where none has been recorded."""
-    return export.from_json(path.read_text("utf-8")) if path.is_file() else RunLog()
+def _site() -> Site:
+    """The site as it stands: what every lesson shows before anybody presses anything has been recorded."""
+    recorded = recordings.read()
+    return Site(engine.catalog(), recorded.get(FIRST.name, RunLog()), recordings=recorded)

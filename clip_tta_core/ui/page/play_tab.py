@@ -48,7 +48,7 @@ def play_tab(page: gr.Blocks, site: Site) -> gr.Component:
     """What stands in the tab. -> the form"""
     play = Play(site)
     board = parts.Board(play.first_paint())
-    parts.Lessons(props=LessonsProps(lesson_cards()))
+    lessons = parts.Lessons(props=LessonsProps(lesson_cards(site.recordings)))
     transport, status = run_panel(site)
     parts.Message()
     with gr.Row(elem_classes=["ct-columns"]):
@@ -57,6 +57,7 @@ def play_tab(page: gr.Blocks, site: Site) -> gr.Component:
         with gr.Column(elem_classes=["ct-right"], min_width=320):
             results_panel()
             exports = parts.Exports()
+    wire_lessons(play, lessons, board)
     wire_run(play, transport, settings, board, status)
     wire_uploads(Desk(site), uploads, settings)
     wire_exports(site, exports, settings, board)
@@ -93,6 +94,15 @@ def results_panel() -> None:
     parts.Scores()
     parts.Gallery()
     parts.Results()
+
+
+def wire_lessons(play: Play, lessons: gr.Component, board: gr.Component) -> None:
+    """The recorded run of a lesson is shown as soon as the lesson is chosen."""
+
+    def choose(event: gr.EventData, request: gr.Request) -> View:
+        return _or_skip(play.lesson(str(getattr(event, "lesson", "")), request.session_hash))
+
+    lessons.choose(choose, None, [board], **NOW, **PRIVATE)
 
 
 def wire_run(
@@ -198,6 +208,8 @@ def wire_visit(
     """A visit begins, perhaps with a link; begins anew with Reset; and ends."""
 
     def restore(request: gr.Request) -> list[Any]:
+        if lesson := keep.lesson(dict(request.query_params)):
+            return [lesson.settings(), _or_skip(play.lesson(lesson.name, request.session_hash))]
         found = keep.restore(dict(request.query_params))
         return [gr.skip(), gr.skip()] if found is None else [found[0], say(found[1])]
 

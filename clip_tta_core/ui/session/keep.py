@@ -10,7 +10,7 @@ from typing import Any
 from clip_tta_core import export, plots
 from clip_tta_core.records import RunLog
 from clip_tta_core.ui.session import links
-from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.session.lessons import FIRST, LESSONS, Lesson
 from clip_tta_core.ui.session.settings import Settings, defaults
 from clip_tta_core.ui.wire.parts import KeptFile, Link
 
@@ -47,6 +47,13 @@ def restore(params: Mapping[str, str]) -> tuple[Settings, str] | None:
     """Settings from the link the page was opened with, and what is wrong with it; None without one."""
     own = {key: value for key, value in params.items() if not key.startswith("__")}
     return links.from_query(own, start()) if own else None
+
+
+def lesson(params: Mapping[str, str]) -> Lesson | None:
+    """The lesson that a link names; None where it says more of the settings, which then counts."""
+    if params.keys() & start().keys() - {"lesson"}:
+        return None
+    return next((one for one in LESSONS if one.name == params.get("lesson")), None)
 
 
 def start() -> Settings:

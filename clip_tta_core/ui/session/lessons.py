@@ -37,11 +37,26 @@ LESSONS = (
         {"corruption": "gaussian_noise", "severity": 5},
     ),
     Lesson(
+        "alone",
+        "CLIP on its own",
+        "Nothing adapts here: zero-shot CLIP compares each picture with the twenty captions and answers the "
+        "nearest. Noise makes it wrong often, and lets it favour a few classes.",
+        {"corruption": "gaussian_noise", "severity": 5, "batches": 8},
+        {},
+    ),
+    Lesson(
         "gentle",
         "Gentle steps",
         "The same stream with one small step per batch: neither method collapses, and neither gains much.",
         {"corruption": "gaussian_noise", "severity": 5},
         {"tent": {"lr": 1e-4, "steps": 1}, "cliptta": {"lr": 1e-4, "steps": 1}},
+    ),
+    Lesson(
+        "cliff",
+        "Steps too large",
+        "The same stream once more with five times the step size: what each batch asks for is now overdone.",
+        {"corruption": "gaussian_noise", "severity": 5},
+        {"tent": {"lr": 5e-3, "steps": 10}, "cliptta": {"lr": 5e-3, "steps": 10}},
     ),
     Lesson(
         "style",
@@ -62,6 +77,14 @@ LESSONS = (
         "Eight images at a time: a batch no longer covers every class, and every step is noisier.",
         {"corruption": "gaussian_noise", "severity": 5, "batch_size": 8, "batches": 48},
         {"tent": {"lr": 1e-3, "steps": 3}, "cliptta": {"lr": 1e-3, "steps": 3}},
+    ),
+    Lesson(
+        "one",
+        "One picture at a time",
+        "Batches of one picture: there is nobody in the batch to contrast it with. CLIPTTA is left with its "
+        "memory of earlier pictures.",
+        {"corruption": "gaussian_noise", "severity": 5, "batch_size": 1, "batches": 256},
+        {"tent": {"lr": 1e-3, "steps": 1}, "cliptta": {"lr": 1e-3, "steps": 1}},
     ),
     Lesson(
         "clean",

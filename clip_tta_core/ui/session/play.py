@@ -66,7 +66,8 @@ class Play:
         """The status of what is still shown after a run that was refused."""
         log = self.site.log(session)
         line = status.recorded(log)
-        return line if log is self.site.recorded else dataclasses.replace(line, state="idle")
+        recorded = log is self.site.recorded or any(log is one for one in self.site.recordings.values())
+        return line if recorded else dataclasses.replace(line, state="idle")
 
     def _open_log(self, settings: Mapping[str, Any], config: RunConfig) -> RunLog:
         kept = {key: value for key, value in settings.items() if key != "lesson"}
@@ -91,8 +92,19 @@ class Play:
 
     def first_paint(self) -> View:
         """What every part shows before anybody presses anything: the recorded run."""
-        recorded = self.site.recorded
-        return News().tell(status=status.recorded(recorded), message=Message(""), **shown(recorded))
+        return _told(self.site.recorded)
+
+    def lesson(self, name: str, session: str) -> View | None:
+        """The recorded run of a lesson; None where there is none, or where the visitor's own run goes on."""
+        log = self.site.recordings.get(name)
+        if log is None or self.site.runs.current(session):
+            return None
+        self.site.runs.look_at(session, log)
+        return _told(log)
+
+
+def _told(recorded: RunLog) -> View:
+    return News().tell(status=status.recorded(recorded), message=Message(""), **shown(recorded))
 
 
 def shown(log: RunLog, with_pictures: bool = True) -> dict[str, Any]:
