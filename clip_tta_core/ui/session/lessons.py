@@ -39,8 +39,8 @@ LESSONS = (
     Lesson(
         "alone",
         "CLIP on its own",
-        "Nothing adapts here: zero-shot CLIP compares each picture with the twenty captions and answers the "
-        "nearest. Noise makes it wrong often, and lets it favour a few classes.",
+        "Nothing adapts here: zero-shot CLIP compares each picture with twenty captions and answers the "
+        "nearest. Under noise it is often wrong, and favours a few classes.",
         {"corruption": "gaussian_noise", "severity": 5, "batches": 8},
         {},
     ),
@@ -53,8 +53,8 @@ LESSONS = (
     ),
     Lesson(
         "cliff",
-        "Steps too large",
-        "The same stream once more with five times the step size: what each batch asks for is now overdone.",
+        "Larger steps",
+        "The same stream as in the first lesson with five times the step size: does that hurry both methods?",
         {"corruption": "gaussian_noise", "severity": 5},
         {"tent": {"lr": 5e-3, "steps": 10}, "cliptta": {"lr": 5e-3, "steps": 10}},
     ),

@@ -1,4 +1,4 @@
-"""Recorded runs of the lessons as small files: every number of the run, and the pictures of its last batch."""
+"""Recorded runs of the lessons as small files: all numbers of a run, and the pictures of its last batch."""
 
 from __future__ import annotations
 
