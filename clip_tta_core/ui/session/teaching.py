@@ -30,7 +30,7 @@ class Teaching:
     answers: tuple[tuple[str, float], tuple[str, float], tuple[str, float]]  # text, up to which value
     measure: str
     method: str
-    says: str  # "{tent:accuracy}" is a number of the run
+    says: str  # "{tent:accuracy}" is a number of the run, here and in `why`
     why: str
     preset: str
     try_this: str
@@ -44,12 +44,13 @@ class Teaching:
 
     def question(self, lesson: Lesson, log: RunLog) -> Question:
         """With the answer that the numbers of the lesson's run give."""
+        numbers = {label: Numbers(log, label) for label in log.series}
         return Question(
             asks=self.asks,
             answers=tuple(text for text, _ in self.answers),
             right=self.right(log),
-            says=self.says.format_map({label: Numbers(log, label) for label in log.series}),
-            why=self.why,
+            says=self.says.format_map(numbers),
+            why=self.why.format_map(numbers),
             preset=self.preset,
             change=Change(self.try_this, self._changed(lesson)),
         )
@@ -111,7 +112,7 @@ TEACHINGS: dict[str, Teaching] = {
     "alone": Teaching(
         asks="Guessing gets 5% right. How many of these noisy pictures does CLIP get right on its own?",
         answers=(("Fewer than 10%", 0.1), ("10 to 40%", 0.4), ("More than 40%", REST)),
-        measure="effective_classes",
+        measure="accuracy",
         method="zero_shot",
         says="Zero-shot CLIP is right on {zero_shot:accuracy} of them, and its last answers are spread over "
         "about {zero_shot:effective_classes} of 20 classes.",
@@ -162,8 +163,9 @@ TEACHINGS: dict[str, Teaching] = {
         says="CLIPTTA is right on {cliptta:accuracy}, zero-shot CLIP on {zero_shot:accuracy}, and TENT on "
         "{tent:accuracy} with {tent:effective_classes} of 20 classes in use.",
         why="To the methods a style is a shift like any other: they see features that lie elsewhere, never "
-        "what has changed. What decides is again whether many pictures lean to few captions.",
-        preset="collapse",
+        "what has changed. In this run zero-shot CLIP spreads its answers over {zero_shot:effective_classes} "
+        "of 20 classes, and TENT does not collapse.",
+        preset="small",
         try_this="turn the pictures into negatives",
         changes={"style": "negative"},
         pictures="gained",
@@ -177,7 +179,7 @@ TEACHINGS: dict[str, Teaching] = {
         says="CLIPTTA is right on {cliptta:accuracy}, TENT on {tent:accuracy} and zero-shot CLIP on "
         "{zero_shot:accuracy}.",
         why="Whatever asks for answers that spread over all classes asks for the wrong thing where a batch "
-        "holds one or two. TENT’s prejudice for what is frequent in the batch happens to be true here. "
+        "holds one or two. TENT asks for no such spread. "
         "Neither method can know.",
         preset="frequent",
         try_this="take CLIPTTA’s bonus for diversity away",
@@ -192,8 +194,9 @@ TEACHINGS: dict[str, Teaching] = {
         says="TENT ends with {tent:effective_classes} classes in use and {tent:accuracy} of all right, "
         "CLIPTTA with {cliptta:effective_classes} and {cliptta:accuracy}, zero-shot CLIP with "
         "{zero_shot:effective_classes} and {zero_shot:accuracy}.",
-        why="Eight pictures cannot show twenty classes, so every batch pulls towards the few it holds. "
-        "CLIPTTA adds surer pictures of earlier batches from its memory; TENT has none.",
+        why="A batch of eight cannot show twenty classes, and what it asks for depends on who is in it. "
+        "CLIPTTA adds surer pictures of earlier batches from its memory; TENT has none, and nothing in its "
+        "loss asks for spread answers.",
         preset="one",
         try_this="leave CLIPTTA with the batch alone",
         changes={"methods": {"cliptta": {"composition": "batch_only"}}},
@@ -221,8 +224,8 @@ TEACHINGS: dict[str, Teaching] = {
         against="zero_shot",
         says="TENT is right on {tent:accuracy}, CLIPTTA on {cliptta:accuracy} and zero-shot CLIP on "
         "{zero_shot:accuracy}.",
-        why="Where most pictures already lie near the right caption, what makes answers surer also keeps "
-        "them right, and there is little to win.",
+        why="Where most pictures already lie near the right caption, making answers surer moves few of them "
+        "across a border: there is nothing to win here, and in this run little is lost.",
         preset="small",
         try_this="take steps five times as large",
         changes={"methods": {"tent": {"lr": 5e-3}, "cliptta": {"lr": 5e-3}}},

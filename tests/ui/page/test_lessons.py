@@ -100,7 +100,7 @@ def test_on_a_phone_settings_stand_below_what_the_run_shows(visit, url):
 
 def test_on_a_wide_screen_the_page_stands_in_the_middle(visit, url):
     page = visit(url, width=1920)
-    left, width = page.locator(".ct-header").evaluate(
+    left, width = page.locator(".ct-header").first.evaluate(
         "one => { const box = one.getBoundingClientRect(); return [box.left, box.width]; }"
     )
     assert abs((left + width / 2) - 1920 / 2) < 12
