@@ -1,4 +1,7 @@
-"""Record what the page shows at first sight: python -m clip_tta_core.first_paint [--comparison]"""
+"""Record what the page shows before anybody waits: python -m clip_tta_core.first_paint [lesson ...]
+
+Without names, every lesson; with --comparison, the table of all methods instead.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,11 @@ from clip_tta_core import comparison, engine, export
 from clip_tta_core.logs import open_log
 from clip_tta_core.methods import METHODS
 from clip_tta_core.records import RunConfig, RunLog, Standing
+from clip_tta_core.ui.session import recordings
+from clip_tta_core.ui.session.lessons import FIRST, LESSONS
+from clip_tta_core.ui.session.settings import to_config
 
 ASSETS = Path(__file__).parents[1] / "assets"
-CONFIG = RunConfig(  # the page's first lesson; tests hold the two together
-    methods={"zero_shot": {}, "tent": {"lr": 1e-3, "steps": 10}, "cliptta": {"lr": 1e-3, "steps": 10}},
-    corruption="gaussian_noise",
-)
 
 
 def record(config: RunConfig) -> RunLog:
@@ -40,13 +42,20 @@ def compare(config: RunConfig) -> list[Standing]:
 
 
 def main() -> None:
+    lessons = {lesson.name: lesson for lesson in LESSONS}
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--comparison", action="store_true", help="all methods in turn instead of one run")
-    if parser.parse_args().comparison:
-        target, text = ASSETS / "recorded_comparison.json", export.standings_to_json(compare(CONFIG))
-    else:
-        target, text = ASSETS / "recorded_run.json", export.to_json(record(CONFIG))
-    target.write_text(text, encoding="utf-8")
+    parser.add_argument("lesson", nargs="*", help=f"of {', '.join(lessons)}; all where none is named")
+    parser.add_argument("--comparison", action="store_true", help="all methods in turn instead of lessons")
+    wanted = parser.parse_args()
+    if unknown := set(wanted.lesson) - lessons.keys():
+        parser.error(f"lesson must be one of {', '.join(lessons)}, got {', '.join(sorted(unknown))}.")
+    if wanted.comparison:
+        text = export.standings_to_json(compare(to_config(FIRST.settings())))
+        (ASSETS / "recorded_comparison.json").write_text(text, encoding="utf-8")
+        return
+    for name in wanted.lesson or lessons:
+        path = recordings.write(name, record(to_config(lessons[name].settings())))
+        print(f"{name}: {path.stat().st_size:,} bytes", flush=True)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,9 @@ ROOMS = [  # from the ground up; rooms on one line know nothing of each other
     {"engine", "logs"},
     {"hosting"},
     {"plots", "export", "comparison"},
-    {"pretrain", "card", "bench", "first_paint", "sweep"},
+    {"pretrain", "card", "bench", "sweep"},
     {"ui"},
+    {"first_paint"},
 ]
 UI_ROOMS = [  # the same inside the page's own house
     {"words", "wire"},

@@ -271,7 +271,31 @@ export interface TransportProps {
   others: boolean;
 }
 
-/** One lesson, with a picture of its stream. */
+/** What a lesson lets one look at: a curve, and in the gallery a contender and a filter. */
+export interface Looks {
+  curve: string;
+  method: string;
+  pictures: "all" | "changed" | "gained" | "lost";
+}
+
+/** What to try next: settings that are not the lesson's. */
+export interface Change {
+  says: string;
+  settings: Record<string, any>;
+}
+
+/** What to guess before one sees the numbers, and what they say. */
+export interface Question {
+  asks: string;
+  answers: string[];
+  right: number;
+  says: string;
+  why: string;
+  preset: string;
+  change: Change;
+}
+
+/** One lesson, with a picture of its stream; only a recorded one can be shown at once and asks. */
 export interface LessonCard {
   name: string;
   title: string;
@@ -279,6 +303,8 @@ export interface LessonCard {
   protocol: string;
   settings: Record<string, any>;
   picture?: DataUrl;
+  looks?: Looks;
+  question?: Question;
 }
 
 /** The scenario menu. */
@@ -491,7 +517,7 @@ export interface Parts {
   message: { view: Message; props: null; events: never; serves: never };
   board: { view: Board; props: null; events: never; serves: never };
   transport: { view: null; props: TransportProps; events: "run" | "pause" | "step" | "stop" | "reset"; serves: never };
-  lessons: { view: null; props: LessonsProps; events: never; serves: never };
+  lessons: { view: null; props: LessonsProps; events: "choose"; serves: never };
   form: { view: Record<string, any>; props: FormProps; events: never; serves: "preview" | "costs" };
   exports: { view: Exports; props: null; events: "csv" | "pictures" | "json" | "png" | "svg" | "link" | "open"; serves: never };
   upload: { view: Upload; props: UploadProps; events: "read" | "recount" | "clear"; serves: never };

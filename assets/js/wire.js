@@ -42,6 +42,9 @@ export const EVENTS = {
     "stop",
     "reset"
   ],
+  "lessons": [
+    "choose"
+  ],
   "exports": [
     "csv",
     "pictures",

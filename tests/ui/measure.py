@@ -26,7 +26,7 @@ from playwright.sync_api import Page, Playwright, sync_playwright  # noqa: E402
 from clip_tta_core import engine  # noqa: E402
 from clip_tta_core.control import Control, Progress  # noqa: E402
 from clip_tta_core.records import Report, RunConfig  # noqa: E402
-from clip_tta_core.ui.page.layout import RECORDED, read_recorded  # noqa: E402
+from clip_tta_core.ui.session import recordings  # noqa: E402
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS, Lesson  # noqa: E402
 from clip_tta_core.ui.session.settings import to_config  # noqa: E402
 from clip_tta_core.ui.session.site import Site  # noqa: E402
@@ -54,7 +54,7 @@ ROUNDS = 6  # of every lesson; the machine's own speed wanders by more than what
 def main() -> None:
     print("| the page | measured |\n| --- | ---: |")
     say("up after `python app.py` (files in the disk cache)", f"{seconds_to_start():.1f} s")
-    catalog, recorded = engine.catalog(), read_recorded(RECORDED)
+    catalog, recorded = engine.catalog(), recordings.read()[FIRST.name]
     kept(to_config(FIRST.settings() | {"batches": 1}))  # loads the model
     with sync_playwright() as playwright:
 

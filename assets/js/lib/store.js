@@ -82,6 +82,9 @@ export const settings = empty();
 /** Settings that the form is asked to take. @type {Cell<Data | undefined>} */
 export const choice = empty();
 
+/** What a lesson lets one look at. @type {Cell<import("../wire.js").Looks | undefined>} */
+export const looks = empty();
+
 /** The picture of the Corruptions tab. @type {Cell<Data | undefined>} */
 export const subject = empty();
 

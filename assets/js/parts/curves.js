@@ -7,7 +7,7 @@ import { format } from "../lib/format.js";
 import { ink, mark } from "../lib/marks.js";
 import { batchTicks, clamp, linear, niceTop, polyline, QUARTERS } from "../lib/scale.js";
 import { spread } from "../lib/spread.js";
-import { at, curve, step, view } from "../lib/store.js";
+import { at, curve, looks, step, view } from "../lib/store.js";
 import { hideTip, onHover, showTip } from "../lib/tip.js";
 
 /** @typedef {import("../wire.js").Curves} Curves */
@@ -233,6 +233,7 @@ export default function mount({ element, props }) {
     width = now;
     redraw();
   });
+  looks.follow(element, (now) => curve.put(now.curve));
   step.follow(element, redraw);
   curve.follow(element, redraw);
   view("curves").follow(element, (now) => {

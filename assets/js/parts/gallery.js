@@ -5,7 +5,7 @@ import { numbers } from "../lib/decode.js";
 import { find, h } from "../lib/dom.js";
 import { bytesOf } from "../lib/files.js";
 import { swatch } from "../lib/marks.js";
-import { step, view } from "../lib/store.js";
+import { looks, run, step, view } from "../lib/store.js";
 import { onHover, showTip } from "../lib/tip.js";
 
 /** @typedef {import("../wire.js").Gallery & {address?: string}} Gallery address: of the sheet, once known */
@@ -245,4 +245,11 @@ export default function mount({ element }) {
     drawWhenSeen();
   });
   step.follow(element, drawWhenSeen);
+  looks.follow(element, ({ method, pictures }) => {
+    [chosen, kept] = [method, pictures];
+    drawWhenSeen();
+  });
+  run.follow(element, ({ state }) => {
+    if (state === "recorded") [...seen.keys()].forEach(forget); // another run than the one before
+  });
 }

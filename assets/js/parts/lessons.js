@@ -1,17 +1,85 @@
 // @ts-check
-// The scenario menu: each lesson sets every control.
+// The scenario menu: each lesson sets every control, asks what will happen, and says why it did.
 
 import { find, h } from "../lib/dom.js";
-import { choice, recorded, settings } from "../lib/store.js";
+import { choice, looks, recorded, run, settings } from "../lib/store.js";
+import { STATES } from "../wire.js";
+import { showPreset } from "./why.js";
+
+/** @typedef {import("../wire.js").LessonCard} LessonCard */
+/** @typedef {import("../wire.js").Question} Question */
+
+/**
+ * What the run has answered, why, and what to try next.
+ * @param {Question} question
+ */
+const answered = (question) => {
+  const link = h("button", {
+    type: "button",
+    class: "to-why",
+    text: "See it happen in two dimensions",
+    onclick: () => showPreset(question.preset),
+  });
+  const next = h("button", {
+    type: "button",
+    class: "change",
+    text: question.change.says,
+    onclick: () => choice.put(question.change.settings),
+  });
+  return h(
+    "div",
+    { class: "answer", tabindex: -1 },
+    h("p", { class: "says", text: question.says }),
+    h("p", { class: "because" }, `${question.why} `, link),
+    h("p", { class: "next" }, "Now change this: ", next),
+  );
+};
+
+/**
+ * A question with its answers, of which one can be picked.
+ * @param {HTMLElement} host
+ * @param {Question} question
+ */
+const ask = (host, question) => {
+  const buttons = question.answers.map((text, k) =>
+    h("button", { type: "button", "aria-pressed": "false", text, onclick: () => pick(k) }),
+  );
+  /** @param {number} picked */
+  const pick = (picked) => {
+    buttons.forEach((button, k) => {
+      button.disabled = true;
+      button.setAttribute("aria-pressed", String(k === picked));
+      button.classList.toggle("right", k === question.right);
+    });
+    const answer = answered(question);
+    host.append(answer);
+    answer.focus({ preventScroll: true });
+  };
+  const title = h("h3", { id: "ct-asks", text: question.asks });
+  const answers = h("div", { class: "answers", role: "group", "aria-labelledby": "ct-asks" }, ...buttons);
+  host.replaceChildren(title, answers);
+};
 
 /** @param {import("../part.js").Part<"lessons">} part */
-export default function mount({ element, props }) {
+export default function mount({ element, props, trigger }) {
   const list = find(element, ".cards");
   const says = find(element, ".look-for");
   const protocol = find(element, ".protocol");
+  const question = find(element, ".question");
+  let asked = ""; // the lesson whose question stands there
+  /** The lesson that the settings are of, null before there are any. @type {string | null} */
+  let current = null;
+
+  /** @param {LessonCard} lesson */
+  const choose = (lesson) => {
+    choice.put(lesson.settings);
+    if (STATES[run.value.state].busy) return;
+    if (lesson.question) recorded.put(lesson.settings);
+    trigger("choose", { lesson: lesson.name });
+  };
   const inputs = props.lessons.map((lesson) => {
     const input = h("input", { type: "radio", name: "lesson", value: lesson.name });
-    input.addEventListener("change", () => choice.put(lesson.settings));
+    input.addEventListener("change", () => choose(lesson));
     const picture = lesson.picture
       ? h("img", { src: lesson.picture, alt: "", width: 44, height: 44 })
       : h("i", { class: "blank" });
@@ -24,5 +92,12 @@ export default function mount({ element, props }) {
     for (const input of inputs) input.checked = input.value === lesson?.name;
     says.textContent = lesson ? lesson.look_for : "Your own settings.";
     protocol.textContent = lesson?.protocol ?? "";
+    question.hidden = !lesson?.question;
+    if (current !== null && lesson?.looks && current !== lesson.name) looks.put(lesson.looks);
+    current = now.lesson;
+    if (lesson?.question && asked !== lesson.name) {
+      asked = lesson.name;
+      ask(question, lesson.question);
+    }
   });
 }

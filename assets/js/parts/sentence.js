@@ -53,7 +53,7 @@ export default function mount({ element }) {
   };
   step.follow(element, draw);
   recorded.follow(element, (first) => {
-    shown ??= textOf(first);
+    shown = textOf(first);
     draw();
   });
   settings.follow(element, (now) => {
@@ -63,7 +63,7 @@ export default function mount({ element }) {
   run.follow(element, ({ state, local }) => {
     if (local && state === "waiting") {
       shown = set;
-      // Where the page is narrow, results stand below the settings.
+      // Where the page is narrow, the results begin below what the lesson says.
       if (isNarrow()) element.scrollIntoView({ behavior: "smooth" });
     }
     draw();

@@ -132,9 +132,13 @@ export default function mount({ element }) {
     open = open && busy;
     const first = shown === NOTHING;
     shown = news;
+    if (news.state === "recorded") {
+      halt();
+      step.put(null);
+    }
     const { state, done } = run.value;
     // A step further, which nobody else shows, is drawn here alone.
-    if (news.state === state && news.done === done) draw();
+    if (news.state === state && news.done === done && state !== "recorded") draw();
     else run.put({ state: news.state, done: news.done });
     if (first && news.state === "recorded" && !prefersStillness()) {
       setTimeout(() => run.value.state === "recorded" && play(), FIRST); // the recorded run plays itself once

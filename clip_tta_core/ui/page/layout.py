@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import gradio as gr
 
-from clip_tta_core import engine, export, limits
+from clip_tta_core import engine, limits
 from clip_tta_core.records import RunLog
 from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.ui.page.benchmark_tab import benchmark_tab
@@ -18,10 +17,11 @@ from clip_tta_core.ui.page.play_tab import play_tab
 from clip_tta_core.ui.page.primer import Primer
 from clip_tta_core.ui.page.theme import ASSETS, css
 from clip_tta_core.ui.page.why_tab import why_tab
-from clip_tta_core.ui.session import form
+from clip_tta_core.ui.session import form, recordings
 from clip_tta_core.ui.session.benchmark import Benchmark
 from clip_tta_core.ui.session.compare import Compare, Table
 from clip_tta_core.ui.session.compare import read_recorded as read_comparison
+from clip_tta_core.ui.session.lessons import FIRST, LESSONS
 from clip_tta_core.ui.session.site import Site
 
 TITLE = "CLIPTTA Playground"
@@ -29,7 +29,6 @@ LEAD = "Watch CLIP adapt itself, live, to pictures it was not trained for."
 # What reading a damaged file of ours can raise.
 BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError)
 log = logging.getLogger(__name__)
-RECORDED = ASSETS / "recorded_run.json"
 RECORDED_COMPARISON = ASSETS / "recorded_comparison.json"
 WAITING = 100  # uploads that may wait; runs have a line of their own, see session.turns
 # Seconds between two looks of Gradio's queue for work, as Gradio has it on Windows. Elsewhere it looks every
@@ -45,7 +44,7 @@ class Page(gr.Blocks):
 
 def build(site: Site | None = None) -> Page:
     """The whole page, with its style sheets and scripts: it can be launched, or mounted in another app."""
-    site = site or Site(engine.catalog(), read_recorded(RECORDED))
+    site = site or _site()
     with Page(title=TITLE, analytics_enabled=False, delete_cache=(1800, 1800)) as page:
         page.site = site
         gr.HTML(f"<style>{css()}</style>", padding=False, elem_classes=["ct-styles"])
@@ -92,10 +91,17 @@ def _recorded_comparison(site: Site) -> Table | None:
         return None
 
 
-def read_recorded(path: Path) -> RunLog:
-    """The run shown before anybody presses anything; empty where there is none, or its file is broken."""
-    try:
-        return export.from_json(path.read_text("utf-8")) if path.is_file() else RunLog()
-    except BROKEN as error:
-        log.warning("%s is damaged (%s), so the page starts without it.", path.name, type(error).__name__)
-        return RunLog()
+def _site() -> Site:
+    """The site as it stands: what every lesson shows before anybody presses anything has been recorded."""
+    recorded: dict[str, RunLog] = {}
+    for lesson in LESSONS:
+        try:
+            found = recordings.read(lesson.name)
+        except BROKEN as error:
+            kind = type(error).__name__
+            log.warning(
+                "The recording of '%s' is damaged (%s): the page starts without it.", lesson.name, kind
+            )
+        else:
+            recorded |= {lesson.name: found} if found else {}
+    return Site(engine.catalog(), recorded.get(FIRST.name, RunLog()), recordings=recorded)

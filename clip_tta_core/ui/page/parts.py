@@ -189,9 +189,11 @@ class Lessons(Part):
     """The scenario menu."""
 
     name = "lessons"
+    EVENTS = list(PARTS["lessons"].events)
     describe = "Lessons."
     template = """<div class="cards" role="radiogroup" aria-label="Lessons"></div>
-<p class="look-for" aria-live="polite"></p><p class="protocol help"></p>"""
+<p class="look-for" aria-live="polite"></p><p class="protocol help"></p>
+<section class="question" hidden></section>"""
 
 
 class Form(Part):

@@ -50,7 +50,7 @@ def play_tab(page: gr.Blocks, site: Site) -> gr.Component:
     """What stands in the tab. -> the form"""
     play = Play(site)
     board = parts.Board(play.first_paint())
-    parts.Lessons(props=LessonsProps(lesson_cards()))
+    lessons = parts.Lessons(props=LessonsProps(lesson_cards(site.recordings)))
     transport, status = run_panel(site)
     parts.Message()
     with gr.Row(elem_classes=["ct-columns"]):
@@ -59,6 +59,7 @@ def play_tab(page: gr.Blocks, site: Site) -> gr.Component:
         with gr.Column(elem_classes=["ct-right"], min_width=320):
             results_panel()
             exports = parts.Exports()
+    wire_lessons(play, lessons, board)
     wire_run(play, transport, settings, board, status)
     wire_scripts(site)
     wire_uploads(Desk(site), uploads, settings)
@@ -101,6 +102,15 @@ def results_panel() -> None:
     parts.Scores()
     parts.Gallery()
     parts.Results()
+
+
+def wire_lessons(play: Play, lessons: gr.Component, board: gr.Component) -> None:
+    """The recorded run of a lesson is shown as soon as the lesson is chosen."""
+
+    def choose(event: gr.EventData, request: gr.Request) -> View:
+        return _or_skip(play.choose(str(getattr(event, "lesson", "")), request.session_hash or ""))
+
+    lessons.choose(choose, None, [board], **NOW, **PRIVATE)
 
 
 def wire_run(
@@ -243,7 +253,8 @@ def wire_visit(
         wanted, problem = found
         run = request.query_params.get("run") == "1" and not problem
         # All of the first paint: this answer may come before the page has drawn the one it was built with.
-        return [wanted, play.first_paint(problem, run)]
+        lesson = play.lesson(wanted["lesson"], request.session_hash or "")
+        return [wanted, play.first_paint(problem, run, lesson)]
 
     def reset(request: gr.Request) -> list[Any]:
         play.site.leave(request.session_hash)

@@ -69,6 +69,15 @@ LESSONS = (
         ),
     ),
     Lesson(
+        "alone",
+        "CLIP on its own",
+        "Nothing adapts here: zero-shot CLIP compares each picture with twenty captions and answers the "
+        "nearest. Under noise it is often wrong, and favours a few classes.",
+        {"corruption": "gaussian_noise", "severity": 5, "batches": 8},
+        "",
+        {},
+    ),
+    Lesson(
         "gentle",
         "Gentle steps",
         "The same stream with one small step per batch: neither method collapses, and neither gains much.",
@@ -76,6 +85,15 @@ LESSONS = (
         "Both take one step of 0.0001 a batch. Set as by their authors, TENT's step is 0.001, and CLIPTTA "
         "takes ten steps.",
         {"tent": {"lr": 1e-4, "steps": 1}, "cliptta": {"lr": 1e-4, "steps": 1}},
+    ),
+    Lesson(
+        "cliff",
+        "Larger steps",
+        "The same stream as in the first lesson with five times the step size: does that hurry both methods?",
+        {"corruption": "gaussian_noise", "severity": 5},
+        "Both take ten steps of 0.005 a batch. Set as by their authors, TENT takes one of 0.001, and CLIPTTA "
+        "ten of 0.0001.",
+        {"tent": {"lr": 5e-3, "steps": 10}, "cliptta": {"lr": 5e-3, "steps": 10}},
     ),
     Lesson(
         "style",
@@ -98,6 +116,15 @@ LESSONS = (
         "Both take three steps of 0.001 a batch. Set as by their authors, TENT takes one, and CLIPTTA ten of "
         "0.0001.",
         {"tent": {"lr": 1e-3, "steps": 3}, "cliptta": {"lr": 1e-3, "steps": 3}},
+    ),
+    Lesson(
+        "one",
+        "One picture at a time",
+        "Batches of one picture: there is nobody in the batch to contrast it with. CLIPTTA is left with its "
+        "memory of earlier pictures.",
+        {"corruption": "gaussian_noise", "severity": 5, "batch_size": 1, "batches": 256},
+        "Both take one step of 0.001 a picture. Set as by their authors, CLIPTTA takes ten of 0.0001.",
+        {"tent": {"lr": 1e-3, "steps": 1}, "cliptta": {"lr": 1e-3, "steps": 1}},
     ),
     Lesson(
         "clean",

@@ -81,7 +81,8 @@ class Play:
         """The status of what is still shown after a run that was refused."""
         log = self.site.log(session)
         line = status.recorded(log)
-        return line if log is self.site.recorded else dataclasses.replace(line, state="idle")
+        recorded = log is self.site.recorded or any(log is one for one in self.site.recordings.values())
+        return line if recorded else dataclasses.replace(line, state="idle")
 
     def _open_log(self, settings: Mapping[str, Any], config: RunConfig) -> RunLog:
         kept = {key: settings[key] for key in defaults() if key in settings and key != "lesson"}
@@ -122,16 +123,32 @@ class Play:
             status=status.recorded(log), message=Message(""), **views_of_it
         )
 
-    def first_paint(self, problem: str = "", run: bool = False) -> View:
-        """What every part shows before anybody presses anything: the recorded run.
+    def first_paint(self, problem: str = "", run: bool = False, recorded: RunLog | None = None) -> View:
+        """What every part shows before anybody presses anything: a recorded run.
 
         Args:
             problem: what is wrong with the link that the page was opened with.
             run: whether that link asks for a run.
+            recorded: the recording of the lesson it names; None for the first lesson's.
         """
-        message = Message(problem, run=run or None)
-        recorded = self.site.recorded
-        return News().tell(status=status.recorded(recorded), message=message, **shown(recorded))
+        return _told(recorded or self.site.recorded, Message(problem, run=run or None))
+
+    def choose(self, name: str, session: str) -> View | None:
+        """The recorded run of a lesson; None where there is none, or where the visitor's own run goes on."""
+        log = self.lesson(name, session)
+        return None if log is None else _told(log, Message(""))
+
+    def lesson(self, name: str, session: str) -> RunLog | None:
+        """The recording of a lesson, which is from now on what the visitor looks at."""
+        log = self.site.recordings.get(name)
+        if log is None or self.site.runs.current(session):
+            return None
+        self.site.runs.look_at(session, log)
+        return log
+
+
+def _told(recorded: RunLog, message: Message) -> View:
+    return News().tell(status=status.recorded(recorded), message=message, **shown(recorded))
 
 
 def shown(log: RunLog, with_pictures: bool = True) -> dict[str, Any]:

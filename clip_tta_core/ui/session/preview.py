@@ -11,8 +11,10 @@ from PIL import Image
 
 from clip_tta_core import engine
 from clip_tta_core.clip.loading import MINI
-from clip_tta_core.ui.session.lessons import LESSONS
+from clip_tta_core.records import RunLog
+from clip_tta_core.ui.session.lessons import LESSONS, Lesson
 from clip_tta_core.ui.session.settings import USUAL, to_config
+from clip_tta_core.ui.session.teaching import TEACHINGS
 from clip_tta_core.ui.wire.encode import DataUrl, data_url
 from clip_tta_core.ui.wire.parts import LessonCard
 
@@ -35,23 +37,26 @@ def preview(settings: Mapping[str, Any]) -> list[DataUrl] | None:
         return None  # the same sentence comes when Run is pressed
 
 
-def lesson_cards() -> tuple[LessonCard, ...]:
-    """Every lesson with a picture of its stream."""
-    cards = []
-    for lesson in LESSONS:
-        settings = lesson.settings()
-        shown = preview(settings)
-        cards.append(
-            LessonCard(
-                lesson.name,
-                lesson.title,
-                lesson.look_for,
-                lesson.protocol,
-                settings,
-                shown[1] if shown else None,
-            )
-        )
-    return tuple(cards)
+def lesson_cards(recordings: Mapping[str, RunLog]) -> tuple[LessonCard, ...]:
+    """Every lesson with a picture of its stream; those that have been recorded ask what will happen."""
+    return tuple(_card(lesson, recordings.get(lesson.name)) for lesson in LESSONS)
+
+
+def _card(lesson: Lesson, log: RunLog | None) -> LessonCard:
+    settings = lesson.settings()
+    shown = preview(settings)
+    card = LessonCard(
+        lesson.name,
+        lesson.title,
+        lesson.look_for,
+        lesson.protocol,
+        settings,
+        shown[1] if shown else None,
+    )
+    teaching = TEACHINGS.get(lesson.name)
+    if log is None or teaching is None:
+        return card
+    return dataclasses.replace(card, looks=teaching.looks(), question=teaching.question(lesson, log))
 
 
 def _thumbnail(image: np.ndarray) -> DataUrl:

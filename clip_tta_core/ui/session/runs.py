@@ -155,12 +155,19 @@ class Runs:
     def keep(self, session: str, run: Run, log: RunLog) -> None:
         """Remember a visitor's latest numbers, for downloads; not those of one who has gone."""
         with self._lock:
-            if run.abandoned:
-                return
-            self._logs[session] = log
-            self._logs.move_to_end(session)
-            while len(self._logs) > KEPT_LOGS:
-                self._logs.popitem(last=False)
+            if not run.abandoned:
+                self._keep(session, log)
+
+    def look_at(self, session: str, log: RunLog) -> None:
+        """A visitor looks at a recorded run: its numbers are what a download is of."""
+        with self._lock:
+            self._keep(session, log)
+
+    def _keep(self, session: str, log: RunLog) -> None:
+        self._logs[session] = log
+        self._logs.move_to_end(session)
+        while len(self._logs) > KEPT_LOGS:
+            self._logs.popitem(last=False)
 
     def log(self, session: str) -> RunLog | None:
         with self._lock:

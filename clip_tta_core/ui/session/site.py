@@ -9,7 +9,7 @@ from typing import Any
 from clip_tta_core import hosting
 from clip_tta_core.records import Catalog, RunConfig, RunLog
 from clip_tta_core.ui.session.albums import Albums
-from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.session.lessons import FIRST, LESSONS
 from clip_tta_core.ui.session.listeners import Absence, Listeners
 from clip_tta_core.ui.session.runs import Runs
 from clip_tta_core.ui.session.settings import to_config
@@ -22,16 +22,27 @@ CLOSING = 5.0  # seconds that runs have to end when the page closes
 class Site:
     """One page and its visitors; a visitor is known by the session's name."""
 
-    def __init__(self, catalog: Catalog, recorded: RunLog, run: Any = hosting.run) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        recorded: RunLog,
+        run: Any = hosting.run,
+        recordings: Mapping[str, RunLog] | None = None,
+    ) -> None:
         self.catalog = catalog
         self.recorded = recorded  # shown before anybody presses anything
+        self.recordings = dict(recordings or {})  # by lesson, shown when it is chosen
         self.engine = run
         self.runs = Runs()
         self.turns = Turns()
         self.listeners = Listeners()
         self.albums = Albums()
         if len(recorded):
-            recorded.settings["stream"] = stream(to_config(FIRST.settings()), catalog)
+            self.recordings[FIRST.name] = recorded
+        for lesson in LESSONS:
+            if lesson.name in self.recordings:
+                config = to_config(lesson.settings())
+                self.recordings[lesson.name].settings["stream"] = stream(config, catalog)
 
     def configure(self, settings: Mapping[str, Any], session: str) -> RunConfig:
         """The settings as a run takes them, with the visitor's own pictures where they ask for those."""
@@ -43,7 +54,7 @@ class Site:
         return dataclasses.replace(config, **own)
 
     def log(self, session: str) -> RunLog:
-        """The visitor's latest run, else the recorded one."""
+        """The visitor's latest run or the recording of the lesson chosen since, else the first one."""
         return self.runs.log(session) or self.recorded
 
     def absence(self, session: str) -> Absence:

@@ -156,8 +156,38 @@ class TransportProps:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """What a lesson lets one look at: a curve, and in the gallery a contender and a filter."""
+
+    curve: str  # a measure
+    method: str  # the contender's label
+    pictures: Literal["all", "changed", "gained", "lost"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What to try next: settings that are not the lesson's."""
+
+    says: str
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to guess before one sees the numbers, and what they say."""
+
+    asks: str
+    answers: tuple[str, ...]
+    right: int  # by the numbers of the recorded run
+    says: str  # with these numbers
+    why: str
+    preset: str  # of the Why tab
+    change: Change
+
+
+@dataclass(frozen=True)
 class LessonCard:
-    """One lesson, with a picture of its stream."""
+    """One lesson, with a picture of its stream; only a recorded one can be shown at once and asks."""
 
     name: str
     title: str
@@ -165,6 +195,8 @@ class LessonCard:
     protocol: str  # how the methods are set, and what changes under their authors' settings
     settings: Settings
     picture: DataUrl | None
+    looks: Looks | None = None
+    question: Question | None = None
 
 
 @dataclass(frozen=True)
@@ -461,7 +493,7 @@ PARTS: dict[str, Spec] = {
     # with a value of their own
     "board": Spec(Board),
     "transport": Spec(props=TransportProps, events=("run", "pause", "step", "stop", "reset")),
-    "lessons": Spec(props=LessonsProps),
+    "lessons": Spec(props=LessonsProps, events=("choose",)),
     "form": Spec(Settings, FormProps, serves=("preview", "costs")),
     "exports": Spec(Exports, events=("csv", "pictures", "json", "png", "svg", "link", "open")),
     "upload": Spec(Upload, UploadProps, events=("read", "recount", "clear")),

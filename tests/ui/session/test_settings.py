@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from clip_tta_core import engine, first_paint, hosting
+from clip_tta_core import engine, hosting
 from clip_tta_core.clip import prompts
 from clip_tta_core.methods import METHODS
 from clip_tta_core.records import RunConfig
@@ -66,10 +66,6 @@ def test_every_lesson_can_run_and_says_what_to_look_for(lesson):
 
 def test_there_are_lessons_enough_and_their_names_differ():
     assert len({lesson.name for lesson in LESSONS}) == len(LESSONS) >= 4
-
-
-def test_the_recorded_run_is_the_first_lesson():
-    assert first_paint.CONFIG == to_config(FIRST.settings())
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)

@@ -1,0 +1,263 @@
+"""What a lesson asks before one looks, and what the numbers of its recorded run answer."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from clip_tta_core.records import RunLog
+from clip_tta_core.ui.session.lessons import Lesson
+from clip_tta_core.ui.wire.measures import MEASURES
+from clip_tta_core.ui.wire.parts import Change, Looks, Question
+from clip_tta_core.ui.words.numbers import percent
+from clip_tta_core.ui.words.run import value_at
+
+KINDS = {measure.name: measure.kind for measure in MEASURES}
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """One question with three answers; which of them is right is worked out from a recorded run.
+
+    The quantity asked for is a contender's measure after the last batch, less that of `against` where one is
+    named. The first answer that reaches up to it is the right one; the last reaches everything.
+    """
+
+    asks: str
+    answers: tuple[tuple[str, float], tuple[str, float], tuple[str, float]]  # text, up to which value
+    measure: str
+    method: str
+    says: str  # "{tent:accuracy}" is a number of the run, here and in `why`
+    why: str
+    preset: str
+    try_this: str
+    changes: Mapping[str, Any]  # of the lesson's settings
+    against: str = ""
+    pictures: Literal["all", "changed", "gained", "lost"] = "all"
+
+    def looks(self) -> Looks:
+        """The curve and the pictures that answer the question."""
+        return Looks(self.measure, self.method, self.pictures)
+
+    def question(self, lesson: Lesson, log: RunLog) -> Question:
+        """With the answer that the numbers of the lesson's run give."""
+        numbers = {label: Numbers(log, label) for label in log.series}
+        return Question(
+            asks=self.asks,
+            answers=tuple(text for text, _ in self.answers),
+            right=self.right(log),
+            says=self.says.format_map(numbers),
+            why=self.why.format_map(numbers),
+            preset=self.preset,
+            change=Change(self.try_this, self._changed(lesson)),
+        )
+
+    def right(self, log: RunLog) -> int:
+        """Which of the answers holds."""
+        value = last(log, self.method, self.measure)
+        value -= last(log, self.against, self.measure) if self.against else 0.0
+        return next((k for k, (_, most) in enumerate(self.answers) if value <= most), len(self.answers) - 1)
+
+    def _changed(self, lesson: Lesson) -> dict[str, Any]:
+        settings = lesson.settings() | {"lesson": ""}
+        methods = self.changes.get("methods", {})
+        chosen = {name: knobs | methods.get(name, {}) for name, knobs in settings["methods"].items()}
+        return json.loads(json.dumps(settings | dict(self.changes) | {"methods": chosen}))
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A contender's numbers at the end of a run, for a sentence: f"{tent:accuracy}" is "31%"."""
+
+    log: RunLog
+    label: str
+
+    def __format__(self, measure: str) -> str:
+        value = last(self.log, self.label, measure)
+        if KINDS[measure] == "share":
+            return percent(value)
+        return f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}"
+
+
+def last(log: RunLog, label: str, measure: str) -> float:
+    """A measure after the last batch."""
+    return value_at(log, label, measure, len(log) - 1)
+
+
+REST = math.inf
+USED = (("1 to 4", 4.5), ("5 to 12", 12.5), ("More than 12", REST))
+GAINS = (("It loses at least 2 points", -0.02), ("It stays within 2 points", 0.02), ("It gains more", REST))
+
+TEACHINGS: dict[str, Teaching] = {
+    "collapse": Teaching(
+        asks="After 16 batches, how many of the 20 classes does TENT still answer?",
+        answers=USED,
+        measure="effective_classes",
+        method="tent",
+        says="TENT ends with {tent:effective_classes} classes in use and {tent:accuracy} of all right; "
+        "CLIPTTA with {cliptta:effective_classes} and {cliptta:accuracy}; zero-shot CLIP with "
+        "{zero_shot:effective_classes} and {zero_shot:accuracy}.",
+        why="TENT makes each picture surer of the caption it already leans to, and the weights are shared by "
+        "all pictures. Where many lean to the same caption, moving all of them there makes every answer "
+        "surer, and nothing in TENT’s loss objects. In CLIPTTA the pull to frequent captions fades, and a "
+        "bonus asks for answers that spread over the classes. No picture is told that it is wrong.",
+        preset="collapse",
+        try_this="give TENT the same bonus for diversity",
+        changes={"methods": {"tent": {"beta_reg": 1.0}}},
+        pictures="lost",
+    ),
+    "alone": Teaching(
+        asks="Guessing gets 5% right. How many of these noisy pictures does CLIP get right on its own?",
+        answers=(("Fewer than 10%", 0.1), ("10 to 40%", 0.4), ("More than 40%", REST)),
+        measure="accuracy",
+        method="zero_shot",
+        says="Zero-shot CLIP is right on {zero_shot:accuracy} of them, and its last answers are spread over "
+        "about {zero_shot:effective_classes} of 20 classes.",
+        why="CLIP places pictures and captions in one space and answers the nearest caption. Noise moves "
+        "pictures in that space; when many move the same way, the captions that lie there get answers that "
+        "belong to others.",
+        preset="small",
+        try_this="take the noise away",
+        changes={"corruption": "none"},
+    ),
+    "gentle": Teaching(
+        asks="One small step per batch: what does TENT gain or lose against zero-shot CLIP?",
+        answers=GAINS,
+        measure="accuracy",
+        method="tent",
+        against="zero_shot",
+        says="TENT is right on {tent:accuracy}, CLIPTTA on {cliptta:accuracy} and zero-shot CLIP on "
+        "{zero_shot:accuracy}: TENT changed {tent:changed} of the answers.",
+        why="The losses are those of the collapse, but a batch now moves the weights once instead of ten "
+        "times, and by a tenth as much. Sixteen such steps are too few for harm, and for much good. In the "
+        "plane, on a small shift, TENT even helps.",
+        preset="small",
+        try_this="take ten steps per batch",
+        changes={"methods": {"tent": {"steps": 10}, "cliptta": {"steps": 10}}},
+        pictures="changed",
+    ),
+    "cliff": Teaching(
+        asks="With five times the step size, how many of the 20 classes does CLIPTTA still answer?",
+        answers=USED,
+        measure="effective_classes",
+        method="cliptta",
+        says="CLIPTTA ends with {cliptta:effective_classes} classes in use and {cliptta:accuracy} of all "
+        "answers right, TENT with {tent:effective_classes} and {tent:accuracy}.",
+        why="A larger step takes either loss further along its own way. For TENT that is the way to one "
+        "caption; for CLIPTTA, whose bonus holds the answers apart, it is not, on this stream and at this "
+        "size. That is no proof that every size is safe: try.",
+        preset="parts",
+        try_this="take steps another ten times as large",
+        changes={"methods": {"tent": {"lr": 5e-2}, "cliptta": {"lr": 5e-2}}},
+        pictures="gained",
+    ),
+    "style": Teaching(
+        asks="The pictures are drawn in another style. What does adapting bring CLIPTTA?",
+        answers=(("Under 10 points", 0.1), ("10 to 25 points", 0.25), ("More than 25 points", REST)),
+        measure="accuracy",
+        method="cliptta",
+        against="zero_shot",
+        says="CLIPTTA is right on {cliptta:accuracy}, zero-shot CLIP on {zero_shot:accuracy}, and TENT on "
+        "{tent:accuracy} with {tent:effective_classes} of 20 classes in use.",
+        why="To the methods a style is a shift like any other: they see features that lie elsewhere, never "
+        "what has changed. In this run zero-shot CLIP spreads its answers over {zero_shot:effective_classes} "
+        "of 20 classes, and TENT does not collapse.",
+        preset="small",
+        try_this="turn the pictures into negatives",
+        changes={"style": "negative"},
+        pictures="gained",
+    ),
+    "sorted": Teaching(
+        asks="One class after another: what does CLIPTTA gain or lose against TENT?",
+        answers=GAINS,
+        measure="accuracy",
+        method="cliptta",
+        against="tent",
+        says="CLIPTTA is right on {cliptta:accuracy}, TENT on {tent:accuracy} and zero-shot CLIP on "
+        "{zero_shot:accuracy}.",
+        why="Whatever asks for answers that spread over all classes asks for the wrong thing where a batch "
+        "holds one or two. TENT asks for no such spread. "
+        "Neither method can know.",
+        preset="frequent",
+        try_this="take CLIPTTA’s bonus for diversity away",
+        changes={"methods": {"cliptta": {"beta_reg": 0.0}}},
+        pictures="lost",
+    ),
+    "small": Teaching(
+        asks="Eight pictures at a time: how many of the 20 classes does TENT still answer in the end?",
+        answers=USED,
+        measure="effective_classes",
+        method="tent",
+        says="TENT ends with {tent:effective_classes} classes in use and {tent:accuracy} of all right, "
+        "CLIPTTA with {cliptta:effective_classes} and {cliptta:accuracy}, zero-shot CLIP with "
+        "{zero_shot:effective_classes} and {zero_shot:accuracy}.",
+        why="A batch of eight cannot show twenty classes, and what it asks for depends on who is in it. "
+        "CLIPTTA adds surer pictures of earlier batches from its memory; TENT has none, and nothing in its "
+        "loss asks for spread answers.",
+        preset="one",
+        try_this="leave CLIPTTA with the batch alone",
+        changes={"methods": {"cliptta": {"composition": "batch_only"}}},
+        pictures="changed",
+    ),
+    "one": Teaching(
+        asks="One picture at a time: what does CLIPTTA gain or lose against zero-shot CLIP?",
+        answers=GAINS,
+        measure="accuracy",
+        method="cliptta",
+        against="zero_shot",
+        says="CLIPTTA is right on {cliptta:accuracy}, zero-shot CLIP on {zero_shot:accuracy} and TENT on "
+        "{tent:accuracy}.",
+        why="A picture on its own has no other captions to be contrasted with: there the contrast has no "
+        "gradient at all. What CLIPTTA learns from here are the surer pictures that its memory has kept.",
+        preset="one",
+        try_this="leave CLIPTTA with the batch alone",
+        changes={"methods": {"cliptta": {"composition": "batch_only"}}},
+    ),
+    "clean": Teaching(
+        asks="CLIP is already good on these clean pictures. What does TENT gain or lose?",
+        answers=GAINS,
+        measure="accuracy",
+        method="tent",
+        against="zero_shot",
+        says="TENT is right on {tent:accuracy}, CLIPTTA on {cliptta:accuracy} and zero-shot CLIP on "
+        "{zero_shot:accuracy}.",
+        why="Where most pictures already lie near the right caption, making answers surer moves few of them "
+        "across a border: there is nothing to win here, and in this run little is lost.",
+        preset="small",
+        try_this="take steps five times as large",
+        changes={"methods": {"tent": {"lr": 5e-3}, "cliptta": {"lr": 5e-3}}},
+        pictures="changed",
+    ),
+    "unknowns": Teaching(
+        asks="Half of the pictures belong to no class. How well does CLIPTTA tell them apart (AUROC)?",
+        answers=(("Under 60%; 50% is guessing", 0.6), ("60 to 80%", 0.8), ("More than 80%", REST)),
+        measure="auroc",
+        method="cliptta",
+        says="CLIPTTA reaches an AUROC of {cliptta:auroc}, zero-shot CLIP {zero_shot:auroc} and TENT "
+        "{tent:auroc}.",
+        why="No loss knows which pictures are unknown; TENT makes every one of them sure of some caption. "
+        "CLIPTTA’s open-set part guesses from the scores, pushes the two groups apart, and lets those that "
+        "seem unknown take no part in the rest. It can only be as good as that guess.",
+        preset="unknown",
+        try_this="switch CLIPTTA’s open-set part off",
+        changes={"methods": {"cliptta": {"open_set": False}}},
+    ),
+    "nonsense": Teaching(
+        asks="Half of the pictures are letters. What becomes of TENT’s AUROC against zero-shot CLIP’s?",
+        answers=(("It falls by 5 points or more", -0.05), ("It stays within 5", 0.05), ("It rises", REST)),
+        measure="auroc",
+        method="tent",
+        against="zero_shot",
+        says="TENT ends at an AUROC of {tent:auroc}, zero-shot CLIP at {zero_shot:auroc} and CLIPTTA at "
+        "{cliptta:auroc}; on the objects TENT is right on {tent:accuracy}, zero-shot CLIP on "
+        "{zero_shot:accuracy}.",
+        why="To be surer of every answer is all that TENT is asked for, and a letter is a picture like any "
+        "other: what told the two apart, how sure CLIP was, is evened out.",
+        preset="unknown",
+        try_this="mix in textures instead of letters",
+        changes={"unknown_source": "textures"},
+    ),
+}

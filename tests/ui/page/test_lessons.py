@@ -1,0 +1,106 @@
+"""Lessons in a real browser, from the question to the answer, over the recorded runs."""
+
+import pytest
+
+from clip_tta_core import engine
+from clip_tta_core.ui.session import recordings
+from clip_tta_core.ui.session.lessons import FIRST, LESSONS
+from clip_tta_core.ui.session.site import Site
+from clip_tta_core.ui.session.teaching import TEACHINGS
+from tests.ui.conftest import serious_violations, serve
+from tests.ui.fakes import fake_engine
+
+pytestmark = pytest.mark.browser
+RECORDED = {one.name: log for one in LESSONS if (log := recordings.read(one.name))}
+BY_NAME = {lesson.name: lesson for lesson in LESSONS}
+TAUGHT = [name for name in TEACHINGS if name in RECORDED and name != FIRST.name]
+
+
+@pytest.fixture(scope="module")
+def url():
+    page, address = serve(Site(engine.catalog(), RECORDED[FIRST.name], fake_engine(), RECORDED))
+    yield address
+    page.close(verbose=False)
+
+
+def choose(page, name: str) -> None:
+    page.locator(f"#ct-lessons input[value={name}]").evaluate("one => one.click()")
+    page.wait_for_function(
+        "says => document.querySelector('#ct-lessons h3')?.textContent === says", arg=TEACHINGS[name].asks
+    )
+
+
+def test_every_lesson_goes_from_its_question_to_its_answer(visit, url):
+    page = visit(url)
+    for name in TAUGHT:
+        log, teaching = RECORDED[name], TEACHINGS[name]
+        choose(page, name)
+        stream = str(log.settings["stream"])
+        page.wait_for_function("text => document.querySelector('.stream').textContent === text", arg=stream)
+        assert page.locator(".status .what").text_content().startswith("A recorded run")
+        assert page.locator("#ct-curves select").input_value() == teaching.measure
+        assert page.locator("#ct-lessons .answer").count() == 0
+        page.locator("#ct-lessons .answers button").first.click()
+        question = teaching.question(BY_NAME[name], log)
+        assert page.locator("#ct-lessons .says").text_content() == question.says
+        assert page.locator(".answers .right").text_content() == question.answers[question.right]
+        assert page.locator(".answers button[aria-pressed=true]").text_content() == question.answers[0]
+
+
+def test_the_gallery_shows_the_pictures_that_a_lesson_is_about(visit, url):
+    page = visit(url)
+    name = next(name for name in TAUGHT if TEACHINGS[name].pictures != "all")
+    choose(page, name)
+    page.locator("#ct-gallery").scroll_into_view_if_needed()
+    for kind, wanted in (("filter", TEACHINGS[name].pictures), ("choose", TEACHINGS[name].method)):
+        page.wait_for_selector(f"#ct-gallery .{kind} [data-name={wanted}][aria-pressed=true]")
+
+
+def test_the_why_of_a_lesson_opens_the_plane_at_its_preset(visit, url):
+    page = visit(url)
+    page.locator("#ct-lessons .answers button").last.click()
+    page.locator("#ct-lessons .to-why").click()
+    page.wait_for_selector(".why canvas, .why svg", state="visible")
+    assert f"preset={TEACHINGS[FIRST.name].preset}" in page.url
+
+
+def test_now_change_this_changes_the_settings(visit, url):
+    page = visit(url)
+    choose(page, "alone")
+    page.locator("#ct-lessons .answers button").first.click()
+    page.locator("#ct-lessons .change").click()
+    assert page.locator("[data-field=corruption] select").input_value() == "none"
+    assert page.locator(".look-for").text_content() == "Your own settings."
+    assert "Press Run to see what is set up now." in page.locator(".stream").text_content()
+
+
+def test_a_link_opens_a_lesson(visit, url):
+    page = visit(url, "?lesson=alone")
+    asks = TEACHINGS["alone"].asks
+    page.wait_for_function("text => document.querySelector('#ct-lessons h3')?.textContent === text", arg=asks)
+    stream = str(RECORDED["alone"].settings["stream"])
+    page.wait_for_function("text => document.querySelector('.stream').textContent === text", arg=stream)
+
+
+@pytest.mark.parametrize("query", ["?__theme=light", "?__theme=dark"])
+def test_an_answered_question_can_be_read_by_everybody(visit, url, query):
+    page = visit(url, query)
+    page.locator("#ct-lessons .answers button").first.click()
+    page.wait_for_selector("#ct-lessons .says")
+    assert serious_violations(page, "#ct-lessons") == []
+
+
+def test_on_a_phone_settings_stand_below_what_the_run_shows(visit, url):
+    page = visit(url, width=390)
+    parts = ("#ct-lessons", "#ct-transport", "#ct-sentence", "#ct-curves", "#ct-gallery", "#ct-form")
+    tops = [page.locator(part).bounding_box()["y"] for part in parts]
+    assert tops == sorted(tops)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_on_a_wide_screen_the_page_stands_in_the_middle(visit, url):
+    page = visit(url, width=1920)
+    left, width = page.locator(".ct-header").first.evaluate(
+        "one => { const box = one.getBoundingClientRect(); return [box.left, box.width]; }"
+    )
+    assert abs((left + width / 2) - 1920 / 2) < 12

@@ -1,0 +1,114 @@
+"""Lessons: what has been recorded, what is asked about it, and that the numbers answer."""
+
+import math
+import re
+
+import pytest
+
+from clip_tta_core import engine, logs
+from clip_tta_core.ui.page.theme import ASSETS
+from clip_tta_core.ui.session import recordings, views
+from clip_tta_core.ui.session.lessons import FIRST, LESSONS
+from clip_tta_core.ui.session.play import Play
+from clip_tta_core.ui.session.preview import lesson_cards
+from clip_tta_core.ui.session.settings import to_config
+from clip_tta_core.ui.session.site import Site
+from clip_tta_core.ui.session.teaching import TEACHINGS, last
+from clip_tta_core.ui.wire import measures
+from tests.ui.conftest import make_log
+from tests.ui.drawn import known_log
+
+RECORDED = {one.name: log for one in LESSONS if (log := recordings.read(one.name))}
+BY_NAME = {lesson.name: lesson for lesson in LESSONS}
+TAUGHT = [name for name in TEACHINGS if name in RECORDED]
+MOST_BYTES = 8_000_000  # of all recordings together
+
+
+def test_a_recording_shows_what_the_run_showed(open_log):
+    back = recordings.unpack(recordings.pack(open_log))
+    for name in ("curves", "classes", "results", "sentence"):
+        assert getattr(views, name)(back) == getattr(views, name)(open_log), name
+    before, after = views.gallery(open_log), views.gallery(back)
+    assert (after.answers, after.sure, after.labels) == (before.answers, before.sure, before.labels)
+    assert after.sprite.startswith("data:image/jpeg")
+
+
+def test_a_file_is_found_by_the_name_of_its_lesson(tmp_path, log):
+    recordings.write("some", log, tmp_path)
+    assert recordings.read("some", tmp_path) and recordings.read("other", tmp_path) is None
+
+
+def test_the_recordings_are_small_and_the_first_lesson_has_one():
+    assert FIRST.name in RECORDED
+    assert sum(path.stat().st_size for path in recordings.FOLDER.iterdir()) < MOST_BYTES
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recording_is_the_whole_run_of_its_lesson_on_rendered_pictures(name):
+    log, config = RECORDED[name], to_config(BY_NAME[name].settings())
+    asked, kept = logs.settings_of(config), log.settings
+    assert {key: kept[key] for key in asked} == asked
+    assert {one.label: one.settings for one in log.contenders} == {
+        one.label: one.settings for one in config.contenders
+    }
+    assert len(log) == log.total == config.batches
+    assert config.source == "rendered" and config.unknown_source in ("none", "objects", "characters")
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_a_lesson_asks_what_its_run_answers(name):
+    teaching, lesson = TEACHINGS[name], BY_NAME[name]
+    question = teaching.question(lesson, RECORDED[name])
+    assert question.asks.endswith("?") and len(set(question.answers)) == 3
+    assert question.says.endswith(".") and not re.search(r"nan|–|[{}]", question.says)
+    assert len(re.findall(r"\d", question.says)) > 2, "an answer has numbers"
+    assert question.why.endswith(".")
+    presets = (ASSETS / "js" / "lib" / "plane_presets.js").read_text("utf-8")
+    assert f'name: "{question.preset}"' in presets
+    assert teaching.measure in {measure.name for measure in measures.shown("curves")}
+    assert teaching.method in RECORDED[name].series
+    bounds = [most for _, most in teaching.answers]
+    assert bounds == sorted(set(bounds)) and bounds[-1] == math.inf
+
+
+@pytest.mark.parametrize("name", TEACHINGS)
+def test_what_to_change_can_run_and_is_a_change(name):
+    lesson = BY_NAME[name]
+    changed = TEACHINGS[name]._changed(lesson)
+    assert to_config(changed) != to_config(lesson.settings()) and changed["lesson"] == ""
+    engine.check(to_config(changed))
+
+
+def test_the_right_answer_follows_from_the_numbers():
+    """In the known run TENT ends with 1.5 classes; with 6 in its place another answer is right."""
+    log, teaching = known_log(), TEACHINGS["collapse"]
+    assert (last(log, "tent", "effective_classes"), teaching.right(log)) == (1.5, 0)
+    log.series["tent"]["effective_classes"][-1] = 6.0
+    assert teaching.right(log) == 1
+    log.series["tent"]["effective_classes"][-1] = 19.0
+    assert teaching.right(log) == 2
+
+
+def test_a_difference_counts_from_the_other_contender():
+    log, teaching = known_log(), TEACHINGS["gentle"]
+    for value, right in ((0.4, 0), (0.5, 1), (0.6, 2)):  # zero-shot CLIP ends at 0.5
+        log.series["tent"]["accuracy"][-1] = value
+        assert teaching.right(log) == right
+
+
+def test_only_a_recorded_lesson_asks():
+    cards = {card.name: card for card in lesson_cards({FIRST.name: known_log()})}
+    assert [name for name, card in cards.items() if card.question] == [FIRST.name]
+
+
+def test_choosing_a_lesson_shows_its_run_unless_ones_own_goes_on():
+    first, other = make_log(), make_log()
+    site = Site(engine.catalog(), first, recordings={"style": other})
+    play = Play(site)
+    told = play.lesson("style", "me")
+    assert told["status"]["state"] == "recorded" and "curves" in told["serials"]
+    assert site.log("me") is other and site.log("you") is first
+    assert "line drawing" in told["sentence"]["stream"].lower()
+    assert play.lesson("no such", "me") is None
+    site.runs._current["me"] = object()
+    assert play.lesson("style", "me") is None
