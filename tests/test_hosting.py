@@ -280,7 +280,7 @@ def test_getting_ready_counts_as_time_of_the_run(tiny_model, monkeypatch):
     """A model that is announced for ever."""
     monkeypatch.setenv("CLIPTTA_MAX_SECONDS", "1")
 
-    def endless(model, device, observe):
+    def endless(model, device, observe, wanted):
         while True:
             observe(Loading("borrower/tiny", "downloading", 1, 2))
 

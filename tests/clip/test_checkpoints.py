@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zipfile
 from pathlib import Path
@@ -226,7 +227,8 @@ def test_models_on_this_machine_are_those_of_the_list_whose_weights_are_in_the_c
         return tmp_path if "patch32_clip_224.openai" in repo else None
 
     monkeypatch.setattr(loading.weights, "cached", cached)
-    assert loading.here() == {loading.MINI, "ViT-B-32/openai"} and len(asked) == len(loading.MODELS) - 1
+    assert loading.here() == {*loading.EMBEDDED, "ViT-B-32/openai"}
+    assert len(asked) == len(loading.MODELS) - len(loading.EMBEDDED)
 
 
 def test_without_the_hub_the_sentence_says_what_works(monkeypatch):
@@ -241,9 +243,11 @@ def test_without_the_hub_the_sentence_says_what_works(monkeypatch):
         loading.load("ViT-B-32/openai", "cpu")
 
 
-def test_a_damaged_mini_clip_is_told_in_a_sentence(monkeypatch, tmp_path):
+@pytest.mark.parametrize("name", loading.EMBEDDED)
+def test_a_damaged_embedded_clip_is_told_in_a_sentence(name, monkeypatch, tmp_path):
     (tmp_path / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
-    monkeypatch.setattr(loading, "MINI_FOLDER", tmp_path)
+    damaged = dataclasses.replace(loading.EMBEDDED[name], folder=tmp_path)
+    monkeypatch.setitem(loading.EMBEDDED._items, name, damaged)
     monkeypatch.setattr(loading, "_shelf", type(loading._shelf)())
-    with pytest.raises(ValueError, match="'mini-clip' cannot be used: the file is a Git LFS pointer"):
-        loading.load(loading.MINI, "cpu")
+    with pytest.raises(ValueError, match=f"'{name}' cannot be used: the file is a Git LFS pointer"):
+        loading.load(name, "cpu")

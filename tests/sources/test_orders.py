@@ -49,5 +49,5 @@ def test_a_stream_of_few_classes_is_the_same_whatever_its_batch_size():
     small, large = (
         Stream(RunConfig(order="few", batch_size=size, batches=256 // size), 64) for size in (16, 128)
     )
-    assert small.labels.tolist() == large.labels.tolist()
-    assert max(len(shown) for shown in stretches(small.labels)) <= FEW
+    assert small.plan.labels.tolist() == large.plan.labels.tolist()
+    assert max(len(shown) for shown in stretches(small.plan.labels)) <= FEW

@@ -89,7 +89,7 @@ LESSONS = (
     Lesson(
         "cliff",
         "Larger steps",
-        "The same stream as in the first lesson with five times the step size: does that hurry both methods?",
+        "The same stream as in the first lesson with five times the step size: watch what it does to each.",
         {"corruption": "gaussian_noise", "severity": 5},
         "Both take ten steps of 0.005 a batch. Set as by their authors, TENT takes one of 0.001, and CLIPTTA "
         "ten of 0.0001.",
