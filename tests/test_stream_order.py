@@ -32,7 +32,7 @@ def test_every_picture_draws_its_own_corruption_whatever_comes_before_it():
     )
     stream = Stream(config, 32)
     batch = stream.pictures(0, len(stream.plan.items))
-    for place, (image, (name, severity)) in enumerate(zip(batch.images, stream.changes, strict=True)):
+    for place, (image, (name, severity)) in enumerate(zip(batch.images, stream.plan.changes, strict=True)):
         if name != "none":
             expected = corrupt(images[0], name, severity, image_seed(3, place))
             np.testing.assert_array_equal(image, expected)
