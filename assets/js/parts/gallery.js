@@ -250,6 +250,7 @@ export default function mount({ element }) {
     drawWhenSeen();
   });
   run.follow(element, ({ state }) => {
-    if (state === "recorded") [...seen.keys()].forEach(forget); // another run than the one before
+    // Another run than the one before; its own batch may be here already.
+    if (state === "recorded") [...seen.keys()].filter((batch) => seen.get(batch) !== latest).forEach(forget);
   });
 }

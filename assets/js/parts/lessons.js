@@ -87,9 +87,18 @@ export default function mount({ element, props, trigger }) {
     return input;
   });
   recorded.put(props.lessons[0].settings);
+  /** Bring the chosen lesson into the row's view, without moving the page. */
+  const showCard = () => {
+    const card = inputs.find((input) => input.checked)?.closest(".card");
+    if (!(card instanceof HTMLElement)) return;
+    const isHidden = card.offsetLeft < list.scrollLeft;
+    const isBeyond = card.offsetLeft + card.offsetWidth > list.scrollLeft + list.clientWidth;
+    if (isHidden || isBeyond) list.scrollLeft = card.offsetLeft - list.offsetLeft;
+  };
   settings.follow(element, (now) => {
     const lesson = props.lessons.find((one) => one.name === now.lesson);
     for (const input of inputs) input.checked = input.value === lesson?.name;
+    showCard();
     says.textContent = lesson ? lesson.look_for : "Your own settings.";
     protocol.textContent = lesson?.protocol ?? "";
     question.hidden = !lesson?.question;

@@ -56,6 +56,36 @@ def test_the_gallery_shows_the_pictures_that_a_lesson_is_about(visit, url):
         page.wait_for_selector(f"#ct-gallery .{kind} [data-name={wanted}][aria-pressed=true]")
 
 
+def test_the_pictures_of_a_recording_are_really_there(visit, url):
+    page = visit(url)
+    for name in (None, TAUGHT[0]):
+        if name:
+            choose(page, name)
+        page.locator("#ct-gallery").scroll_into_view_if_needed()
+        page.wait_for_selector("#ct-gallery li [style*=blob]")
+        page.wait_for_timeout(200)  # what is told together has been drawn
+        loaded = page.evaluate(
+            """async () => {
+              const style = document.querySelector("#ct-gallery li [style*=blob]").getAttribute("style");
+              const image = new Image();
+              image.src = style.match(/blob:[^"')]+/)[0];
+              return image.decode().then(() => image.naturalWidth, () => 0);
+            }"""
+        )
+        assert loaded > 64
+
+
+def test_choosing_the_last_lesson_moves_the_row_and_not_the_page(visit, url):
+    page = visit(url)
+    choose(page, TAUGHT[-1])
+    page.locator("#ct-lessons input:checked").focus()
+    assert page.evaluate("[scrollX, document.documentElement.scrollWidth - innerWidth]") == [0, 0]
+    row, card = (
+        page.locator(where).bounding_box() for where in ("#ct-lessons .cards", ".card:has(:checked)")
+    )
+    assert row["x"] <= card["x"] and card["x"] + card["width"] <= row["x"] + row["width"] + 1
+
+
 def test_the_why_of_a_lesson_opens_the_plane_at_its_preset(visit, url):
     page = visit(url)
     page.locator("#ct-lessons .answers button").last.click()
