@@ -68,13 +68,12 @@ def test_run_moves_the_numbers_and_stop_stops_them(visit, url):
 
 def test_a_press_is_answered_at_once(visit, url):
     page = visit(url)
-    took = page.evaluate(
-        """() => { const start = performance.now(), what = document.querySelector('.status .what');
-        const before = what.textContent;
+    answered = page.evaluate(  # in the same task as the press, before any message to the server
+        """() => { const what = document.querySelector('.status .what'), before = what.textContent;
         document.querySelector('[data-do=run]').click();
-        return what.textContent !== before ? performance.now() - start : null; }"""
+        return what.textContent !== before; }"""
     )
-    assert took is not None and took < 100
+    assert answered
     press(page, "Stop")
     wait_for(page, "Stopped")
 

@@ -105,10 +105,10 @@ def test_choosing_a_lesson_shows_its_run_unless_ones_own_goes_on():
     first, other = make_log(), make_log()
     site = Site(engine.catalog(), first, recordings={"style": other})
     play = Play(site)
-    told = play.lesson("style", "me")
+    told = play.choose("style", "me")
     assert told["status"]["state"] == "recorded" and "curves" in told["serials"]
     assert site.log("me") is other and site.log("you") is first
     assert "line drawing" in told["sentence"]["stream"].lower()
-    assert play.lesson("no such", "me") is None
+    assert play.choose("no such", "me") is None
     site.runs._current["me"] = object()
-    assert play.lesson("style", "me") is None
+    assert play.choose("style", "me") is None
