@@ -73,9 +73,7 @@ export default function mount({ element, props, trigger }) {
   /** @param {LessonCard} lesson */
   const choose = (lesson) => {
     choice.put(lesson.settings);
-    if (STATES[run.value.state].busy) return;
-    if (lesson.question) recorded.put(lesson.settings);
-    trigger("choose", { lesson: lesson.name });
+    if (!STATES[run.value.state].busy) trigger("choose", { lesson: lesson.name });
   };
   const inputs = props.lessons.map((lesson) => {
     const input = h("input", { type: "radio", name: "lesson", value: lesson.name });
@@ -95,7 +93,14 @@ export default function mount({ element, props, trigger }) {
     const isBeyond = card.offsetLeft + card.offsetWidth > list.scrollLeft + list.clientWidth;
     if (isHidden || isBeyond) list.scrollLeft = card.offsetLeft - list.offsetLeft;
   };
+  /** Say of which settings the recorded run is that is shown: of a recorded lesson's, once one is chosen. */
+  const mark = () => {
+    const lesson = props.lessons.find((one) => one.name === settings.value?.lesson);
+    if (lesson?.question && run.value.state === "recorded") recorded.put(lesson.settings);
+  };
+  run.follow(element, mark);
   settings.follow(element, (now) => {
+    mark();
     const lesson = props.lessons.find((one) => one.name === now.lesson);
     for (const input of inputs) input.checked = input.value === lesson?.name;
     showCard();

@@ -209,8 +209,8 @@ class Compare:
 
 def _set(names: Sequence[str], knobs: str, config: RunConfig) -> tuple[Contender, ...]:
     """Those that take part, zero-shot CLIP first and CLIPTTA last; copies keep the settings of Play."""
-    if not isinstance(names, list | tuple):
-        raise ValueError(f"Comparison: methods must be a list of names, got {type(names).__name__}.")
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"Comparison: methods must be a list of names, got {names!r:.60}.")
     chosen: Mapping[str, comparison.Knobs] = {}
     own = {one.label: one for one in config.contenders}
     if knobs == "protocol":

@@ -271,8 +271,8 @@ TEACHINGS: dict[str, Teaching] = {
         says="TENT ends at an AUROC of {tent:auroc}, zero-shot CLIP at {zero_shot:auroc} and CLIPTTA at "
         "{cliptta:auroc}; on the objects TENT is right on {tent:accuracy}, zero-shot CLIP on "
         "{zero_shot:accuracy}.",
-        why="To be surer of every answer is what TENT asks for, and a letter is a picture like any other. Here "
-        "its steps are small, and in this run what tells the two apart, how sure CLIP was, survives.",
+        why="To be surer of every answer is what TENT asks for, and a letter is a picture like any other. "
+        "Here its steps are small, and in this run what tells the two apart, how sure CLIP was, survives.",
         preset="unknown",
         try_this="mix in textures instead of letters",
         changes={"unknown_source": "textures"},
