@@ -171,7 +171,18 @@ def _model(catalog: Catalog) -> tuple[Field, ...]:
         ),
     )
     lent = not all(hosting.has_controls(one.name) for one in catalog.models)
-    return (model, classes, templates, *(() if lent else _device()))
+    return (model, classes, templates, *(() if lent else _device()), PRECISION)
+
+
+PRECISION = PickField(
+    name="precision",
+    title="Precision",
+    options=(
+        Option("auto", "auto", "Large models: bfloat16 where this machine is measured to be faster in it."),
+        Option("float32", "float32", "Exact, and on most processors slower."),
+        Option("bfloat16", "bfloat16", "Large models only; on processors without units for it far slower."),
+    ),
+)
 
 
 def _device() -> tuple[Field, ...]:

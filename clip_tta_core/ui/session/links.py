@@ -48,6 +48,7 @@ STARTS: dict[int, Settings] = {
         "unknown_source": "none",
         "unknown_arrival": "mixed",
         "device": "auto",
+        "precision": "auto",
         "episodic": False,
         "unknown_share": 0.5,
         "attack_iterations": 7,

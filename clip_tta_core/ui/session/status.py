@@ -51,8 +51,14 @@ def status(state: RunState, log: RunLog, progress: Progress | None = None, activ
         share=round(share, 4),
         rate=round(images / active, 1) if images and active > 0 else None,
         left=round(active * (1 - share) / share, 1) if going and len(log) and share > 0 else None,
-        device=log.device,
+        device=_place(log),
     )
+
+
+def _place(log: RunLog) -> str:
+    """The device of a run, and its precision where that is not the usual one."""
+    precision = log.made.get("precision", "float32")
+    return log.device if precision == "float32" else f"{log.device}, {precision}"
 
 
 def recorded(log: RunLog) -> Status:

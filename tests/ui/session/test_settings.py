@@ -261,3 +261,16 @@ def test_numbers_beyond_all_floats_are_refused_by_a_sentence(sign, digits):
         METHODS["tent"].Config.from_values({"lr": value})
     with pytest.raises(ValueError, match="steps must be a whole number in .*very many digits"):
         METHODS["tent"].Config.from_values({"steps": value})
+
+
+def test_the_precision_of_large_models_can_be_chosen_and_a_wrong_one_is_refused():
+    assert to_config({"precision": "bfloat16"}).precision == "bfloat16"
+    (field,) = (
+        one
+        for section in form.sections(engine.catalog())
+        for one in section.fields
+        if one.name == "precision"
+    )
+    assert [option.name for option in field.options] == ["auto", "float32", "bfloat16"]
+    with pytest.raises(ValueError, match="Precision must be one of auto, float32, bfloat16, got 'int4'"):
+        engine.check(to_config({"precision": "int4"}))
