@@ -74,8 +74,6 @@ def test_a_press_is_answered_at_once(visit, url):
         return what.textContent !== before; }"""
     )
     assert answered
-    press(page, "Stop")
-    wait_for(page, "Stopped")
 
 
 def test_pause_holds_step_steps_and_resume_goes_on(visit, url):
