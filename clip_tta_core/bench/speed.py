@@ -88,7 +88,8 @@ def pair(
     plain = load(model, device, released=True)
     runs = []
     for method, own in (("cliptta", loaded), (RELEASED, plain)):
-        clip = spread_classes(loading.classifier(own, TASK), pictures(own, len(TASK), seed=1))
+        names = class_names(own.name)
+        clip = spread_classes(loading.classifier(own, names), pictures(own, len(names), seed=1))
         runs.append(build(method, clip, steps))
     seconds, peaks = ([], []), [0.0, 0.0]
     for number in range(rounds + 1):
