@@ -40,12 +40,12 @@ def marginal_entropy(logits: Tensor) -> Tensor:
 
 
 def view_entropy(logits: Tensor) -> Tensor:
-    """Entropy of the mean prediction of a picture's views, in nats: what TPT lowers. (n, K) -> ()
+    """Entropy of the mean prediction of a picture's views, in nats: what TPT lowers. (..., n, K) -> (...)
 
     Source: Shu et al., NeurIPS 2022, arXiv 2209.07511. In logarithms throughout;
     `marginal_entropy`, of a batch, has a constant inside its own.
     """
-    log_mean = logits.log_softmax(dim=-1).logsumexp(dim=-2) - math.log(logits.shape[-2])  # (K,)
+    log_mean = logits.log_softmax(dim=-1).logsumexp(dim=-2) - math.log(logits.shape[-2])  # (..., K)
     return -(log_mean.exp() * log_mean).sum(dim=-1)
 
 

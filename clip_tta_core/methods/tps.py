@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip_tta_core import hparams, scores
+from clip_tta_core import hparams, losses, scores
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.clip.views import encode_views
 from clip_tta_core.hparams import knob
@@ -106,7 +106,7 @@ class Tps(Method[TpsConfig]):
                 next(ticks)
                 logits = self.clip.scale * views @ shifted(texts, shift).transpose(1, 2)  # (b, V, K)
                 chosen = scores.surest(logits.detach(), config.share)[..., None]  # (b, n, 1)
-                entropy = view_entropy(logits.take_along_dim(chosen, 1))  # (b,)
+                entropy = losses.view_entropy(logits.take_along_dim(chosen, 1))  # (b,)
                 (shift.grad,) = torch.autograd.grad(entropy.sum(), shift)
                 optimizer.step()
         return shift.detach(), entropy.detach()
@@ -116,10 +116,3 @@ def shifted(texts: Tensor, shift: Tensor) -> Tensor:
     """Texts moved and made unit again; one that does not move stays bit for bit. (K, D), (b, K or 1, D)"""
     moves = (shift.detach() != 0).any(dim=-1, keepdim=True) | shift.requires_grad
     return torch.where(moves, F.normalize(texts + shift, dim=-1), texts)
-
-
-def view_entropy(logits: Tensor) -> Tensor:
-    """Entropy of the mean prediction of a picture's views, in nats. (b, n, K) -> (b,)"""
-    log_mean = logits.log_softmax(dim=-1).logsumexp(dim=1)  # (b, K), n times the mean
-    log_mean = log_mean.log_softmax(dim=-1)
-    return -(log_mean.exp() * log_mean).sum(dim=-1)

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from clip_tta_core import augment
+from clip_tta_core.losses import view_entropy
 from clip_tta_core.methods import tps
-from clip_tta_core.methods.tps import Tps, shifted, view_entropy
+from clip_tta_core.methods.tps import Tps, shifted
 
 
 def build(clip, seed=0, **knobs):
