@@ -126,7 +126,7 @@ def test_a_real_table_from_start_to_heat_map_with_a_stop_between(open_tab, cells
     start, stop = page.locator("#ct-heat [data-do=start]"), page.locator("#ct-heat [data-do=stop]")
     assert start.inner_text() == "Start"
     start.click()
-    expect(page.locator("#ct-heat .doing")).to_contain_text("1 of 8 cells", timeout=60_000)
+    expect(page.locator("#ct-heat .doing")).to_have_text(re.compile(r"[1-7] of 8 cells"), timeout=60_000)
     stop.click()
     expect(start).to_have_text("Go on", timeout=30_000)
     expect(start).to_be_enabled()
