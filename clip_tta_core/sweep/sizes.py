@@ -69,4 +69,9 @@ SIZES.register(
 SIZES.register(
     Size("wide", "All methods", "Every method once, every shift, short streams, one seed.", (), 0, 4, 1, True)
 )
+SIZES.register(
+    Size(
+        "published", "As published", "Every method once, with its authors' settings; three seeds.", once=True
+    )
+)
 SIZES.register(Size("full", "Full", "All that the table declares."))

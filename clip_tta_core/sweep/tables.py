@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from clip_tta_core.clip.embedded import PHOTO
 from clip_tta_core.clip.loading import MINI
 from clip_tta_core.comparison import protocol_knobs
 from clip_tta_core.corruptions import CORRUPTIONS
@@ -28,6 +29,8 @@ STANDARD = tuple(name for name, item in CORRUPTIONS.items() if item.standard)
 EXTRA = tuple(name for name, item in CORRUPTIONS.items() if not item.standard)
 GRID = {"lr": (1e-5, 1e-4, 3e-4, 1e-3), "steps": (1, 10)}
 PROTOCOL = {"lr": 1e-4, "steps": 10}  # CLIPTTA's (arXiv 2507.14312, section 5)
+CIFAR = "dataset:cifar10"
+STREAM = 4  # batches of 64, with every corruption and seed anew
 CLEAN = Shift()
 ZERO_SHOT = Contender("zero_shot", "zero_shot")
 SEEDS = (0, 1, 2)
@@ -51,6 +54,7 @@ class Column:
     contender: Contender
     model: str = MINI
     names: tuple[str, str] = ("", "")  # (model, method) in papers
+    batches: int = 0  # at most so many of a row's stream, 0 for all
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,9 @@ class Table:
 
     def cell(self, row: Row, column: Column, seed: int) -> Cell:
         one = column.contender
-        return Cell(one.method, dict(one.settings), column.model, row.source, row.shift, row.protocol, seed)
+        batches = min(row.protocol.batches, column.batches or row.protocol.batches)
+        protocol = dataclasses.replace(row.protocol, batches=batches)
+        return Cell(one.method, dict(one.settings), column.model, row.source, row.shift, protocol, seed)
 
     def cells(self) -> Iterator[Cell]:
         """Every cell, one seed after the other, so that a table that is cut off is whole for fewer seeds."""
@@ -108,10 +114,20 @@ def _table(name: str, title: str) -> Callable[[Callable[[Folder], Table]], Calla
 
 
 def gradient_methods() -> tuple[str, ...]:
-    """The methods that take optimization steps with a step size, and so take part in the common rule."""
+    """The methods that learn along a stream with a step size, and so take part in the common rule."""
     return tuple(
-        name for name, cls in METHODS.items() if {"lr", "steps"} <= {knob.name for knob in cls.Config.knobs()}
+        name
+        for name, cls in METHODS.items()
+        if {"lr", "steps"} <= {knob.name for knob in cls.Config.knobs()} and not forgets(name)
     )
+
+
+def forgets(method: str) -> bool:
+    """Whether a method looks at many views of one picture and forgets it before the next.
+
+    A stream of one batch then measures it as well as a longer one, at a cost of 64 pictures for each.
+    """
+    return METHODS[method].draws == "views"
 
 
 # ---- the contenders ----
@@ -192,14 +208,21 @@ def _grid(model: str, source: str) -> Table:
     return Table("grid", "Step size and steps on the four extra corruptions", rows, columns, (100,))
 
 
-def _corrupted(names: Sequence[str], source: str, severity: int = 5, **protocol) -> tuple[Row, ...]:
+def _corrupted(names: Sequence[str], source: str) -> tuple[Row, ...]:
     return tuple(
-        Row(shift.title, shift, source, Protocol(**protocol))
-        for shift in (Shift(name, severity) for name in names)
+        Row(shift.title, shift, source, Protocol(batches=STREAM))
+        for shift in (Shift(name, severity=5) for name in names)
     )
 
 
 # ---- the project's own tables ----
+
+
+def _joint(name: str, folder: Folder, model: str, source: str) -> Table:
+    """Every method on the fifteen corruptions: as published, by the common rule, under CLIPTTA's protocol."""
+    contenders = (*as_published(), *chosen(folder, model, source), *under_protocol())
+    columns = tuple(Column(one, model, batches=int(forgets(one.method))) for one in contenders)
+    return Table(name, TABLES[name].title, _corrupted(STANDARD, source), columns)
 
 
 @_table("mini-grid", "mini-CLIP: step size and steps, chosen on the four extra corruptions")
@@ -209,8 +232,17 @@ def mini_grid(folder: Folder) -> Table:
 
 @_table("mini", "mini-CLIP: every method on the fifteen corruptions at severity 5")
 def mini(folder: Folder) -> Table:
-    columns = tuple(Column(one) for one in (*as_published(), *under_protocol(), *chosen(folder)))
-    return Table("mini", TABLES["mini"].title, _corrupted(STANDARD, "rendered"), columns)
+    return _joint("mini", folder, MINI, "rendered")
+
+
+@_table("photo-grid", "photo-CLIP on CIFAR-10: step size and steps, chosen on the four extra corruptions")
+def photo_grid(folder: Folder) -> Table:
+    return dataclasses.replace(_grid(PHOTO.name, CIFAR), name="photo-grid")
+
+
+@_table("photo", "photo-CLIP on CIFAR-10: every method on the fifteen corruptions at severity 5")
+def photo(folder: Folder) -> Table:
+    return _joint("photo", folder, PHOTO.name, CIFAR)
 
 
 @_table("mini-severities", "mini-CLIP, unadapted: clean, every corruption at every severity, every style")
