@@ -539,3 +539,36 @@ def test_a_held_run_ends_when_its_time_is_up(monkeypatch):
     control.pause()
     with pytest.raises(ValueError, match="may take 1 seconds, and this one had done 0 of 3 batches"):
         list(engine.run(SHORT, control))
+
+
+def test_on_a_clock_that_waits_for_all_nothing_is_left_out():
+    """Zero-shot CLIP and what costs no more adapt to every batch, so their runs are the ordinary ones."""
+    cheap = dataclasses.replace(SHORT, methods={"zero_shot": {}, "tda": {}})
+    for now, then in zip(reports(cheap, clock="runs"), reports(cheap), strict=True):
+        np.testing.assert_array_equal(now.outcomes["tda"].probs, then.outcomes["tda"].probs)
+
+
+def test_on_a_clock_that_runs_a_slow_method_adapts_to_every_cth_batch_alone():
+    """TENT with one step goes forward twice and backward once, which is two more: every 4th batch."""
+    config = dataclasses.replace(SHORT, batches=6, methods={"tent": {"lr": 1e-2, "steps": 1}})
+    found = reports(config, clock="runs")
+    adapted = [bool(report.outcomes["tent"].losses) for report in found]
+    assert adapted == [True, False, False, False, True, False]
+    drift = [report.outcomes["tent"].metrics["drift"] for report in found]
+    assert drift[0] == drift[1] == drift[3] < drift[4] == drift[5], "the last weights predict the rest"
+    ordinary = reports(config)
+    np.testing.assert_array_equal(found[0].outcomes["tent"].probs, ordinary[0].outcomes["tent"].probs)
+    assert not np.array_equal(found[1].outcomes["tent"].probs, ordinary[1].outcomes["tent"].probs)
+
+
+def test_a_method_slower_than_the_stream_is_zero_shot_after_the_first_batch_where_it_forgets():
+    config = dataclasses.replace(SHORT, methods={"zero_shot": {}, "mta": {"views": 8}})
+    first, *rest = reports(config, clock="runs")
+    assert first.outcomes["mta"].losses
+    for report in rest:
+        np.testing.assert_array_equal(report.outcomes["mta"].probs, report.outcomes["zero_shot"].probs)
+
+
+def test_another_clock_is_refused():
+    with pytest.raises(ValueError, match="clock must be 'waits' or 'runs', got 'stops'"):
+        engine.check(dataclasses.replace(SHORT, clock="stops"))

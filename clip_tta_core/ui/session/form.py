@@ -115,6 +115,19 @@ def _stream(catalog: Catalog) -> tuple[Field, ...]:
             ),
         ),
         PickField(
+            name="clock",
+            title="Clock",
+            options=(
+                Option("waits", "waits", "Every method adapts to every batch, however long it takes."),
+                Option(
+                    "runs",
+                    "runs on",
+                    "The stream does not wait: a method that costs c times as much as zero-shot CLIP adapts "
+                    "to every c-th batch only, and predicts the others with the weights it has.",
+                ),
+            ),
+        ),
+        PickField(
             name="episodic",
             title="Weights",
             options=(

@@ -15,7 +15,7 @@ Settings = dict[str, Any]
 WHOLE = ("severity", "batch_size", "batches", "seed", "attack_iterations")
 NUMBERS = ("unknown_share", "attack_epsilon")
 WORDS = (
-    *("model", "source", "style", "corruption", "schedule", "order", "predict"),
+    *("model", "source", "style", "corruption", "schedule", "order", "predict", "clock"),
     *("unknown_source", "unknown_arrival", "device", "precision", "attack"),
 )
 USUAL = "usual"  # sentences: a data set's own, for other pictures those of a RunConfig
