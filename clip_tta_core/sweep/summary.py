@@ -6,15 +6,22 @@ import csv
 import io
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from clip_tta_core.sweep.folder import Folder
+from clip_tta_core.sweep.cells import Cell
 from clip_tta_core.sweep.published import Published, lookup
 from clip_tta_core.sweep.tables import Column, Row, Table
 
 MEAN = "mean"  # the title of the last row
 PAPERS = {"accuracy": "acc", "auroc": "AUROC", "fpr95": "FPR95"}  # ours: theirs, in percent
+
+
+class Cells(Protocol):
+    """Where the numbers of cells are: a folder, or what somebody keeps of one."""
+
+    def get(self, cell: Cell) -> Mapping[str, float] | None: ...
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class Entry:
         return f"{100 * self.mean:.1f}{spread}"
 
 
-def summarize(table: Table, folder: Folder, metric: str = "accuracy") -> list[list[Entry]]:
+def summarize(table: Table, folder: Cells, metric: str = "accuracy") -> list[list[Entry]]:
     """Rows of entries, the last of which is the mean of the rows. Means wait until all rows have a seed."""
     grid = [[_values(table, folder, row, column, metric) for column in table.columns] for row in table.rows]
     lines = [
@@ -67,7 +74,7 @@ def _split(table: Table, row: Row) -> bool:
     return sum(other.data == row.data for other in table.rows) > 1
 
 
-def _values(table: Table, folder: Folder, row: Row, column: Column, metric: str) -> dict[int, float]:
+def _values(table: Table, folder: Cells, row: Row, column: Column, metric: str) -> dict[int, float]:
     found = {seed: folder.get(table.cell(row, column, seed)) for seed in table.seeds}
     return {seed: numbers[metric] for seed, numbers in found.items() if numbers and metric in numbers}
 
