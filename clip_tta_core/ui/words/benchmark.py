@@ -76,6 +76,12 @@ def ahead(missing: int, count: int, seconds: float) -> str:
     return f"{count} cells{there}; {button} takes about {_duration(seconds)} on this machine."
 
 
+def recorded(card: Mapping[str, Any], ahead: str) -> str:
+    """Whose numbers are shown before anything is measured here, and what measuring them here would take."""
+    day = str(card["date"]).partition("T")[0]
+    return f"Recorded with the project on {day}, code {card['code']}; nothing is measured here yet. {ahead}"
+
+
 def _duration(seconds: float) -> str:
     if seconds < 90:
         return "a minute"
