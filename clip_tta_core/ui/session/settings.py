@@ -39,14 +39,17 @@ def to_config(settings: Mapping[str, Any]) -> RunConfig:
         raise ValueError(f"Settings must be a mapping of names to values, got {type(settings).__name__}.")
     full = defaults() | dict(settings)
     names = split_names(full["class_names"])
+    plain: Settings = {
+        **{name: number(name, full[name]) for name in NUMBERS},
+        **{name: whole(name, full[name]) for name in WHOLE},
+        **{name: word(name, full[name]) for name in WORDS},
+    }
     return RunConfig(
         contenders=(*contenders(full["methods"]), *contenders(full["copies"])),
         class_names=names,
         templates=templates(full["templates"], full["source"]),
         episodic=bool(full["episodic"]),
-        **{name: number(name, full[name]) for name in NUMBERS},
-        **{name: whole(name, full[name]) for name in WHOLE},
-        **{name: word(name, full[name]) for name in WORDS},
+        **plain,
     )
 
 
