@@ -41,6 +41,7 @@ def test_the_defaults_are_those_of_a_run_config():
         ({"batches": True}, "batches must be a number"),
         ({"seed": float("nan")}, "seed must be a number"),
         ({"model": ""}, "model must be a name"),
+        ({"model": "m" * 201}, "model must be a name, got 'mmm"),
         ({"corruption": 3}, "corruption must be a name"),
         ({"methods": ["tent"]}, "Methods must be a mapping"),
         ({"class_names": "x" * 300}, "at most"),
