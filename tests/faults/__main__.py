@@ -8,14 +8,22 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.faults import Fault
 
 ROOT = Path(__file__).parents[2]
-TABLES = {"js": "javascript", "methods": "core_methods", "sources": "core_sources", "views": "core_views"}
+TABLES = {
+    "engine": "core_engine",
+    "js": "javascript",
+    "methods": "core_methods",
+    "page": "core_page",
+    "sources": "core_sources",
+    "views": "core_views",
+}
 LEFT_OUT = shutil.ignore_patterns(".git", "node_modules", "__pycache__", ".*_cache")
-FAILED = 1  # pytest's code for tests that failed; others are errors of its use, and prove nothing
+PASSED, FAILED = 0, 1  # pytest's codes; others are errors of its use, and prove nothing
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,9 +34,15 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     faults: list[Fault] = importlib.import_module(f"tests.faults.{TABLES[chosen.table]}").FAULTS
     faults = [fault for fault in faults if not chosen.ids or fault.id in chosen.ids]
+    for fault in faults:
+        if (ROOT / fault.file).read_text("utf-8").count(fault.before) != 1:
+            raise ValueError(f"Fault {fault.id}: {fault.file} must hold once: {fault.before}")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
         shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+        clean = _run(sorted({test for fault in faults for test in fault.tests}), copy)
+        if clean.returncode != PASSED:
+            raise RuntimeError(f"Without a fault all tests must pass.\n{clean.stdout[-2000:]}")
         found = [_found(fault, copy) for fault in faults]
     print(f"{len(faults)} planted, {sum(found)} found")
     return found.count(False)
@@ -37,20 +51,22 @@ def main(arguments: list[str] | None = None) -> int:
 def _found(fault: Fault, copy: Path) -> bool:
     path = copy / fault.file
     clean = path.read_text("utf-8")
-    if clean.count(fault.before) != 1:
-        raise ValueError(f"Fault {fault.id}: {fault.file} must hold once: {fault.before}")
     path.write_text(clean.replace(fault.before, fault.after), "utf-8")
     try:
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *fault.tests]
-        ended = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+        ended = _run(fault.tests, copy)
     finally:
         path.write_text(clean, "utf-8")
-    if ended.returncode not in (0, FAILED):
+    if ended.returncode not in (PASSED, FAILED):
         raise RuntimeError(f"Fault {fault.id}: pytest could not run its tests.\n{ended.stdout[-2000:]}")
     failures = [line for line in ended.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     said = failures[0][:110] if failures else "NOT FOUND"
-    print(f"{fault.id:5} {Path(fault.file).name:16} {said}", flush=True)
+    print(f"{fault.id:5} {path.name:16} {said}", flush=True)
     return ended.returncode == FAILED
+
+
+def _run(tests: Sequence[str], copy: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    return subprocess.run(command, cwd=copy, capture_output=True, text=True)
 
 
 if __name__ == "__main__":
