@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import shutil
-import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
+
+import pytest
 
 from tests.faults import Fault
 
@@ -23,6 +27,8 @@ TABLES = {
     "views": "core_views",
 }
 LEFT_OUT = shutil.ignore_patterns(".git", "node_modules", "__pycache__", ".*_cache")
+SLOW = ("gradio", "open_clip", "playwright.sync_api", "sklearn.metrics", "torch", "torchvision")  # imports
+QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # of what is imported already
 PASSED, FAILED = 0, 1  # pytest's codes; others are errors of its use, and prove nothing
 
 
@@ -37,12 +43,15 @@ def main(arguments: list[str] | None = None) -> int:
     for fault in faults:
         if (ROOT / fault.file).read_text("utf-8").count(fault.before) != 1:
             raise ValueError(f"Fault {fault.id}: {fault.file} must hold once: {fault.before}")
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    for name in SLOW:
+        importlib.import_module(name)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
         shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
-        clean = _run(sorted({test for fault in faults for test in fault.tests}), copy)
-        if clean.returncode != PASSED:
-            raise RuntimeError(f"Without a fault all tests must pass.\n{clean.stdout[-2000:]}")
+        code, said = _run(sorted({test for fault in faults for test in fault.tests}), copy)
+        if code != PASSED:
+            raise RuntimeError(f"Without a fault all tests must pass.\n{said[-2000:]}")
         found = [_found(fault, copy) for fault in faults]
     print(f"{len(faults)} planted, {sum(found)} found")
     return found.count(False)
@@ -53,20 +62,42 @@ def _found(fault: Fault, copy: Path) -> bool:
     clean = path.read_text("utf-8")
     path.write_text(clean.replace(fault.before, fault.after), "utf-8")
     try:
-        ended = _run(fault.tests, copy)
+        code, said = _run(fault.tests, copy)
     finally:
         path.write_text(clean, "utf-8")
-    if ended.returncode not in (PASSED, FAILED):
-        raise RuntimeError(f"Fault {fault.id}: pytest could not run its tests.\n{ended.stdout[-2000:]}")
-    failures = [line for line in ended.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    said = failures[0][:110] if failures else "NOT FOUND"
-    print(f"{fault.id:5} {path.name:16} {said}", flush=True)
-    return ended.returncode == FAILED
+    if code not in (PASSED, FAILED):
+        raise RuntimeError(f"Fault {fault.id}: pytest could not run its tests.\n{said[-2000:]}")
+    failures = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    print(f"{fault.id}: {failures[0][:110] if failures else 'NOT FOUND'}", flush=True)
+    return code == FAILED
 
 
-def _run(tests: Sequence[str], copy: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-    return subprocess.run(command, cwd=copy, capture_output=True, text=True)
+def _run(tests: Sequence[str], copy: Path) -> tuple[int, str]:
+    """pytest's code and what it said, in a fork, which has all that is slow to import already."""
+    with tempfile.TemporaryFile() as file:
+        child = os.fork()
+        if not child:
+            _become_pytest(tests, copy, file.fileno())
+        _, status = os.waitpid(child, 0)
+        file.seek(0)
+        return os.waitstatus_to_exitcode(status), file.read().decode("utf-8", "replace")
+
+
+def _become_pytest(tests: Sequence[str], copy: Path, said: int) -> NoReturn:
+    """From here on the copy is the project, and this process has nothing else to do."""
+    code = 3  # an internal error of pytest's
+    try:
+        os.dup2(said, 1)
+        os.dup2(said, 2)
+        os.chdir(copy)
+        sys.path[:] = [str(copy), *(place for place in sys.path if place not in ("", str(ROOT)))]
+        for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
+            del sys.modules[name]
+        code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *QUIET, *tests]))
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
