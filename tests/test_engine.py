@@ -8,6 +8,7 @@ import pickle
 import resource
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,7 @@ def test_a_paused_run_takes_exactly_the_steps_it_is_given():
         ({"batches": "3"}, "batches must be a whole number, got '3'"),
         ({"severity": True}, "severity must be a whole number, got True"),
         ({"unknown_share": float("nan")}, "unknown_share must be in"),
+        ({"unknown_share": 0.81}, r"unknown_share must be in \[0.0, 0.8\], got 0.81"),
         ({"unknown_share": "half"}, "unknown_share must be a number, got 'half'"),
         ({"seed": -1}, "seed must be in"),
         ({"seed": None}, "seed must be a whole number, got None"),
@@ -515,6 +517,74 @@ def test_an_episodic_method_starts_over_at_every_batch(monkeypatch):
     by_itself = [report.outcomes["tent"].probs for report in engine.run(config)]
     np.testing.assert_array_equal(by_itself, over)
     assert not np.array_equal(by_itself, through)
+
+
+def test_clipartt_runs_by_its_authors_protocol_unless_told_otherwise():
+    def second_batch(**changes):
+        config = dataclasses.replace(SHORT, methods={"clipartt": {"steps": 1, **changes.pop("knobs", {})}})
+        return reports(config, **changes)[1].outcomes["clipartt"].probs
+
+    over = second_batch(knobs={"episodic": False}, episodic=True)
+    np.testing.assert_array_equal(second_batch(), over)
+    assert not np.array_equal(second_batch(knobs={"episodic": False}), over)
+
+
+def test_what_a_method_draws_depends_on_the_seed_of_the_run():
+    """One picture a class, sorted: the same stream whatever the seed."""
+    images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+    mine = Pictures(images, np.arange(8), tuple("abcdefgh"), tuple(f"thing {k}" for k in "abcdefgh"))
+    config = RunConfig(
+        source="upload",
+        pictures=mine,
+        order="sorted",
+        batch_size=8,
+        batches=1,
+        methods={"stamp": {"views": 2}},
+    )
+    first, second, again = (reports(config, seed=seed) for seed in (0, 1, 0))
+    np.testing.assert_array_equal(curve(first, "zero_shot"), curve(second, "zero_shot"))
+    np.testing.assert_array_equal(curve(first, "stamp"), curve(again, "stamp"))
+    assert not np.array_equal(curve(first, "stamp"), curve(second, "stamp"))
+
+
+def test_a_method_without_a_score_of_its_own_is_scored_by_its_cosines(tiny_model):
+    assert tiny_model.scale == 100
+    texts = engine.classifier(tiny_model, engine.catalog().task, SHORT.templates).text_features
+    for report in reports():
+        outcome = report.outcomes["zero_shot"]
+        cosines = torch.from_numpy(outcome.features) @ texts.T
+        expected = cosines.log_softmax(dim=-1).amax(dim=-1)
+        np.testing.assert_allclose(outcome.scores, expected.numpy(), atol=1e-5)
+
+
+def test_what_a_failed_attempt_left_behind_is_gone_before_the_next(monkeypatch):
+    left, adapt = [], METHODS["tent"].adapt
+
+    def failing_once(self, images):
+        if left:
+            assert left[0]() is None
+            return adapt(self, images)
+        ring: list = [torch.zeros(8)]
+        ring.append(ring)  # so that only a collection frees it
+        left.append(weakref.ref(ring[0]))
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(engine, "runs_out", lambda device: True)
+    monkeypatch.setattr(METHODS["tent"], "adapt", failing_once)
+    gc.disable()
+    try:
+        assert any("ran out of memory" in note for note in reports(batches=1, methods={"tent": {}})[0].notes)
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("phase", range(4))
+def test_large_pictures_are_shrunk_without_aliasing(phase):
+    """Stripes of which one in four columns is white are a quarter grey at a quarter of the size."""
+    images = np.zeros((1, 64, 64, 3), np.uint8)
+    images[:, :, phase::4] = 255
+    shrunk = engine.to_tensor(images, 16, torch.device("cpu"))
+    torch.testing.assert_close(shrunk[..., 3:-3], torch.full((1, 3, 16, 10), 0.25), atol=0.02, rtol=0)
 
 
 def test_the_weights_of_a_run_are_named_by_a_hash_that_changes_with_them(tiny_model):
