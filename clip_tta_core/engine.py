@@ -13,7 +13,7 @@ import hashlib
 import math
 import time
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -32,7 +32,7 @@ from clip_tta_core.clip.loading import MODELS, LoadedClip, classifier, load
 from clip_tta_core.control import Control, OutOfTime, Progress, Stopped
 from clip_tta_core.methods import Method
 from clip_tta_core.metrics import Tally
-from clip_tta_core.records import Batch, Loading, Outcome, Report, RunConfig
+from clip_tta_core.records import Batch, Glimpse, Loading, Outcome, Remembered, Report, RunConfig, Step
 from clip_tta_core.stream import Stream
 from clip_tta_core.validation import LIMITS, ZERO_SHOT, Checked, Entry, attack_of, check, costs
 
@@ -131,8 +131,11 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
                 continue
             images = to_tensor(batch.images, loaded.image_size, loaded.device)
             outcomes, said = {}, [*stream.notes, *notes.of_batch(batch)]
+            sight = Sight(control, number, total, batch)
             for label, runner in runners.items():
-                outcome = runner.process(images, batch, control, Progress(number, total, runner.title))
+                progress = Progress(number, total, runner.title)
+                outcome = runner.process(images, batch, control, progress, sight)
+                sight.take(label, outcome, runner.method)
                 said += notes.of_outcome(runner.title, outcome, stream.unknowns is not None)
                 said += runner.take_notes()
                 outcomes[label] = outcome
@@ -203,6 +206,31 @@ def fingerprint(loaded: LoadedClip) -> str:
     return _fingerprints[loaded.visual]
 
 
+class Sight:
+    """What somebody sees of a batch before its report; without anybody who looks, nothing is done for it."""
+
+    def __init__(self, control: Control, number: int, total: int, batch: Batch) -> None:
+        self.control = control
+        self._where, self._batch = (number, total), batch
+        self._outcomes: dict[str, Outcome] = {}
+        self._memories: dict[str, Remembered] = {}
+
+    def take(self, label: str, outcome: Outcome, method: Method[Any]) -> None:
+        """A method is done with the batch."""
+        if self.control.looker is None:
+            return
+        self._outcomes[label] = outcome
+        if (memory := method.remembered()) is not None:
+            self._memories[label] = memory
+        self.show()
+
+    def show(self, step: Step | None = None) -> None:
+        """Tell whoever looks where the batch is."""
+        if self.control.looker is not None:
+            done, memories = dict(self._outcomes), dict(self._memories)
+            self.control.looker(Glimpse(*self._where, self._batch, done, memories, step))
+
+
 class Runner:
     """One contender in one run: builds its method, feeds it, counts what it gets right."""
 
@@ -224,6 +252,7 @@ class Runner:
         self.rng = torch.Generator().manual_seed(zlib.crc32(drawn) ^ config.seed)
         self.tally = Tally()
         self.notes: list[str] = []
+        self.shown = False  # whether the method has shown its last step
         self.method = self._build()
         self.episodic = config.episodic or self.method.episodic
         self.start = optim.copies(self.method.clip.trainable())
@@ -239,14 +268,17 @@ class Runner:
         said, self.notes = self.notes, []
         return said
 
-    def process(self, images: Tensor, batch: Batch, control: Control, progress: Progress) -> Outcome:
+    def process(
+        self, images: Tensor, batch: Batch, control: Control, progress: Progress, sight: Sight
+    ) -> Outcome:
         """Adapt to a batch and predict it. (B, 3, H, W) in [0, 1]"""
         in_time = (progress.batch - 1) % self.every == 0
         if self.episodic and in_time and progress.batch > 1:
             self.method = self._build()
         start, held = time.perf_counter(), control.held
         prediction, losses = self._within_memory(
-            lambda: self._process(images, control, progress) if in_time else self._late(images), len(images)
+            lambda: self._process(images, control, progress, sight) if in_time else self._late(images),
+            len(images),
         )
         probs = prediction.logits.float().softmax(dim=-1).cpu().numpy()
         seconds = time.perf_counter() - start - (control.held - held)
@@ -263,11 +295,9 @@ class Runner:
         return Outcome(probs, features, ranks, threshold, losses, metrics, seconds)
 
     def _process(
-        self, images: Tensor, control: Control, progress: Progress
+        self, images: Tensor, control: Control, progress: Progress, sight: Sight
     ) -> tuple[Prediction, dict[str, float]]:
-        self.method.on_step = lambda step, steps: control.checkpoint(
-            Progress(progress.batch, progress.batches, progress.method, step, steps)
-        )
+        self._watch(control, progress, sight)
         if self.predict_first:
             prediction = self.method.predict(images)
             return prediction, self.method.adapt(images)
@@ -280,6 +310,31 @@ class Runner:
         """
         forgets = self.entry.method.draws == "views"
         return (self.frozen.zero_shot(images) if forgets else self.method.predict(images)), {}
+
+    def _watch(self, control: Control, here: Progress, sight: Sight) -> None:
+        """Let the run be held and seen between the method's steps.
+
+        A method that shows its steps is held once it has shown one, so that the page has the numbers of what
+        it is held at; any other, and every one where nobody looks, before the step is computed.
+        """
+
+        def on_step(step: int, steps: int) -> None:
+            nonlocal here
+            here = dataclasses.replace(here, step=step, steps=steps)
+            (control.announce if self.shown else control.checkpoint)(here)
+            self.shown = False
+
+        def on_show(logits: Tensor, terms: Mapping[str, Tensor]) -> None:
+            if control.looker is None:
+                return
+            if control.wants_look():
+                probs = logits.detach().float().softmax(dim=-1).cpu().numpy()
+                numbers = {name: term.item() for name, term in terms.items()}
+                sight.show(Step(self.entry.contender.label, here.step, here.steps, probs, numbers))
+            self.shown = True
+            control.checkpoint(here)
+
+        self.method.on_step, self.method.on_show = on_step, on_show
 
     def _within_memory(self, work: Callable[[], Result], count: int) -> Result:
         """Do a batch's work; where memory runs out, do it again in smaller pieces from where the batch began.

@@ -44,6 +44,18 @@ def effective(counts: np.ndarray) -> float:
     return math.exp(-(shares * np.log(shares)).sum()) if len(shares) else math.nan
 
 
+def entropies(probs: np.ndarray) -> np.ndarray:
+    """Entropy of each prediction, in nats. (..., K) -> (...)"""
+    probs = probs.astype(np.float64)
+    return -(probs * np.log(np.where(probs > 0, probs, 1))).sum(axis=-1)
+
+
+def truth_rising(probs: np.ndarray, source_probs: np.ndarray, labels: np.ndarray) -> float:
+    """Share of labelled pictures whose own class is more probable than to the source. 2 x (B, K), (B,)"""
+    rows = np.flatnonzero(labels >= 0)
+    return float((probs > source_probs)[rows, labels[rows]].mean()) if len(rows) else math.nan
+
+
 def mcnemar(gained: int, lost: int) -> float:
     """How likely pairs that differ split as unevenly by chance: McNemar's exact test, two-sided.
 
@@ -209,6 +221,8 @@ class Tally:
         return {
             "accuracy": accuracy(self._predicted, self._labels),
             "accuracy_batch": accuracy(predicted[known], labels[known]),
+            "entropy": float(entropies(probs).mean()),
+            "truth_rising": truth_rising(probs[known], source_probs[known], labels[known]),
             **self._recent_numbers(),
             **self._judged_numbers(),
             "changed": self._changed / self._seen,

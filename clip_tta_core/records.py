@@ -83,6 +83,39 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Remembered:
+    """What a method's memory of pictures holds, by class."""
+
+    images: np.ndarray  # uint8 (S, H, W, 3)
+    labels: np.ndarray  # int64 (S,) predicted when they were stored
+    confidence: np.ndarray  # float32 (S,) of that prediction
+    features: np.ndarray  # float32 (S, D), unit rows, as they were then
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one optimization step of a method starts from."""
+
+    label: str
+    step: int  # taken on this batch before
+    steps: int
+    probs: np.ndarray  # float32 (B, K), with the weights as they are
+    losses: Mapping[str, float]  # "loss", which it lowers, and its weighted terms
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """A batch under way: who is done with it, and where the method at work is. Only for whoever looks."""
+
+    batch_number: int
+    total: int
+    batch: Batch
+    outcomes: Mapping[str, Outcome]  # by label, of the methods that are done
+    memories: Mapping[str, Remembered]  # of those among them that have one
+    step: Step | None = None  # None between two methods
+
+
+@dataclass(frozen=True)
 class Standing:
     """Where one contender of a comparison is, after some batches of the stream."""
 

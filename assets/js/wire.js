@@ -7,6 +7,7 @@ export const PARTS = [
   "results",
   "sentence",
   "gallery",
+  "steps",
   "status",
   "message",
   "board",
@@ -30,6 +31,7 @@ export const ON_THE_BOARD = [
   "results",
   "sentence",
   "gallery",
+  "steps",
   "status",
   "message"
 ];
