@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -60,6 +61,14 @@ def prepare(config: RunConfig | Checked, control: Control | None = None) -> None
     checked = config if isinstance(config, Checked) else check(config)
     config = checked.config
     load(config.model, config.device, _announcer(control or Control()), wanted=config.precision)
+
+
+def save_start(config: RunConfig, file: Path) -> None:
+    """Write the model that a run begins with as a checkpoint; see `starts.making.save`."""
+    check(config)
+    loaded = load(config.model, config.device, wanted="float32")
+    start, _ = _begin(config, Stream(config, loaded.image_size), loaded, Control())
+    making.save(start, file)
 
 
 def preview(config: RunConfig) -> np.ndarray:
@@ -112,7 +121,8 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
     loaded = load(config.model, config.device, _announcer(control), wanted=config.precision)
     stream = Stream(config, loaded.image_size)
     frozen = classifier(loaded, stream.class_names, config.templates, _announcer(control))
-    begun, said_before = _begin(config, stream, loaded, frozen, control)
+    start, said_before = _begin(config, stream, loaded, control)
+    begun = frozen if start is loaded else classifier(start, stream.class_names, config.templates)
     clean = _clean(checked, stream, loaded)
     runners = {
         entry.contender.label: Runner(entry, config, begun if entry.contender.from_start else frozen, clean)
@@ -147,11 +157,11 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
 
 
 def _begin(
-    config: RunConfig, stream: Stream, loaded: LoadedClip, frozen: ClipClassifier, control: Control
-) -> tuple[ClipClassifier, tuple[str, ...]]:
+    config: RunConfig, stream: Stream, loaded: LoadedClip, control: Control
+) -> tuple[LoadedClip, tuple[str, ...]]:
     """The model that contenders begin with, a start where there is one, and notes for the visitor."""
     if config.start == "none":
-        return frozen, ()
+        return loaded, ()
     title = STARTS[config.start].title
     control.announce(Progress(doing=f"drawing labelled pictures for {title}"))
     drawn = few_shots.draw(config, stream, loaded.image_size)
@@ -176,8 +186,7 @@ def _begin(
         config.seed,
         tell,
     )
-    begun = making.begun(loaded, visual)
-    return classifier(begun, stream.class_names, config.templates), drawn.notes
+    return making.begun(loaded, visual), drawn.notes
 
 
 def attacked(batch: Batch, start: int, config: RunConfig, frozen: ClipClassifier, size: int) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from dataclasses import dataclass
@@ -218,7 +219,11 @@ def costs(chosen: Chosen, batch_size: int = 64, batches: int = 16) -> dict[str, 
     found = {}
     for one in contenders_of(chosen):
         cls = METHODS[one.method]
-        found[one.label] = cls.cost(cls.Config.from_values(one.settings), batch_size, batches)
+        config = cls.Config.from_values(one.settings)
+        cost = cls.cost(config, batch_size, batches)
+        if getattr(config, "beta_source", 0):  # what learns goes through the frozen model, too
+            cost = dataclasses.replace(cost, forwards=cost.forwards + cost.backwards)
+        found[one.label] = cost
     return found
 
 

@@ -38,11 +38,11 @@ JITTER = 0.001  # of the ascent's start: at the picture itself the gradient is 0
 class CalibratedConfig(hparams.Config):
     lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of descent with momentum.")
     rounds: int = knob(
-        10, 0, 1000, help="Passes of every client over its pictures, weights averaged after each."
+        4, 0, 1000, help="Passes of every client over its pictures, weights averaged after each."
     )
     batch_size: int = knob(32, 2, 512, help="Pictures a step.")
-    epsilon: float = knob(2.0, 0.0, 32.0, help="Radius of the attack, in levels of 255; 0 attacks nothing.")
-    attack_steps: int = knob(3, 1, 40, help="Steps of the attack.")
+    epsilon: float = knob(1.0, 0.0, 32.0, help="Radius of the attack, in levels of 255; 0 attacks nothing.")
+    attack_steps: int = knob(2, 1, 40, help="Steps of the attack.")
     strength: float = knob(1.0, 0.0, 2.0, help="Of the calibration; 0 is plain adversarial training.")
     clients: int = knob(1, 1, 20, help="Among whom the pictures are divided; 1 is no federation.")
     dirichlet: float = knob(
