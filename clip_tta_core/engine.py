@@ -15,6 +15,7 @@ import time
 import zlib
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -23,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clip_tta_core import limits, notes, optim, scores
+from clip_tta_core import few_shots, limits, notes, optim, scores
 from clip_tta_core.attacks import pgd
 from clip_tta_core.catalog import catalog
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
@@ -33,6 +34,7 @@ from clip_tta_core.control import Control, OutOfTime, Progress, Stopped
 from clip_tta_core.methods import Method
 from clip_tta_core.metrics import Tally
 from clip_tta_core.records import Batch, Glimpse, Loading, Outcome, Remembered, Report, RunConfig, Step
+from clip_tta_core.starts import STARTS, Shots, making
 from clip_tta_core.stream import Stream
 from clip_tta_core.validation import LIMITS, ZERO_SHOT, Checked, Entry, attack_of, check, costs
 
@@ -60,6 +62,14 @@ def prepare(config: RunConfig | Checked, control: Control | None = None) -> None
     checked = config if isinstance(config, Checked) else check(config)
     config = checked.config
     load(config.model, config.device, _announcer(control or Control()), wanted=config.precision)
+
+
+def save_start(config: RunConfig, file: Path) -> None:
+    """Write the model that a run begins with as a checkpoint; see `starts.making.save`."""
+    check(config)
+    loaded = load(config.model, config.device, wanted="float32")
+    start, _ = _begin(config, Stream(config, loaded.image_size), loaded, Control())
+    making.save(start, file)
 
 
 def preview(config: RunConfig) -> np.ndarray:
@@ -112,12 +122,17 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
     loaded = load(config.model, config.device, _announcer(control), wanted=config.precision)
     stream = Stream(config, loaded.image_size)
     frozen = classifier(loaded, stream.class_names, config.templates, _announcer(control))
+    start, said_before = _begin(config, stream, loaded, control)
+    begun = frozen if start is loaded else classifier(start, stream.class_names, config.templates)
     clean = _clean(checked, stream, loaded)
-    runners = {entry.contender.label: Runner(entry, config, frozen, clean) for entry in checked.entries}
+    runners = {
+        entry.contender.label: Runner(entry, config, begun if entry.contender.from_start else frozen, clean)
+        for entry in checked.entries
+    }
 
     def make(index: int) -> Batch:
         batch = stream.batch(index)
-        return attacked(batch, index * config.batch_size, config, frozen, loaded.image_size)
+        return attacked(batch, index * config.batch_size, config, begun, loaded.image_size)
 
     weights, total = fingerprint(loaded), len(stream)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="stream") as ahead:
@@ -130,7 +145,7 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
             if not len(batch):  # all of its files were broken
                 continue
             images = to_tensor(batch.images, loaded.image_size, loaded.device)
-            outcomes, said = {}, [*stream.notes, *notes.of_batch(batch)]
+            outcomes, said = {}, [*stream.notes, *said_before, *notes.of_batch(batch)]
             sight = Sight(control, number, total, batch)
             for label, runner in runners.items():
                 progress = Progress(number, total, runner.title)
@@ -143,6 +158,39 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
                 said.append(EMBEDDED[config.model].abroad)
             place, form = str(loaded.device), loaded.precision
             yield Report(number, total, batch, outcomes, place, tuple(said), weights, form)
+
+
+def _begin(
+    config: RunConfig, stream: Stream, loaded: LoadedClip, control: Control
+) -> tuple[LoadedClip, tuple[str, ...]]:
+    """The model that contenders begin with, a start where there is one, and notes for the visitor."""
+    if config.start == "none":
+        return loaded, ()
+    title = STARTS[config.start].title
+    control.announce(Progress(doing=f"drawing labelled pictures for {title}"))
+    drawn = few_shots.draw(config, stream, loaded.image_size)
+    exact = loaded if loaded.autocast is None else load(config.model, config.device, wanted="float32")
+    size, device = loaded.image_size, loaded.device
+    shots = Shots(
+        to_tensor(drawn.images, size, device),
+        torch.from_numpy(drawn.labels).to(device),
+        to_tensor(drawn.unlabelled, size, device),  # may be none
+    )
+
+    def tell(step: int, steps: int) -> None:
+        amount = f": step {step + 1} of {steps}" if steps else ""
+        control.announce(Progress(step=step, steps=steps, doing=f"making the start, {title}{amount}"))
+
+    visual = making.make(
+        config.start,
+        STARTS[config.start].Config.from_values(config.start_settings),
+        classifier(exact, stream.class_names, config.templates, _announcer(control)),
+        shots,
+        fingerprint(exact),
+        config.seed,
+        tell,
+    )
+    return making.begun(loaded, visual), drawn.notes
 
 
 def attacked(batch: Batch, start: int, config: RunConfig, frozen: ClipClassifier, size: int) -> Batch:

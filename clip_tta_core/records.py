@@ -136,6 +136,9 @@ class Contender:
     label: str
     method: str
     settings: Mapping[str, Value] = field(default_factory=dict)  # {knob: value}; what is left out is default
+    from_start: bool = (
+        True  # whether it begins at the run's start, where there is one, or at the model as it is
+    )
 
 
 Chosen = Mapping[str, Mapping[str, Value]] | tuple[Contender, ...] | list[Contender]
@@ -162,6 +165,9 @@ class RunConfig:
     pictures: Pictures | None = None  # for the source "upload"
     class_names: tuple[str, ...] = ()  # empty: the source's own task
     templates: str = "single"  # a name of clip.prompts.TEMPLATES, or sentences with {}, one a line
+    start: str = "none"  # a name of starts.STARTS: what a few labelled pictures make of the model beforehand
+    start_settings: Mapping[str, Value] = field(default_factory=dict)  # {knob: value} of it
+    shots: int = 16  # labelled pictures per class for it
     style: str = "none"  # a style shift of the rendered objects
     corruption: str = "none"
     severity: int = 5
@@ -388,10 +394,23 @@ class MethodCard:
 
 
 @dataclass(frozen=True)
+class StartCard:
+    """A pre-step as the page shows it."""
+
+    name: str
+    title: str
+    summary: str
+    citation: str
+    fails: str  # one sentence: where it is known to help little or to harm
+    knobs: tuple[Knob, ...]
+
+
+@dataclass(frozen=True)
 class Catalog:
     """Everything there is to choose."""
 
     methods: tuple[MethodCard, ...]
+    starts: tuple[StartCard, ...]
     models: tuple[Choice, ...]
     sources: tuple[Choice, ...]
     styles: tuple[Choice, ...]

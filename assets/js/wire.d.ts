@@ -337,6 +337,7 @@ export interface Copy {
   label: string;
   method: string;
   settings: Record<string, any>;
+  from_start?: boolean;
 }
 
 /** What the form is built from. */

@@ -16,16 +16,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim
+from clip_tta_core import losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import BLUE, DASHED, Look
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class BatclipConfig(hparams.Config):
+class BatclipConfig(GradientConfig):
     lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam; large for small batches.")
     steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
     weight_decay: float = knob(0.01, 0.0, 1.0, help="Shrinks the weights a little each step.")

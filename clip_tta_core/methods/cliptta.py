@@ -31,17 +31,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clip_tta_core import hparams, losses, optim, scores
+from clip_tta_core import losses, optim, scores
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
 from clip_tta_core.memory import ConfidentMemory, to_images
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import BLUE, SOLID, Look
 from clip_tta_core.records import Cost, Remembered
 
 
 @dataclass(frozen=True)
-class ClipttaConfig(hparams.Config):
+class ClipttaConfig(GradientConfig):
     lr: float = knob(1e-4, 0.0, 1e-1, log=True, help="Step size of Adam.")
     steps: int = knob(10, 1, 50, help="Gradient steps per batch.")
     loss: Literal["soft", "hard"] = knob(

@@ -22,16 +22,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim
+from clip_tta_core import losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.hparams import knob
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import GREEN, SOLID, Look
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class SarConfig(hparams.Config):
+class SarConfig(GradientConfig):
     lr: float = knob(
         1e-3,
         0.0,

@@ -26,17 +26,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim
+from clip_tta_core import losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.clip.prompts import TEMPLATES
 from clip_tta_core.hparams import knob
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import DASHED, SKY, Look
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class WattConfig(hparams.Config):
+class WattConfig(GradientConfig):
     lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam.")
     steps: int = knob(2, 1, 20, help="Gradient steps each time a template has its turn.")
     rounds: int = knob(5, 1, 50, help="How often all templates have their turn.")

@@ -235,6 +235,7 @@ class Copy:
     label: str
     method: str
     settings: dict[str, Any]  # {knob: value}
+    from_start: bool | None = None  # False: it begins with CLIP as it is, though the run has a start
 
 
 @dataclass(frozen=True)
