@@ -37,6 +37,7 @@ class Control:
     def __init__(self) -> None:
         self.progress = Progress()
         self.held = 0.0  # seconds spent waiting at checkpoints
+        self.inside = False  # whether reports are to say what contenders look like inside
         self._changed = threading.Condition()
         self._paused = False
         self._steps_allowed = 0

@@ -29,6 +29,7 @@ from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.loading import MODELS, LoadedClip, classifier, load
 from clip_tta_core.control import Control, OutOfTime, Progress, Stopped
+from clip_tta_core.inside import Observer
 from clip_tta_core.methods import Method
 from clip_tta_core.metrics import Tally
 from clip_tta_core.records import Batch, Loading, Outcome, Report, RunConfig
@@ -119,6 +120,7 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
         return attacked(batch, index * config.batch_size, config, frozen, loaded.image_size)
 
     weights, total = fingerprint(loaded), len(stream)
+    observer = Observer(frozen) if control.inside else None
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="stream") as ahead:
         upcoming = ahead.submit(make, 0)
         for number in range(1, total + 1):
@@ -134,11 +136,14 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
                 outcome = runner.process(images, batch, control, Progress(number, total, runner.title))
                 said += notes.of_outcome(runner.title, outcome, stream.unknowns is not None)
                 said += runner.take_notes()
+                if observer:
+                    outcome = observer.look(label, outcome, runner.method, runner.start, images, number)
                 outcomes[label] = outcome
             if config.model in EMBEDDED and not EMBEDDED[config.model].is_at_home(config.source):
                 said.append(EMBEDDED[config.model].abroad)
             place, form = str(loaded.device), loaded.precision
-            yield Report(number, total, batch, outcomes, place, tuple(said), weights, form)
+            plane = observer.plane if observer else None
+            yield Report(number, total, batch, outcomes, place, tuple(said), weights, form, plane)
 
 
 def attacked(batch: Batch, start: int, config: RunConfig, frozen: ClipClassifier, size: int) -> Batch:

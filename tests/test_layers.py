@@ -20,7 +20,7 @@ ROOMS = [  # from the ground up; rooms on one line know nothing of each other
     {"corruptions"},
     {"sources"},
     {"stream"},
-    {"catalog", "validation"},
+    {"catalog", "validation", "inside"},
     {"engine", "logs"},
     {"hosting"},
     {"plots", "export", "comparison"},
