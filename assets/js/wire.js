@@ -19,6 +19,7 @@ export const PARTS = [
   "heat",
   "subject",
   "corruptions",
+  "inside",
   "why",
   "primer"
 ];
@@ -71,6 +72,10 @@ export const EVENTS = {
   ],
   "corruptions": [
     "take"
+  ],
+  "inside": [
+    "look",
+    "fetch"
   ]
 };
 

@@ -52,6 +52,7 @@ class Play:
                 return
             log = self._open_log(settings, config)
             run = Run(self.site.engine, config)
+            run.control.inside = True
             self.site.runs.begin(session, run)
             try:
                 yield from self._show(run, log, news, session)
