@@ -42,6 +42,7 @@ class Control:
         self.progress = Progress()
         self.held = 0.0  # seconds spent waiting at checkpoints
         self.looker: Callable[[Any], None] | None = None  # takes a records.Glimpse, in the run's thread
+        self.inside = False  # whether reports are to say what contenders look like inside
         self._changed = threading.Condition()
         self._paused = False
         self._steps_allowed = 0

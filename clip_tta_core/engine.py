@@ -31,6 +31,7 @@ from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.loading import MODELS, LoadedClip, classifier, load
 from clip_tta_core.control import Control, OutOfTime, Progress, Stopped
+from clip_tta_core.inside import Observer
 from clip_tta_core.methods import Method
 from clip_tta_core.metrics import Tally
 from clip_tta_core.records import Batch, Glimpse, Loading, Outcome, Remembered, Report, RunConfig, Step
@@ -38,9 +39,10 @@ from clip_tta_core.starts import STARTS, Shots, making
 from clip_tta_core.stream import Stream
 from clip_tta_core.validation import LIMITS, ZERO_SHOT, Checked, Entry, attack_of, check, costs
 
-__all__ = ["LIMITS", "ZERO_SHOT", "catalog", "check", "costs", "prepare", "preview", "run"]
+__all__ = ["LIMITS", "ZERO_SHOT", "catalog", "check", "costs", "pictures", "prepare", "preview", "run"]
 
 Result = TypeVar("Result")
+NOT_DRAWN = ("upload", "dataset")  # sources of unknown pictures
 
 
 def run(config: RunConfig | Checked, control: Control | None = None) -> Generator[Report]:
@@ -82,6 +84,18 @@ def preview(config: RunConfig) -> np.ndarray:
         frozen = classifier(loaded, stream.class_names, config.templates)
         batch = attacked(batch, 0, config, frozen, loaded.image_size)
     return batch.images[0]
+
+
+def pictures(config: RunConfig, number: int) -> np.ndarray | None:
+    """A batch (1 for the first) as a run showed it, drawn again. -> uint8 (B, S, S, 3)
+
+    None where pictures are not drawn from the settings alone, or were attacked.
+    """
+    check(config)
+    drawn = config.source == "rendered" and config.unknown_source.partition(":")[0] not in NOT_DRAWN
+    if not drawn or config.model not in EMBEDDED or attack_of(config).epsilon:
+        return None
+    return Stream(config, load(config.model, config.device).image_size).batch(number - 1).images
 
 
 def _announcer(control: Control) -> Callable[[Loading], None]:
@@ -135,6 +149,7 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
         return attacked(batch, index * config.batch_size, config, begun, loaded.image_size)
 
     weights, total = fingerprint(loaded), len(stream)
+    observer = Observer(frozen) if control.inside else None
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="stream") as ahead:
         upcoming = ahead.submit(make, 0)
         for number in range(1, total + 1):
@@ -153,11 +168,14 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
                 sight.take(label, outcome, runner.method)
                 said += notes.of_outcome(runner.title, outcome, stream.unknowns is not None)
                 said += runner.take_notes()
+                if observer:
+                    outcome = observer.look(label, outcome, runner.method, runner.start, images, number)
                 outcomes[label] = outcome
             if config.model in EMBEDDED and not EMBEDDED[config.model].is_at_home(config.source):
                 said.append(EMBEDDED[config.model].abroad)
             place, form = str(loaded.device), loaded.precision
-            yield Report(number, total, batch, outcomes, place, tuple(said), weights, form)
+            plane = observer.plane if observer else None
+            yield Report(number, total, batch, outcomes, place, tuple(said), weights, form, plane)
 
 
 def _begin(

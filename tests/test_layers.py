@@ -22,7 +22,7 @@ ROOMS = [  # from the ground up; rooms on one line know nothing of each other
     {"starts"},
     {"stream"},
     {"few_shots"},
-    {"catalog", "validation"},
+    {"catalog", "validation", "inside"},
     {"engine", "logs"},
     {"hosting"},
     {"plots", "export", "comparison"},

@@ -20,6 +20,7 @@ export const PARTS = [
   "heat",
   "subject",
   "corruptions",
+  "inside",
   "why",
   "primer"
 ];
@@ -73,6 +74,10 @@ export const EVENTS = {
   ],
   "corruptions": [
     "take"
+  ],
+  "inside": [
+    "look",
+    "fetch"
   ]
 };
 

@@ -55,6 +55,7 @@ class Play:
             log = self._open_log(settings, config)
             run = Run(self.site.engine, config)
             run.look_inside()
+            run.control.inside = True
             self.site.runs.begin(session, run)
             try:
                 yield from self._show(run, log, news, session)

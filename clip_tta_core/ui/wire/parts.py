@@ -402,6 +402,106 @@ class HeatCard:
     settings: Settings  # the same run in Play
 
 
+# ---- Look inside ----
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """Features on the run's plane."""
+
+    captions: tuple[tuple[float, float], ...]  # a place a class
+    explained: float  # share of the variance that the plane shows
+    start: Lines  # "x y x y", a place a picture: by the frozen model
+    end: Lines  # by the contender
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Which true class got which answer: a row a class, of those that occur most."""
+
+    classes: tuple[int, ...]
+    left_out: int  # pictures of other classes, or answered as one
+    before: Counts  # by zero-shot CLIP
+    after: Counts  # by the contender
+
+
+@dataclass(frozen=True)
+class Flips:
+    """Pictures that an adaptation put right or wrong, over the whole run."""
+
+    gained: int
+    lost: int
+    shown: Lines  # some of each: "batch picture truth before after", the batch counted from 1
+
+
+@dataclass(frozen=True)
+class Variance:
+    """How far apart the classes lie that are answered, and whether that tells of accuracy."""
+
+    variance: Mapping[str, Numbers]  # {label: one a batch}, of zero-shot CLIP and the contender
+    accuracy: Numbers  # of the contender, each batch
+    says: str
+
+
+@dataclass(frozen=True)
+class MemoryWall:
+    """What a memory held when: the pictures that ever entered it."""
+
+    stays: Lines  # "batch picture class confidence until truth": in percent; until 0 is still there
+
+
+@dataclass(frozen=True)
+class LayerDrift:
+    """How far each trained layer's weights are from where they started."""
+
+    layers: tuple[str, ...]
+    drift: Lines  # a number a layer
+
+
+@dataclass(frozen=True)
+class InsideRun:
+    """One contender of a run, batch by batch. Of a long run some batches are drawn, counts are of all."""
+
+    methods: tuple[Contender, ...]
+    method: str  # the one that is shown
+    classes: tuple[str, ...]
+    stream: str
+    made: str  # when: tells one run from another
+    done: int  # batches
+    total: int
+    batches: tuple[int, ...]  # that are drawn, 1 for the first; the lines are theirs
+    labelled: bool
+    labels: Lines  # a class a picture, -1 where there is none
+    before: Lines  # answers of zero-shot CLIP
+    after: Lines
+    sure: Lines  # in percent
+    flips: Flips
+    confusion: Confusion | None  # without labels there is none
+    features: FeatureMap | None  # these four only where the run was looked into, and of what there is
+    variance: Variance | None
+    memory: MemoryWall | None
+    drift: LayerDrift | None
+
+
+@dataclass(frozen=True)
+class InsideSheet:
+    """Pictures that were asked for, side by side; those that are no longer there are left out."""
+
+    sprite: DataUrl
+    columns: int
+    tiles: Indices  # "batch picture batch picture"
+
+
+@dataclass(frozen=True)
+class Inside:
+    """An answer: a run or pictures of it."""
+
+    asked: int  # the number of the question
+    run: InsideRun | None = None
+    sheet: InsideSheet | None = None
+    message: str | None = None
+
+
 # ---- Corruptions ----
 
 
@@ -525,6 +625,7 @@ PARTS: dict[str, Spec] = {
     "heat": Spec(Heat, HeatProps, events=("start", "stop", "play"), serves=("look", "card", "keep")),
     "subject": Spec(Subject, SubjectProps, serves=("keep",)),
     "corruptions": Spec(props=CorruptionsProps, events=("take",), serves=("sheet", "ladder")),
+    "inside": Spec(Inside, events=("look", "fetch")),
     "why": Spec(),
     "primer": Spec(props=PrimerProps),
 }
