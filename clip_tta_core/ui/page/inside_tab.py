@@ -86,7 +86,7 @@ def inside_tab(inside: Inside) -> None:
             try:
                 return plain(await workshop.do(work, wanted, request.session_hash or ""))
             except Busy as problem:
-                return plain(wire.Inside(wanted["asked"], message=str(problem)))
+                return plain(wire.Inside(int(wanted["asked"] or 0), message=str(problem)))
 
         return answered
 

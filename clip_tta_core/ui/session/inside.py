@@ -82,8 +82,9 @@ def _drawn_again(log: RunLog, batch: int) -> bytes:
         images = engine.pictures(to_config(settings), batch) if settings else None
     except ValueError:  # settings that nothing can be drawn from, in a file somebody has opened
         return b""
-    same = images is not None and len(images) == log.sizes[batch - 1]
-    return thumbnails.sheet(images) if same else b""
+    if images is None or len(images) != log.sizes[batch - 1]:
+        return b""
+    return thumbnails.sheet(images)
 
 
 def run_view(log: RunLog, method: str) -> wire.InsideRun:
