@@ -13,7 +13,13 @@ from pathlib import Path
 from tests.faults import Fault
 
 ROOT = Path(__file__).parents[2]
-TABLES = {"js": "javascript", "methods": "core_methods", "sources": "core_sources", "views": "core_views"}
+TABLES = {
+    "js": "javascript",
+    "methods": "core_methods",
+    "sources": "core_sources",
+    "starts": "core_starts",
+    "views": "core_views",
+}
 LEFT_OUT = shutil.ignore_patterns(".git", "node_modules", "__pycache__", ".*_cache")
 FAILED = 1  # pytest's code for tests that failed; others are errors of its use, and prove nothing
 
