@@ -10,9 +10,10 @@ import copy
 import dataclasses
 import gc
 import hashlib
+import math
 import time
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,16 +31,18 @@ from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.loading import MODELS, LoadedClip, classifier, load
 from clip_tta_core.control import Control, OutOfTime, Progress, Stopped
+from clip_tta_core.inside import Observer
 from clip_tta_core.methods import Method
 from clip_tta_core.metrics import Tally
-from clip_tta_core.records import Batch, Loading, Outcome, Report, RunConfig
+from clip_tta_core.records import Batch, Glimpse, Loading, Outcome, Remembered, Report, RunConfig, Step
 from clip_tta_core.starts import STARTS, Shots, making
 from clip_tta_core.stream import Stream
 from clip_tta_core.validation import LIMITS, ZERO_SHOT, Checked, Entry, attack_of, check, costs
 
-__all__ = ["LIMITS", "ZERO_SHOT", "catalog", "check", "costs", "prepare", "preview", "run"]
+__all__ = ["LIMITS", "ZERO_SHOT", "catalog", "check", "costs", "pictures", "prepare", "preview", "run"]
 
 Result = TypeVar("Result")
+NOT_DRAWN = ("upload", "dataset")  # sources of unknown pictures
 
 
 def run(config: RunConfig | Checked, control: Control | None = None) -> Generator[Report]:
@@ -81,6 +84,18 @@ def preview(config: RunConfig) -> np.ndarray:
         frozen = classifier(loaded, stream.class_names, config.templates)
         batch = attacked(batch, 0, config, frozen, loaded.image_size)
     return batch.images[0]
+
+
+def pictures(config: RunConfig, number: int) -> np.ndarray | None:
+    """A batch (1 for the first) as a run showed it, drawn again. -> uint8 (B, S, S, 3)
+
+    None where pictures are not drawn from the settings alone, or were attacked.
+    """
+    check(config)
+    drawn = config.source == "rendered" and config.unknown_source.partition(":")[0] not in NOT_DRAWN
+    if not drawn or config.model not in EMBEDDED or attack_of(config).epsilon:
+        return None
+    return Stream(config, load(config.model, config.device).image_size).batch(number - 1).images
 
 
 def _announcer(control: Control) -> Callable[[Loading], None]:
@@ -134,6 +149,7 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
         return attacked(batch, index * config.batch_size, config, begun, loaded.image_size)
 
     weights, total = fingerprint(loaded), len(stream)
+    observer = Observer(frozen) if control.inside else None
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="stream") as ahead:
         upcoming = ahead.submit(make, 0)
         for number in range(1, total + 1):
@@ -145,15 +161,21 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
                 continue
             images = to_tensor(batch.images, loaded.image_size, loaded.device)
             outcomes, said = {}, [*stream.notes, *said_before, *notes.of_batch(batch)]
+            sight = Sight(control, number, total, batch)
             for label, runner in runners.items():
-                outcome = runner.process(images, batch, control, Progress(number, total, runner.title))
+                progress = Progress(number, total, runner.title)
+                outcome = runner.process(images, batch, control, progress, sight)
+                sight.take(label, outcome, runner.method)
                 said += notes.of_outcome(runner.title, outcome, stream.unknowns is not None)
                 said += runner.take_notes()
+                if observer:
+                    outcome = observer.look(label, outcome, runner.method, runner.start, images, number)
                 outcomes[label] = outcome
             if config.model in EMBEDDED and not EMBEDDED[config.model].is_at_home(config.source):
                 said.append(EMBEDDED[config.model].abroad)
             place, form = str(loaded.device), loaded.precision
-            yield Report(number, total, batch, outcomes, place, tuple(said), weights, form)
+            plane = observer.plane if observer else None
+            yield Report(number, total, batch, outcomes, place, tuple(said), weights, form, plane)
 
 
 def _begin(
@@ -250,6 +272,31 @@ def fingerprint(loaded: LoadedClip) -> str:
     return _fingerprints[loaded.visual]
 
 
+class Sight:
+    """What somebody sees of a batch before its report; without anybody who looks, nothing is done for it."""
+
+    def __init__(self, control: Control, number: int, total: int, batch: Batch) -> None:
+        self.control = control
+        self._where, self._batch = (number, total), batch
+        self._outcomes: dict[str, Outcome] = {}
+        self._memories: dict[str, Remembered] = {}
+
+    def take(self, label: str, outcome: Outcome, method: Method[Any]) -> None:
+        """A method is done with the batch."""
+        if self.control.looker is None:
+            return
+        self._outcomes[label] = outcome
+        if (memory := method.remembered()) is not None:
+            self._memories[label] = memory
+        self.show()
+
+    def show(self, step: Step | None = None) -> None:
+        """Tell whoever looks where the batch is."""
+        if self.control.looker is not None:
+            done, memories = dict(self._outcomes), dict(self._memories)
+            self.control.looker(Glimpse(*self._where, self._batch, done, memories, step))
+
+
 class Runner:
     """One contender in one run: builds its method, feeds it, counts what it gets right."""
 
@@ -265,11 +312,13 @@ class Runner:
         self.title = entry.title
         self.frozen = frozen
         self.predict_first = config.predict == "pre"
+        self.every = batches_apart(entry, config)
         # By method, not by label or place: the same settings draw the same numbers alone and beside others.
         drawn = (entry.method.draws or entry.method.name).encode()
         self.rng = torch.Generator().manual_seed(zlib.crc32(drawn) ^ config.seed)
         self.tally = Tally()
         self.notes: list[str] = []
+        self.shown = False  # whether the method has shown its last step
         self.method = self._build()
         self.episodic = config.episodic or self.method.episodic
         self.start = optim.copies(self.method.clip.trainable())
@@ -285,13 +334,17 @@ class Runner:
         said, self.notes = self.notes, []
         return said
 
-    def process(self, images: Tensor, batch: Batch, control: Control, progress: Progress) -> Outcome:
+    def process(
+        self, images: Tensor, batch: Batch, control: Control, progress: Progress, sight: Sight
+    ) -> Outcome:
         """Adapt to a batch and predict it. (B, 3, H, W) in [0, 1]"""
-        if self.episodic and progress.batch > 1:
+        in_time = (progress.batch - 1) % self.every == 0
+        if self.episodic and in_time and progress.batch > 1:
             self.method = self._build()
         start, held = time.perf_counter(), control.held
         prediction, losses = self._within_memory(
-            lambda: self._process(images, control, progress), len(images)
+            lambda: self._process(images, control, progress, sight) if in_time else self._late(images),
+            len(images),
         )
         probs = prediction.logits.float().softmax(dim=-1).cpu().numpy()
         seconds = time.perf_counter() - start - (control.held - held)
@@ -308,16 +361,46 @@ class Runner:
         return Outcome(probs, features, ranks, threshold, losses, metrics, seconds)
 
     def _process(
-        self, images: Tensor, control: Control, progress: Progress
+        self, images: Tensor, control: Control, progress: Progress, sight: Sight
     ) -> tuple[Prediction, dict[str, float]]:
-        self.method.on_step = lambda step, steps: control.checkpoint(
-            Progress(progress.batch, progress.batches, progress.method, step, steps)
-        )
+        self._watch(control, progress, sight)
         if self.predict_first:
             prediction = self.method.predict(images)
             return prediction, self.method.adapt(images)
         losses = self.method.adapt(images)
         return self.method.predict(images), losses
+
+    def _late(self, images: Tensor) -> tuple[Prediction, dict[str, float]]:
+        """Predict a batch there is no time to adapt to: with the last weights, or as unadapted CLIP does
+        where a method forgets what it learned with every picture.
+        """
+        forgets = self.entry.method.draws == "views"
+        return (self.frozen.zero_shot(images) if forgets else self.method.predict(images)), {}
+
+    def _watch(self, control: Control, here: Progress, sight: Sight) -> None:
+        """Let the run be held and seen between the method's steps.
+
+        A method that shows its steps is held once it has shown one, so that the page has the numbers of what
+        it is held at; any other, and every one where nobody looks, before the step is computed.
+        """
+
+        def on_step(step: int, steps: int) -> None:
+            nonlocal here
+            here = dataclasses.replace(here, step=step, steps=steps)
+            (control.announce if self.shown else control.checkpoint)(here)
+            self.shown = False
+
+        def on_show(logits: Tensor, terms: Mapping[str, Tensor]) -> None:
+            if control.looker is None:
+                return
+            if control.wants_look():
+                probs = logits.detach().float().softmax(dim=-1).cpu().numpy()
+                numbers = {name: term.item() for name, term in terms.items()}
+                sight.show(Step(self.entry.contender.label, here.step, here.steps, probs, numbers))
+            self.shown = True
+            control.checkpoint(here)
+
+        self.method.on_step, self.method.on_show = on_step, on_show
 
     def _within_memory(self, work: Callable[[], Result], count: int) -> Result:
         """Do a batch's work; where memory runs out, do it again in smaller pieces from where the batch began.
@@ -361,6 +444,17 @@ class Runner:
             ranks = scores.score(prediction.logits.float() / self.frozen.scale)
         threshold = prediction.threshold if prediction.threshold is not None else scores.otsu(ranks)
         return ranks.float().cpu().numpy(), float(threshold)
+
+
+def batches_apart(entry: Entry, config: RunConfig) -> int:
+    """How many batches come while a contender adapts to one: 1 where the stream waits.
+
+    On a clock that does not wait (Alfarra et al., ICML 2024, arXiv 2304.04795) a method that takes c times as
+    long as unadapted CLIP has time for every c-th batch; c is what its passes through the encoder cost.
+    """
+    if config.clock == "waits":
+        return 1
+    return math.ceil(entry.method.cost(entry.config, config.batch_size, config.batches).relative)
 
 
 def runs_out(device: torch.device) -> bool:

@@ -82,6 +82,7 @@ class ClipOt(Method[ClipOtConfig]):
             logits = self.clip.classify(features, self.texts[turn])  # (B, K)
             codes = self._codes(logits)  # (B, K)
             loss = losses.soft_cross_entropy(codes, logits).mean()
+            self.show(logits, loss=loss)
             skipped += not optim.guarded_step(self.optimizer, loss)
         agreed = (codes.argmax(dim=-1) == logits.argmax(dim=-1)).float().mean()
         return {"loss": loss.item(), "agreed": agreed.item(), "skipped": float(skipped)}

@@ -70,6 +70,7 @@ class Clipartt(Method[CliparttConfig]):
                 self.config.transposed,
                 self.config.through_targets,
             )
+            self.show(prediction.logits, loss=loss)
             skipped += not optim.guarded_step(self.optimizer, loss)
         entropy = losses.entropy(prediction.logits.detach()).mean()
         return {"loss": loss.item(), "entropy": entropy.item(), "skipped": float(skipped)}

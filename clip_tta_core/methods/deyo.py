@@ -105,6 +105,7 @@ class Deyo(Method[DeyoConfig]):
             return report
         doubt = entropy[reliable][kept]
         loss = (weight(doubt.detach(), lost[kept], self.config.anchor * unit) * doubt).mean()
+        self.show(logits, loss=loss)
         if optim.guarded_step(self.optimizer, loss):
             report["loss"] = loss.item()
         return report

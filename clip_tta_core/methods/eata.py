@@ -110,9 +110,11 @@ class Eata(Method[EataConfig]):
                 continue
             entropy = losses.reliable_entropy(logits[chosen], margin)
             penalty = self.config.fisher_weight * self.forgetting()
-            skipped += not optim.guarded_step(self.optimizer, entropy + penalty)
+            loss = entropy + penalty
+            self.show(logits, loss=loss, entropy=entropy, penalty=penalty)
+            skipped += not optim.guarded_step(self.optimizer, loss)
             self.learned.update(probs[chosen])
-            report |= {"loss": (entropy + penalty).item(), "penalty": penalty.item()}
+            report |= {"loss": loss.item(), "penalty": penalty.item()}
         return report | {"skipped": float(skipped), "fisher_pictures": float(self.seen)}
 
     def forgetting(self) -> Tensor:

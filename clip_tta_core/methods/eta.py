@@ -72,6 +72,7 @@ class Eta(Method[EtaConfig]):
                 skipped += 1
                 continue
             loss = losses.reliable_entropy(logits[chosen], margin)
+            self.show(logits, loss=loss)
             skipped += not optim.guarded_step(self.optimizer, loss)
             self.learned.update(probs[chosen])
             report["loss"] = loss.item()

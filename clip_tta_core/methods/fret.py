@@ -78,6 +78,7 @@ class Fret(Method[FretConfig]):
                 if step == 0:
                     self._remember(prediction.features.detach(), prediction.logits.detach())
                 loss = self._graph_loss(prediction.features, prediction.logits)
+            self.show(prediction.logits, loss=loss)
             skipped += not optim.guarded_step(self.optimizer, loss)
         return {"loss": loss.item(), "redundancy": redundancy.item(), "skipped": float(skipped)}
 

@@ -70,6 +70,7 @@ class Ostta(Method[OsttaConfig]):
             loss = losses.entropy(logits[trusted]).mean()
             if self.config.beta_reg and len(images) > 1:  # of one image alone it would reward doubt
                 loss = loss - self.config.beta_reg * losses.marginal_entropy(logits)
+            self.show(logits, loss=loss)
             skipped += not optim.guarded_step(self.optimizer, loss)
             report["loss"] = loss.item()
         return report | {"skipped": float(skipped)}

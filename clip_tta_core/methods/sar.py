@@ -88,7 +88,8 @@ class Sar(Method[SarConfig]):
     def _step(self, images: Tensor) -> dict[str, float]:
         """One sharpness-aware step on a batch. -> what it selected, and its loss if there was a step"""
         margin = self.config.margin * math.log(self.clip.num_classes)
-        entropy = losses.entropy(self.clip.predict(images).logits)  # (B,)
+        logits = self.clip.predict(images).logits  # (B, K)
+        entropy = losses.entropy(logits)  # (B,)
         reliable = entropy.detach() < margin
         report = {"reliable": reliable.float().mean().item(), "selected": 0.0}
         if not report["reliable"]:
@@ -101,7 +102,9 @@ class Sar(Method[SarConfig]):
             report["selected"] = chosen.float().mean().item()
             return uphill[chosen].mean() if report["selected"] else None
 
-        loss = optim.sharp_step(self.optimizer, entropy[reliable].mean(), again, self.config.rho)
+        doubt = entropy[reliable].mean()
+        self.show(logits, loss=doubt)
+        loss = optim.sharp_step(self.optimizer, doubt, again, self.config.rho)
         if loss is not None:
             report["loss"] = loss.item()
             self._watch(report["loss"])

@@ -49,8 +49,10 @@ class Tent(Method[TentConfig]):
         for _ in self.steps(self.config.steps):
             logits = self.clip.predict(images).logits  # (B, K)
             entropy = losses.entropy(logits).mean()
-            loss = entropy
+            loss, terms = entropy, {"entropy": entropy}
             if self.config.beta_reg and len(images) > 1:  # of one image alone it would reward doubt
-                loss = loss - self.config.beta_reg * losses.marginal_entropy(logits)
+                terms["diversity"] = -self.config.beta_reg * losses.marginal_entropy(logits)
+                loss = loss + terms["diversity"]
+            self.show(logits, loss=loss, **terms)
             stepped = optim.guarded_step(self.optimizer, loss)
         return {"loss": loss.item(), "entropy": entropy.item(), "skipped": float(not stepped)}

@@ -69,6 +69,7 @@ class Unient(Method[UnientConfig]):
         for _ in self.steps(self.config.steps):
             logits = self.clip.predict(images).logits  # (B, K)
             loss = self._loss(logits, weight)
+            self.show(logits, loss=loss)
             skipped += not optim.guarded_step(self.optimizer, loss)
         return {"loss": loss.item(), "known": known.mean().item(), "skipped": float(skipped)}
 

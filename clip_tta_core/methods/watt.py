@@ -125,7 +125,10 @@ class Watt(Method[WattConfig]):
     def _loss(self, images: Tensor, texts: Tensor) -> Tensor:
         """CLIPArTT's loss with the captions of the likeliest classes under one template's texts (K, D)."""
         features = self.clip.encode_image(images)  # (B, D)
-        captions = texts[self.clip.classify(features.detach(), texts).argmax(dim=-1)]  # (B, D)
-        return losses.similarity_matching(
+        logits = self.clip.classify(features.detach(), texts)  # (B, K)
+        captions = texts[logits.argmax(dim=-1)]  # (B, D)
+        loss = losses.similarity_matching(
             features, captions, self.clip.scale, self.config.transposed, self.config.through_targets
         )
+        self.show(logits, loss=loss)
+        return loss
