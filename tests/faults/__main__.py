@@ -41,7 +41,8 @@ def _found(fault: Fault, copy: Path) -> bool:
         raise ValueError(f"Fault {fault.id}: {fault.file} must hold once: {fault.before}")
     path.write_text(clean.replace(fault.before, fault.after), "utf-8")
     try:
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *fault.tests]
+        alone = ["-n0", "-m", ""]  # without workers, the slow tests too
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *alone, *fault.tests]
         ended = subprocess.run(command, cwd=copy, capture_output=True, text=True)
     finally:
         path.write_text(clean, "utf-8")
