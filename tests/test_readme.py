@@ -48,12 +48,8 @@ def test_the_file_of_the_walk_through_is_the_whole_change(tmp_path):
     file.write_text(code, "utf-8")
     (copy / "tests" / "methods" / "test_pseudo_label.py").write_text(ADAPTS, "utf-8")
     subprocess.run([sys.executable, "-m", "ruff", "format", "--check", file], check=True, cwd=copy)
-    tests = [
-        "tests/methods/test_pseudo_label.py",
-        "tests/methods/test_contract.py",
-        "tests/methods/test_costs.py",
-    ]
-    tests += ["tests/test_palette.py", "tests/test_comparison.py"]
+    files = ("methods/test_pseudo_label", "methods/test_contract", "methods/test_costs", "test_palette")
+    tests = [f"tests/{name}.py" for name in (*files, "test_comparison")]
     alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     command = [sys.executable, "-m", "pytest", "-n0", "-v", "-p", "no:cacheprovider", "-k", WANTED, *tests]
     ended = subprocess.run(command, cwd=copy, env=alone, capture_output=True, text=True)
