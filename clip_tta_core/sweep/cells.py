@@ -54,6 +54,7 @@ class Protocol:
     batches: int = 8
     order: str = "shuffled"
     predict: str = "post"
+    clock: str = "waits"
     episodic: bool = False
     unknown_source: str = "none"
     templates: str = "single"

@@ -101,6 +101,7 @@ def results_panel() -> None:
         parts.Curves(props=CurvesProps(measures.shown("curves")))
         parts.Classes()
     parts.Scores()
+    parts.Steps()
     parts.Gallery()
     parts.Results()
 

@@ -118,6 +118,7 @@ def card(
         "Pictures": cell.source,
         "Stream": f"{protocol.batches} × {protocol.batch_size}, {protocol.order}",
         "Predicts": "before the update" if protocol.predict == "pre" else "after the update",
+        "Clock": "does not wait" if protocol.clock == "runs" else "",
         "Weights": "reset for every batch" if protocol.episodic else "kept over the stream",
         "Model": cell.model,
     }
