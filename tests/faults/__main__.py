@@ -30,6 +30,7 @@ TABLES = {
 LEFT_OUT = shutil.ignore_patterns(".git", "node_modules", "__pycache__", ".*_cache")
 SLOW = ("gradio", "open_clip", "playwright.sync_api", "sklearn.metrics", "torch", "torchvision")  # imports
 QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # of what is imported already
+ALONE = ("-n0", "-m", "")  # in this process, without workers; the slow tests too
 PASSED, FAILED = 0, 1  # pytest's codes; others are errors of its use, and prove nothing
 
 
@@ -94,7 +95,7 @@ def _become_pytest(tests: Sequence[str], copy: Path, said: int) -> NoReturn:
         sys.path[:] = [str(copy), *(place for place in sys.path if place not in ("", str(ROOT)))]
         for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
             del sys.modules[name]
-        code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *QUIET, *tests]))
+        code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *ALONE, *QUIET, *tests]))
     except BaseException:
         traceback.print_exc()
     sys.stdout.flush()
