@@ -25,6 +25,7 @@ TABLES = {
     "methods": "core_methods",
     "page": "core_page",
     "sources": "core_sources",
+    "starts": "core_starts",
     "views": "core_views",
 }
 LEFT_OUT = shutil.ignore_patterns(".git", "node_modules", "__pycache__", ".*_cache")
