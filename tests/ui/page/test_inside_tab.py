@@ -18,7 +18,7 @@ from tests.ui.fakes import fake_engine
 from tests.ui.looked import CAPTIONS, LAYERS, VARIANCES, colour, looked_log, place
 
 pytestmark = pytest.mark.browser
-PATIENCE = 60_000  # milliseconds
+PATIENCE = 120_000  # milliseconds
 HOME = "#ct-inside"
 
 
