@@ -114,6 +114,39 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Remembered:
+    """What a method's memory of pictures holds, by class."""
+
+    images: np.ndarray  # uint8 (S, H, W, 3)
+    labels: np.ndarray  # int64 (S,) predicted when they were stored
+    confidence: np.ndarray  # float32 (S,) of that prediction
+    features: np.ndarray  # float32 (S, D), unit rows, as they were then
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one optimization step of a method starts from."""
+
+    label: str
+    step: int  # taken on this batch before
+    steps: int
+    probs: np.ndarray  # float32 (B, K), with the weights as they are
+    losses: Mapping[str, float]  # "loss", which it lowers, and its weighted terms
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """A batch under way: who is done with it, and where the method at work is. Only for whoever looks."""
+
+    batch_number: int
+    total: int
+    batch: Batch
+    outcomes: Mapping[str, Outcome]  # by label, of the methods that are done
+    memories: Mapping[str, Remembered]  # of those among them that have one
+    step: Step | None = None  # None between two methods
+
+
+@dataclass(frozen=True)
 class Standing:
     """Where one contender of a comparison is, after some batches of the stream."""
 
@@ -134,6 +167,9 @@ class Contender:
     label: str
     method: str
     settings: Mapping[str, Value] = field(default_factory=dict)  # {knob: value}; what is left out is default
+    from_start: bool = (
+        True  # whether it begins at the run's start, where there is one, or at the model as it is
+    )
 
 
 Chosen = Mapping[str, Mapping[str, Value]] | tuple[Contender, ...] | list[Contender]
@@ -160,6 +196,9 @@ class RunConfig:
     pictures: Pictures | None = None  # for the source "upload"
     class_names: tuple[str, ...] = ()  # empty: the source's own task
     templates: str = "single"  # a name of clip.prompts.TEMPLATES, or sentences with {}, one a line
+    start: str = "none"  # a name of starts.STARTS: what a few labelled pictures make of the model beforehand
+    start_settings: Mapping[str, Value] = field(default_factory=dict)  # {knob: value} of it
+    shots: int = 16  # labelled pictures per class for it
     style: str = "none"  # a style shift of the rendered objects
     corruption: str = "none"
     severity: int = 5
@@ -173,6 +212,7 @@ class RunConfig:
     batches: int = 16
     episodic: bool = False
     predict: str = "post"  # or "pre": before the batch's update
+    clock: str = "waits"  # or "runs": a method of relative cost c adapts to every c-th batch alone
     unknown_source: str = "none"
     unknown_pictures: Pictures | None = None
     unknown_share: float = 0.5  # of every batch's pictures, on average
@@ -390,10 +430,23 @@ class MethodCard:
 
 
 @dataclass(frozen=True)
+class StartCard:
+    """A pre-step as the page shows it."""
+
+    name: str
+    title: str
+    summary: str
+    citation: str
+    fails: str  # one sentence: where it is known to help little or to harm
+    knobs: tuple[Knob, ...]
+
+
+@dataclass(frozen=True)
 class Catalog:
     """Everything there is to choose."""
 
     methods: tuple[MethodCard, ...]
+    starts: tuple[StartCard, ...]
     models: tuple[Choice, ...]
     sources: tuple[Choice, ...]
     styles: tuple[Choice, ...]

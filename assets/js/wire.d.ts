@@ -44,7 +44,7 @@ export interface Measure {
   kind: "share" | "number" | "count" | "seconds" | "times";
   better: "high" | "low" | "";
   help: string;
-  places: ("curves" | "table" | "ranking")[];
+  places: ("curves" | "table" | "ranking" | "steps")[];
   needs: "" | "labels" | "unknowns";
   full: "one" | "classes" | "";
   short: string;
@@ -178,6 +178,7 @@ export interface Curves {
   labelled: boolean;
   unknowns: boolean;
   classes: number;
+  more: Measure[];
   curves: Record<string, Record<string, Numbers>>;
   low: Record<string, Record<string, Numbers>>;
   high: Record<string, Record<string, Numbers>>;
@@ -241,6 +242,25 @@ export interface Gallery {
   answers: Record<string, Indices>;
   sure: Record<string, Indices>;
   accepted: Record<string, Indices>;
+  work?: string;
+  after?: string;
+}
+
+/** The batch under way, optimization step by step, as far as it has been looked into. */
+export interface Steps {
+  methods: Contender[];
+  classes: string[];
+  batch: number;
+  size: number;
+  labelled: boolean;
+  work: string;
+  planned: Record<string, number>;
+  done: string[];
+  taken: Record<string, Numbers>;
+  measures: Measure[];
+  values: Record<string, Record<string, Numbers>>;
+  counts: Record<string, Counts>;
+  truth: Counts;
 }
 
 /** The status line and the timeline. */
@@ -317,6 +337,7 @@ export interface Copy {
   label: string;
   method: string;
   settings: Record<string, any>;
+  from_start?: boolean;
 }
 
 /** What the form is built from. */
@@ -592,6 +613,7 @@ export interface Parts {
   results: { view: Results; props: null; events: never; serves: never };
   sentence: { view: Sentence; props: null; events: never; serves: never };
   gallery: { view: Gallery | null; props: null; events: never; serves: never };
+  steps: { view: Steps | null; props: null; events: never; serves: never };
   status: { view: Status; props: null; events: never; serves: never };
   message: { view: Message; props: null; events: never; serves: never };
   board: { view: Board; props: null; events: never; serves: never };
@@ -610,7 +632,7 @@ export interface Parts {
 }
 
 export const PARTS: (keyof Parts)[];
-export const ON_THE_BOARD: ("curves" | "classes" | "scores" | "results" | "sentence" | "gallery" | "status" | "message")[];
+export const ON_THE_BOARD: ("curves" | "classes" | "scores" | "results" | "sentence" | "gallery" | "steps" | "status" | "message")[];
 export const EVENTS: Partial<Record<keyof Parts, string[]>>;
 export const STATES: Record<RunState, State>;
 export const CLASS_LIST: ClassList;

@@ -7,6 +7,7 @@ export const PARTS = [
   "results",
   "sentence",
   "gallery",
+  "steps",
   "status",
   "message",
   "board",
@@ -31,6 +32,7 @@ export const ON_THE_BOARD = [
   "results",
   "sentence",
   "gallery",
+  "steps",
   "status",
   "message"
 ];
@@ -143,7 +145,7 @@ export const STATES = {
 };
 
 export const CLASS_LIST = {
-  "separators": "\n,",
+  "separators": "\n,;，、；،؛\t",
   "most": 1000,
   "longest": 200,
   "words": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def view(table: Table, catalog: Catalog, state: RunState, progress: Progress | N
         methods=table.methods,
         finished=table.finished(),
         share=round(_share(table, progress), 4),
-        doing=turn(progress) if progress else "",
+        doing=turn(progress, titles) if progress else "",
         sentence=ranking(standings, titles, table.classes, len(table.methods)),
         rows=tuple(map(_row, standings, places(standings))),
     )
@@ -164,9 +164,7 @@ class Compare:
         finally:
             self.site.turns.leave(turn)
 
-    def _show(
-        self, methods: Mapping[str, comparison.Knobs], config: RunConfig, session: str
-    ) -> Iterator[Ranking]:
+    def _show(self, methods: tuple[Contender, ...], config: RunConfig, session: str) -> Iterator[Ranking]:
         catalog = self.site.catalog
         table = Table(tuple(one.label for one in methods), len(classes_of(config)), stream(config, catalog))
         run = Run(functools.partial(self._engine, methods), config)
@@ -197,7 +195,7 @@ class Compare:
 
     def _engine(
         self, methods: tuple[Contender, ...], config: RunConfig, control: Control
-    ) -> Iterator[Standing]:
+    ) -> Generator[Standing]:
         return comparison.in_turns(config, methods, control, self.site.engine)
 
     def _keep(self, session: str, table: Table) -> None:

@@ -41,6 +41,7 @@ class Curves:
     labelled: bool
     unknowns: bool
     classes: int
+    more: tuple[Measure, ...]  # what the methods of this run report of themselves
     curves: Mapping[str, Mapping[str, Numbers]]  # {measure: {method: one number a batch}}
     low: Mapping[str, Mapping[str, Numbers]]  # of some measures, where the true value may lie: from here
     high: Mapping[str, Mapping[str, Numbers]]  # to here, with 95 % confidence
@@ -116,6 +117,27 @@ class Gallery:
     answers: Mapping[str, Indices]
     sure: Mapping[str, Indices]  # confidence in percent
     accepted: Mapping[str, Indices]  # 1 where the score is above the threshold
+    work: str | None = None  # of a batch that is under way: the method at work
+    after: str | None = None  # and how far it is, "3 of 10 steps"
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The batch under way, optimization step by step, as far as it has been looked into."""
+
+    methods: tuple[Contender, ...]  # in the order of their turns
+    classes: tuple[str, ...]
+    batch: int  # 1 for the first
+    size: int  # pictures
+    labelled: bool
+    work: str  # the method at work, or the one that was done last
+    planned: Mapping[str, int]  # {method: steps}, of those that have begun
+    done: tuple[str, ...]
+    taken: Mapping[str, Numbers]  # {method: after how many steps, one a look}
+    measures: tuple[Measure, ...]  # what is told at every look
+    values: Mapping[str, Mapping[str, Numbers]]  # {measure: {method: one number a look}}
+    counts: Mapping[str, Counts]  # a line: how often each class is predicted now
+    truth: Counts
 
 
 @dataclass(frozen=True)
@@ -213,6 +235,7 @@ class Copy:
     label: str
     method: str
     settings: dict[str, Any]  # {knob: value}
+    from_start: bool | None = None  # False: it begins with CLIP as it is, though the run has a start
 
 
 @dataclass(frozen=True)
@@ -588,6 +611,7 @@ PARTS: dict[str, Spec] = {
     "results": Spec(Results),
     "sentence": Spec(Sentence),
     "gallery": Spec(Gallery | None),
+    "steps": Spec(Steps | None),
     "status": Spec(Status),
     "message": Spec(Message),
     # with a value of their own
@@ -605,4 +629,6 @@ PARTS: dict[str, Spec] = {
     "why": Spec(),
     "primer": Spec(props=PrimerProps),
 }
-ON_THE_BOARD = ("curves", "classes", "scores", "results", "sentence", "gallery", "status", "message")
+ON_THE_BOARD = (
+    *("curves", "classes", "scores", "results", "sentence", "gallery", "steps", "status", "message"),
+)

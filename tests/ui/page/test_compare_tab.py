@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -15,6 +16,7 @@ from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.words.comparison import ranking as said_of
 from clip_tta_core.ui.words.stream import stream
 from tests.ui.conftest import serious_violations
+from tests.ui.drawn import call
 
 CATALOG = engine.catalog()
 TITLES = {card.name: card.title for card in CATALOG.methods}
@@ -40,7 +42,7 @@ def test_a_view_is_plain_json_with_the_best_first():
 
 def test_progress_counts_every_method_the_same():
     one_and_a_quarter = table(standing("zero_shot"), standing("tent", done=1))
-    progress = Progress(batch=2, batches=4, method="TENT", step=3, steps=10)
+    progress = Progress(batch=2, batches=4, label="tent", step=3, steps=10)
     value = plain(view(one_and_a_quarter, CATALOG, "running", progress))
     assert value["finished"] == 1 and value["share"] == pytest.approx(1.25 / 3, abs=1e-4)
     assert value["doing"] == "TENT, batch 2 of 4, step 3 of 10"
@@ -149,10 +151,11 @@ def test_a_comparison_fills_the_ranking_and_stop_stops_it(visit, url):
     assert page.locator("#ct-ranking .map svg path").count() == 3
 
     page.locator("#ct-ranking tr[data-name=sar] input").check()
+    call(page, "lib/store.js", "m.choice.put({ batches: 500 })")  # so that it is under way when Stop comes
     page.get_by_role("button", name="Compare 4", exact=True).click()
     page.locator("#ct-ranking [data-do=stop]").click()
     page.wait_for_selector("#ct-ranking [data-do=start]:enabled")
-    assert page.locator("#ct-ranking .doing").text_content().startswith("Rendered objects")
+    expect(page.locator("#ct-ranking .doing")).to_have_text(re.compile("^Rendered objects"))
 
 
 @pytest.mark.browser
