@@ -39,10 +39,9 @@ from clip_tta_core.starts import STARTS, Shots, making
 from clip_tta_core.stream import Stream
 from clip_tta_core.validation import LIMITS, ZERO_SHOT, Checked, Entry, attack_of, check, costs
 
-__all__ = ["LIMITS", "ZERO_SHOT", "catalog", "check", "costs", "pictures", "prepare", "preview", "run"]
+__all__ = ["LIMITS", "ZERO_SHOT", "catalog", "check", "costs", "prepare", "preview", "run"]
 
 Result = TypeVar("Result")
-NOT_DRAWN = ("upload", "dataset")  # sources of unknown pictures
 
 
 def run(config: RunConfig | Checked, control: Control | None = None) -> Generator[Report]:
@@ -84,18 +83,6 @@ def preview(config: RunConfig) -> np.ndarray:
         frozen = classifier(loaded, stream.class_names, config.templates)
         batch = attacked(batch, 0, config, frozen, loaded.image_size)
     return batch.images[0]
-
-
-def pictures(config: RunConfig, number: int) -> np.ndarray | None:
-    """A batch (1 for the first) as a run showed it, drawn again. -> uint8 (B, S, S, 3)
-
-    None where pictures are not drawn from the settings alone, or were attacked.
-    """
-    check(config)
-    drawn = config.source == "rendered" and config.unknown_source.partition(":")[0] not in NOT_DRAWN
-    if not drawn or config.model not in EMBEDDED or attack_of(config).epsilon:
-        return None
-    return Stream(config, load(config.model, config.device).image_size).batch(number - 1).images
 
 
 def _announcer(control: Control) -> Callable[[Loading], None]:
@@ -163,7 +150,7 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
             outcomes, said = {}, [*stream.notes, *said_before, *notes.of_batch(batch)]
             sight = Sight(control, number, total, batch)
             for label, runner in runners.items():
-                progress = Progress(number, total, runner.title)
+                progress = Progress(number, total, label)
                 outcome = runner.process(images, batch, control, progress, sight)
                 sight.take(label, outcome, runner.method)
                 said += notes.of_outcome(runner.title, outcome, stream.unknowns is not None)

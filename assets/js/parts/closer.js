@@ -76,8 +76,8 @@ const arrows = ({ title, to, away, truth }) => {
 /** @param {Closer} picture */
 const pulled = ({ pulls }) => {
   const help =
-    "By the gradient of each loss on this picture's own logits, as zero-shot CLIP sees it in its batch. The " +
-    "weights are shared by all pictures: together they may take it elsewhere.";
+    "By the gradient of each loss on this picture's own logits, as zero-shot CLIP sees it in its batch. " +
+    "The weights are shared by all pictures: together they may take it elsewhere.";
   return h(
     "div",
     { class: "pulls" },

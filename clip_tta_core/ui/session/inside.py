@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any
@@ -13,10 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from clip_tta_core import engine, metrics, records, thumbnails
+from clip_tta_core import metrics, records, thumbnails
 from clip_tta_core.records import RunLog
-from clip_tta_core.ui.session import keep, views
-from clip_tta_core.ui.session.settings import to_config
+from clip_tta_core.ui.session import views
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.wire import encode
 from clip_tta_core.ui.wire import parts as wire
@@ -29,7 +26,7 @@ MOST_CLASSES = 100  # of the confusion
 MOST_FLIPS = 48  # of each kind that are shown of a whole run
 MOST_TILES = 256  # pictures in one answer
 COLUMNS, TILE = 16, 56  # pictures in a row of an answer's sheet; pixels a side
-REDRAWN = 64  # sheets of recorded runs that are kept, some 150 kB each
+MOST_PIXELS = 20_000_000  # of a batch's sheet: a file that somebody opens may hold anything
 NOTHING_YET = "There is nothing to look into yet; press Run in Play first."
 
 
@@ -38,7 +35,6 @@ class Inside:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self._redrawn: OrderedDict[tuple[str, int], bytes] = OrderedDict()  # {(settings, batch): JPEG}
 
     def look(self, wanted: Mapping[str, Any], session: str) -> wire.Inside:
         """A contender of the run, by its label; where there is none of that label, the last one."""
@@ -53,37 +49,13 @@ class Inside:
         sheets: dict[int, Image.Image | None] = {}
         for batch, picture in _pairs(wanted.get("tiles"), log):
             if batch not in sheets:
-                content = self._sheet(log, batch)
-                sheets[batch] = Image.open(BytesIO(content)).convert("RGB") if content else None
+                sheets[batch] = _sheet(log, batch)
             if sheet := sheets[batch]:
                 tiles += [batch, picture]
                 pictures.append(_cut(sheet, picture, log.sizes[batch - 1]))
         sprite = thumbnails.sheet(np.stack(pictures), COLUMNS, TILE) if pictures else b""
         sheet = wire.InsideSheet(encode.jpeg_url(sprite), COLUMNS, encode.joined(tiles))
         return wire.Inside(_asked(wanted), sheet=sheet)
-
-    def _sheet(self, log: RunLog, batch: int) -> bytes:
-        """The pictures of a batch as a JPEG: the log's own, or drawn again; b"" where they are gone."""
-        if content := log.sheets[batch - 1]:
-            return content
-        key = json.dumps(log.settings, sort_keys=True, default=str), batch
-        if key not in self._redrawn:
-            self._redrawn[key] = _drawn_again(log, batch)
-            while len(self._redrawn) > REDRAWN:
-                self._redrawn.popitem(last=False)
-        self._redrawn.move_to_end(key)
-        return self._redrawn[key]
-
-
-def _drawn_again(log: RunLog, batch: int) -> bytes:
-    """Rendered pictures depend on the settings alone, so a recording need not hold them."""
-    settings = keep.settings_of(log)
-    try:
-        images = engine.pictures(to_config(settings), batch) if settings else None
-    except ValueError:  # settings that nothing can be drawn from, in a file somebody has opened
-        return b""
-    same = images is not None and len(images) == log.sizes[batch - 1]
-    return thumbnails.sheet(images) if same else b""
 
 
 def run_view(log: RunLog, method: str) -> wire.InsideRun:
@@ -238,6 +210,20 @@ def _pairs(tiles: Any, log: RunLog) -> Iterator[tuple[int, int]]:
             case [int(batch), int(picture)] if 1 <= batch <= len(log):
                 if 0 <= picture < log.sizes[batch - 1]:
                     yield batch, picture
+
+
+def _sheet(log: RunLog, batch: int) -> Image.Image | None:
+    """A batch's pictures side by side; None where they are gone, or where a file holds no such picture."""
+    content = log.sheets[batch - 1] if batch <= len(log.sheets) else b""
+    try:
+        with Image.open(BytesIO(content), formats=["JPEG"]) as sheet:
+            fits = (
+                sheet.width >= thumbnails.columns(log.sizes[batch - 1])
+                and sheet.width * sheet.height <= MOST_PIXELS
+            )
+            return sheet.convert("RGB") if fits else None
+    except (OSError, Image.DecompressionBombError):
+        return None
 
 
 def _cut(sheet: Image.Image, picture: int, count: int) -> np.ndarray:

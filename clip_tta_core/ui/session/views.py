@@ -146,7 +146,8 @@ def gallery(log: RunLog) -> Gallery | None:
         unknown=joined(batch.unknown.astype(int).tolist()),
         names=tuple(batch.names),
         applied=tuple(batch.applied),
-        **_predictions({name: item.probs for name, item in outcomes.items()}),
+        answers=_answers({name: item.probs for name, item in outcomes.items()}),
+        sure=_sure({name: item.probs for name, item in outcomes.items()}),
         accepted={
             name: joined((item.scores > item.threshold).astype(int)) for name, item in outcomes.items()
         },
@@ -173,7 +174,8 @@ def gallery_under_way(log: RunLog, course: Course) -> Gallery | None:
         unknown=joined(batch.unknown.astype(int).tolist()),
         names=tuple(batch.names),
         applied=tuple(batch.applied),
-        **_predictions(probs),
+        answers=_answers(probs),
+        sure=_sure(probs),
         accepted={
             name: joined((item.scores > item.threshold).astype(int))
             for name, item in glimpse.outcomes.items()
@@ -238,12 +240,14 @@ def _numbers(values: Iterable[float]) -> Numbers:
     return Numbers("".join(map(encode.number, values)))
 
 
-def _predictions(probs: Mapping[str, np.ndarray]) -> dict[str, dict[str, Indices]]:
-    """Answers and confidence in percent, by method. {method: (B, K)}"""
-    return {
-        "answers": {name: joined(own.argmax(axis=1).tolist()) for name, own in probs.items()},
-        "sure": {name: joined((100 * own.max(axis=1)).round().astype(int)) for name, own in probs.items()},
-    }
+def _answers(probs: Mapping[str, np.ndarray]) -> dict[str, Indices]:
+    """The likeliest classes, by method. {method: (B, K)}"""
+    return {name: joined(own.argmax(axis=1).tolist()) for name, own in probs.items()}
+
+
+def _sure(probs: Mapping[str, np.ndarray]) -> dict[str, Indices]:
+    """The confidence in them in percent, by method. {method: (B, K)}"""
+    return {name: joined((100 * own.max(axis=1)).round().astype(int)) for name, own in probs.items()}
 
 
 def _sprite(log: RunLog, report: Report) -> DataUrl:

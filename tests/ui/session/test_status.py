@@ -2,6 +2,7 @@
 
 import pytest
 
+from clip_tta_core import engine
 from clip_tta_core.control import Progress
 from clip_tta_core.records import RunConfig
 from clip_tta_core.ui.session.status import recorded, status
@@ -23,19 +24,18 @@ def test_what_is_left_takes_as_long_as_what_is_done_did(log):
 
 
 def test_methods_and_steps_inside_a_batch_count(log):
-    """In the third batch the second of three methods has taken 2 of 4 steps: half of its work.
-
-    Of a batch zero-shot CLIP takes 1 forward for a picture, TENT 2 and a backward, which counts as 2, and
-    CLIPTTA, with 2.5 pictures of memory for each, 36 and 35 backward.
-    """
-    line = status("paused", log, Progress(3, 8, "TENT", 2, 4), active=10.0)
-    share = (2 + (1 + 4 / 2) / (1 + 4 + 106)) / 8
-    assert line.share == round(share, 4) and line.left == round(10 * (1 - share) / share, 1)
+    """In the third batch the second of three methods has taken 2 of 4 steps: half of what it takes."""
+    line = status("paused", log, Progress(3, 8, "tent", 2, 4), active=10.0)
+    zero, tent, cliptta = (cost.relative for cost in engine.costs(log.contenders, 16, 8).values())
+    assert (zero, tent) == (1, 4), "two forwards and one backward, which is two more"
+    share = (2 + (zero + tent / 2) / (zero + tent + cliptta)) / 8
+    assert line.share == pytest.approx(share, abs=1e-4)
+    assert line.left == pytest.approx(10 * (1 - share) / share, abs=0.1)
     assert (line.batch, line.method, line.step, line.steps) == (3, "TENT", 2, 4)
 
 
 def test_a_batch_that_has_been_reported_is_not_counted_twice(log):
-    assert status("running", log, Progress(2, 8, "CLIPTTA", 4, 4), active=10.0).share == 0.25
+    assert status("running", log, Progress(2, 8, "cliptta", 4, 4), active=10.0).share == 0.25
 
 
 @pytest.mark.parametrize("state", ["done", "stopped", "failed"])

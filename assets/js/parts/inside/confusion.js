@@ -11,6 +11,7 @@ const NAMED = 30; // classes, at most, whose names stand at the matrix
 const COUNTED = 22; // pixels of a cell that its count fits into
 const LARGEST = 34;
 const NAMES = 92; // pixels for names
+const SLANT = 34; // pixels that the slanted name of the last column reaches over the matrix
 const OFTEN = 3; // mistakes that are listed
 
 /** @param {HTMLElement} figure */
@@ -40,7 +41,8 @@ export const confusion = (figure) => {
     const name = (/** @type {number} */ k) => classes[order[k]];
     const named = order.length <= NAMED;
     const left = named ? Math.min(NAMES, width / 3.4) : 14;
-    const cell = Math.min(LARGEST, (width - left - 2) / Math.max(1, order.length));
+    const room = width - left - (named ? SLANT : 2);
+    const cell = Math.min(LARGEST, room / Math.max(1, order.length));
     const top = named ? Math.min(left, 70) : 14;
     const size = cell * order.length;
     const who = side === "before" ? (known.frozen ?? methods[0]) : known.method;
