@@ -10,7 +10,18 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "clip_tta_core"
 
 ROOMS = [  # from the ground up; rooms on one line know nothing of each other
-    {"registry", "hparams", "control", "palette", "limits", "line", "metrics", "thumbnails", "versions"},
+    {
+        "registry",
+        "hparams",
+        "control",
+        "palette",
+        "pulls",
+        "limits",
+        "line",
+        "metrics",
+        "thumbnails",
+        "versions",
+    },
     {"records"},
     {"losses", "optim", "augment", "assignment", "gaussians", "notes"},
     {"scores", "memory"},

@@ -263,6 +263,44 @@ export interface Steps {
   truth: Counts;
 }
 
+/** How probable a class is, to each method. */
+export interface ClassRow {
+  name: string;
+  really: boolean;
+  probs: Record<string, number>;
+}
+
+/** To which captions a loss pulls a picture by its own gradient, and from which it pushes. */
+export interface Pull {
+  title: string;
+  to: [string, number][];
+  away: [string, number][];
+  truth?: number;
+}
+
+/** A picture of a memory. */
+export interface Neighbour {
+  of: string;
+  image: DataUrl;
+  label: string;
+  near: number;
+}
+
+/** A picture of a batch, looked at closely. */
+export interface Closer {
+  batch: number;
+  index: number;
+  name: string;
+  applied: string;
+  really?: string;
+  image: DataUrl;
+  methods: Contender[];
+  under_way: string;
+  rows: ClassRow[];
+  pulls: Pull[];
+  neighbours: Neighbour[];
+}
+
 /** The status line and the timeline. */
 export interface Status {
   state: RunState;
@@ -612,7 +650,8 @@ export interface Parts {
   scores: { view: Scores | null; props: null; events: never; serves: never };
   results: { view: Results; props: null; events: never; serves: never };
   sentence: { view: Sentence; props: null; events: never; serves: never };
-  gallery: { view: Gallery | null; props: null; events: never; serves: never };
+  gallery: { view: Gallery | null; props: null; events: "open"; serves: never };
+  closer: { view: Closer | null; props: null; events: never; serves: never };
   steps: { view: Steps | null; props: null; events: never; serves: never };
   status: { view: Status; props: null; events: never; serves: never };
   message: { view: Message; props: null; events: never; serves: never };
@@ -632,7 +671,7 @@ export interface Parts {
 }
 
 export const PARTS: (keyof Parts)[];
-export const ON_THE_BOARD: ("curves" | "classes" | "scores" | "results" | "sentence" | "gallery" | "steps" | "status" | "message")[];
+export const ON_THE_BOARD: ("curves" | "classes" | "scores" | "results" | "sentence" | "gallery" | "closer" | "steps" | "status" | "message")[];
 export const EVENTS: Partial<Record<keyof Parts, string[]>>;
 export const STATES: Record<RunState, State>;
 export const CLASS_LIST: ClassList;

@@ -7,6 +7,7 @@ export const PARTS = [
   "results",
   "sentence",
   "gallery",
+  "closer",
   "steps",
   "status",
   "message",
@@ -32,12 +33,16 @@ export const ON_THE_BOARD = [
   "results",
   "sentence",
   "gallery",
+  "closer",
   "steps",
   "status",
   "message"
 ];
 
 export const EVENTS = {
+  "gallery": [
+    "open"
+  ],
   "transport": [
     "run",
     "pause",

@@ -5,6 +5,7 @@ import { numbers } from "../lib/decode.js";
 import { find, h } from "../lib/dom.js";
 import { bytesOf } from "../lib/files.js";
 import { swatch } from "../lib/marks.js";
+import { enter, roving } from "../lib/roving.js";
 import { looks, run, step, view } from "../lib/store.js";
 import { onHover, showTip } from "../lib/tip.js";
 
@@ -127,7 +128,7 @@ const picture = (view, tile, method, gated) => {
   const rows = Math.ceil(view.names.length / columns);
   const said = describe(view, tile, method);
   const label = said.map(([, who, what]) => `${who}: ${what}`).join("; ");
-  const image = h("div", { class: "pic", role: "img", "aria-label": label });
+  const image = h("span", { class: "pic" });
   image.style.backgroundImage = `url("${addressOf(view)}")`;
   image.style.backgroundSize = `${100 * columns}% ${100 * rows}%`;
   const [column, row] = [tile.index % columns, Math.floor(tile.index / columns)];
@@ -138,7 +139,13 @@ const picture = (view, tile, method, gated) => {
   const out = h(
     "li",
     { class: `${kindOf(tile)}${tile.unknown ? " stranger" : ""}`, "data-index": tile.index },
-    h("div", { class: "frame" }, image, tile.judged && h("span", sign), gated && h("span", gate)),
+    h(
+      "button",
+      { class: "frame", type: "button", "aria-label": label },
+      image,
+      tile.judged && h("span", sign),
+      gated && h("span", gate),
+    ),
     h("span", { class: "is", text: word(view, tile.after) }),
     h("span", { class: "was", text: changed ? word(view, tile.before) : "" }),
   );
@@ -146,8 +153,33 @@ const picture = (view, tile, method, gated) => {
   return out;
 };
 
+/**
+ * Those whose predictions can be looked at.
+ * @param {Gallery} view
+ */
+const listOf = ({ methods }) => {
+  const adapted = methods.filter((one) => one.name !== "zero_shot");
+  return adapted.length ? adapted : methods;
+};
+
+/**
+ * @param {Gallery} view
+ * @param {Contender} method
+ */
+const titleOf = ({ step, work, after }, { name, title }) =>
+  `Batch ${step}: predictions of ${title}${after && name === work ? ` after ${after}` : ""}`;
+
+/**
+ * A selector of the tile that has the focus, "" where none has.
+ * @param {HTMLElement} grid
+ */
+const focusedIn = (grid) => {
+  const tile = grid.contains(document.activeElement) && document.activeElement?.closest("li");
+  return tile ? `li[data-index="${tile.dataset.index}"] button` : "";
+};
+
 /** @param {import("../part.js").Part<"gallery">} part */
-export default function mount({ element }) {
+export default function mount({ element, trigger }) {
   const figure = find(element, "figure");
   const title = find(element, "h3");
   const help = find(element, ".help");
@@ -160,8 +192,13 @@ export default function mount({ element }) {
   let latest = null;
   /** @type {string | null} */
   let chosen = null;
+  let drawn = 0; // the batch whose pictures stand there
   let left = ""; // the method at work that the reader has turned from
   let kept = "all";
+  roving(element, "ul button", (button) => {
+    const index = Number(button.closest("li")?.dataset.index);
+    trigger("open", { batch: drawn, index });
+  });
 
   /**
    * @param {HTMLElement} host
@@ -185,8 +222,7 @@ export default function mount({ element }) {
     const shown = (step.value !== null && seen.get(step.value + 1)) || latest;
     figure.hidden = !shown;
     if (!shown) return;
-    const adapted = shown.methods.filter((one) => one.name !== "zero_shot");
-    const list = adapted.length ? adapted : shown.methods;
+    const list = listOf(shown);
     const wanted = shown.work && shown.work !== left ? shown.work : chosen;
     const method = list.find((one) => one.name === wanted) ?? list[list.length - 1];
     const all = tilesOf(shown, method.name);
@@ -195,8 +231,7 @@ export default function mount({ element }) {
     const names = judged ? ["all", "changed", "gained", "lost"] : ["all", "changed"];
     if (!names.includes(kept)) kept = "all";
     figure.toggleAttribute("data-under-way", Boolean(shown.work));
-    const after = shown.after && method.name === shown.work ? ` after ${shown.after}` : "";
-    title.textContent = `Batch ${shown.step}: predictions of ${method.title}${after}`;
+    title.textContent = titleOf(shown, method);
     const struck = "Struck through: the prediction of zero-shot CLIP, where it was another.";
     help.textContent = judged ? struck : `No labels, so no marks. ${struck}`;
     buttons(
@@ -217,7 +252,10 @@ export default function mount({ element }) {
       },
     );
     const some = all.filter(FILTERS[kept]).map((tile) => picture(shown, tile, method, gated));
+    const focused = focusedIn(grid);
+    drawn = shown.step;
     grid.replaceChildren(...(some.length ? some : [h("li", { class: "none", text: "None in this batch." })]));
+    enter(element, "ul button", focused);
   };
 
   // Its many tiles are a quarter of all drawing: off the screen it waits until it comes there, or until no

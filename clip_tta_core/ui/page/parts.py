@@ -123,10 +123,20 @@ class Gallery(Part):
     """The pictures of a batch with their predictions before and after."""
 
     name = "gallery"
+    EVENTS = list(PARTS["gallery"].events)
     describe = "The latest batch as one sheet."
     template = """<figure hidden><figcaption><h3>The batch</h3><div class="choose" role="group"
 aria-label="Method"></div><div class="filter" role="group" aria-label="Which pictures"></div></figcaption>
-<ul tabindex="0" aria-label="Pictures of the batch"></ul><p class="help"></p></figure>"""
+<ul aria-label="Pictures of the batch"></ul><p class="help"></p></figure>"""
+
+
+class Closer(Part):
+    """One picture of the batch, looked at closely."""
+
+    name = "closer"
+    describe = "A picture with its probabilities, pulls and neighbours; or nothing."
+    template = """<dialog aria-labelledby="ct-closer-title"><div class="head"><h3 id="ct-closer-title"></h3>
+<button type="button" class="close" aria-label="Close">✕</button></div><div class="body"></div></dialog>"""
 
 
 class Steps(Part):

@@ -58,9 +58,10 @@ def play_tab(page: gr.Blocks, site: Site) -> parts.Form:
         with gr.Column(elem_classes=["ct-left"], min_width=300):
             settings, uploads = settings_panel(site)
         with gr.Column(elem_classes=["ct-right"], min_width=320):
-            results_panel()
+            gallery = results_panel()
             exports = parts.Exports()
     wire_lessons(play, lessons, board)
+    wire_gallery(play, gallery, board)
     wire_run(play, transport, settings, board, status)
     wire_scripts(site)
     wire_uploads(Desk(site), uploads, settings)
@@ -94,16 +95,18 @@ def run_panel(site: Site) -> tuple[parts.Transport, parts.Status]:
         return parts.Transport(props=props), parts.Status()
 
 
-def results_panel() -> None:
-    """What the run shows."""
+def results_panel() -> parts.Gallery:
+    """What the run shows. -> the pictures of a batch"""
     parts.Sentence()
     with gr.Row(elem_classes=["ct-pair"]):
         parts.Curves(props=CurvesProps(measures.shown("curves")))
         parts.Classes()
     parts.Scores()
     parts.Steps()
-    parts.Gallery()
+    gallery = parts.Gallery()
+    parts.Closer()
     parts.Results()
+    return gallery
 
 
 def wire_lessons(play: Play, lessons: parts.Lessons, board: parts.Board) -> None:
@@ -113,6 +116,16 @@ def wire_lessons(play: Play, lessons: parts.Lessons, board: parts.Board) -> None
         return _or_skip(play.choose(str(getattr(event, "lesson", "")), session_of(request)))
 
     lessons.choose(choose, None, [board], **NOW, **PRIVATE)
+
+
+def wire_gallery(play: Play, gallery: parts.Gallery, board: parts.Board) -> None:
+    """A picture that is clicked is shown closely."""
+
+    def look(event: gr.EventData, request: gr.Request) -> View:
+        batch, index = getattr(event, "batch", None), getattr(event, "index", None)
+        return play.open(batch, index, session_of(request))
+
+    gallery.open(look, None, [board], **NOW, **PRIVATE)
 
 
 def wire_run(

@@ -141,6 +141,52 @@ class Steps:
 
 
 @dataclass(frozen=True)
+class ClassRow:
+    """How probable a class is, to each method."""
+
+    name: str
+    really: bool
+    probs: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Pull:
+    """To which captions a loss pulls a picture by its own gradient, and from which it pushes."""
+
+    title: str
+    to: tuple[tuple[str, float], ...]  # class and size, the strongest first
+    away: tuple[tuple[str, float], ...]
+    truth: int | None  # 1 where that raises the true class, -1 where it lowers it; None without a label
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A picture of a memory."""
+
+    of: str  # the method that has it
+    image: DataUrl
+    label: str  # as which it was stored
+    near: float  # cosine
+
+
+@dataclass(frozen=True)
+class Closer:
+    """A picture of a batch, looked at closely."""
+
+    batch: int
+    index: int
+    name: str
+    applied: str
+    really: str | None
+    image: DataUrl
+    methods: tuple[Contender, ...]
+    under_way: str  # the method that is still at work, or ""
+    rows: tuple[ClassRow, ...]
+    pulls: tuple[Pull, ...]
+    neighbours: tuple[Neighbour, ...]  # the nearest first
+
+
+@dataclass(frozen=True)
 class Status:
     """The status line and the timeline."""
 
@@ -610,7 +656,8 @@ PARTS: dict[str, Spec] = {
     "scores": Spec(Scores | None),
     "results": Spec(Results),
     "sentence": Spec(Sentence),
-    "gallery": Spec(Gallery | None),
+    "gallery": Spec(Gallery | None, events=("open",)),
+    "closer": Spec(Closer | None),
     "steps": Spec(Steps | None),
     "status": Spec(Status),
     "message": Spec(Message),
@@ -630,5 +677,16 @@ PARTS: dict[str, Spec] = {
     "primer": Spec(props=PrimerProps),
 }
 ON_THE_BOARD = (
-    *("curves", "classes", "scores", "results", "sentence", "gallery", "steps", "status", "message"),
+    *(
+        "curves",
+        "classes",
+        "scores",
+        "results",
+        "sentence",
+        "gallery",
+        "closer",
+        "steps",
+        "status",
+        "message",
+    ),
 )
