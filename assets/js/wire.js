@@ -57,6 +57,7 @@ export const EVENTS = {
   "upload": [
     "read",
     "recount",
+    "level",
     "clear"
   ],
   "ranking": [

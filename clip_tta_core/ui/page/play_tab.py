@@ -10,7 +10,7 @@ import gradio as gr
 from clip_tta_core import engine, hosting
 from clip_tta_core.sources.limits import LIMITS
 from clip_tta_core.ui.page import parts
-from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, served
+from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, sent, served
 from clip_tta_core.ui.session import form, keep, links
 from clip_tta_core.ui.session.desk import Desk
 from clip_tta_core.ui.session.experiment import experiment
@@ -108,7 +108,7 @@ def wire_lessons(play: Play, lessons: gr.Component, board: gr.Component) -> None
     """The recorded run of a lesson is shown as soon as the lesson is chosen."""
 
     def choose(event: gr.EventData, request: gr.Request) -> View:
-        return _or_skip(play.choose(str(getattr(event, "lesson", "")), request.session_hash or ""))
+        return _or_skip(play.choose(str(sent(event, "lesson")), request.session_hash or ""))
 
     lessons.choose(choose, None, [board], **NOW, **PRIVATE)
 
@@ -163,7 +163,7 @@ def wire_scripts(site: Site) -> None:
         try:
             yield from experiment(site, settings, request.session_hash or "")
         except ValueError as problem:
-            raise gr.Error(str(problem)) from None
+            raise gr.Error(str(problem), print_exception=False) from None
 
     gr.api(
         run_experiment,
@@ -180,7 +180,13 @@ def wire_uploads(desk: Desk, uploads: dict[Purpose, gr.Component], settings: gr.
     def recount(settings: dict, request: gr.Request) -> View:
         return _or_skip(desk.recount(settings, request.session_hash))
 
-    uploads["pictures"].recount(recount, [settings], uploads["pictures"], **NOW, **PRIVATE)
+    def choose_level(settings: dict, event: gr.EventData, request: gr.Request) -> list[Any]:
+        answer = desk.choose_level(sent(event, "depth"), settings, request.session_hash)
+        return list(map(_or_skip, answer or (None, None)))
+
+    pictures = uploads["pictures"]
+    pictures.recount(recount, [settings], pictures, **NOW, **PRIVATE)
+    pictures.level(choose_level, [settings], [pictures, settings], **NOW, **PRIVATE)
 
 
 def _wire_upload(desk: Desk, purpose: Purpose, upload: gr.Component, settings: gr.Component) -> None:
@@ -230,7 +236,7 @@ def wire_exports(play: Play, exports: gr.Component, settings: gr.Component, boar
     exports.link(link, [settings], [exports, board], **NOW, **PRIVATE)
 
     def open_saved(event: gr.EventData, request: gr.Request) -> list[Any]:
-        text = str(getattr(event, "text", ""))
+        text = str(sent(event, "text") or "")
         return list(map(_or_skip, play.open_saved(text, request.session_hash)))
 
     exports.open(open_saved, None, [settings, board], **NOW, **PRIVATE)
