@@ -42,7 +42,7 @@ class Upload:
     def usable(self) -> Pictures:
         """The pictures, or a ValueError with the sentence that says why there are none."""
         if self.pictures is None:
-            name, reason = self.skipped[0] if self.skipped else ("The archive", "It holds no files.")
+            name, reason = self.skipped[0] if self.skipped else ("The archive", "It holds no pictures.")
             raise ValueError(f"Upload: at least one picture must be readable, got none. {name}: {reason}")
         return self.pictures
 

@@ -146,8 +146,17 @@ def test_time_runs_inside_an_archive_too():
         meter.archive(own_bytes=10)(1)
 
 
+def test_an_archive_of_nothing_but_what_systems_leave_says_so_beside_a_good_picture(tmp_path):
+    Image.new("RGB", (20, 20)).save(tmp_path / "good.png")
+    for name, content in (("__MACOSX/._1.jpg", b"x"), (".DS_Store", b""), ("a/b/", b"")):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr(name, content)
+        upload = uploads.read([tmp_path / "good.png", tmp_path / "a.zip"])
+        assert len(upload) == 1 and upload.skipped == (("a.zip", "The archive holds no pictures."),)
+
+
 @pytest.mark.parametrize("pack", [zip_of, tar_of])
 def test_an_archive_without_files_says_so(pack, tmp_path):
     (tmp_path / "a.tar").write_bytes(pack(0))  # by its first bytes a zip is one, whatever it is called
     ((name, reason),) = uploads.read([tmp_path / "a.tar"]).skipped
-    assert name == "a.tar" and ("holds no files" in reason or "no tar archive" in reason)
+    assert name == "a.tar" and ("holds no pictures" in reason or "no tar archive" in reason)

@@ -5,13 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
-import os
-import re
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,10 +13,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.ui.conftest import free_port
-from tests.ui.page.test_public import eventually
+from tests.ui.started import Started
 
-ROOT = Path(__file__).parents[3]
 DEEP: list = []
 for _ in range(200):
     DEEP = [DEEP]
@@ -36,105 +28,45 @@ ODD: list[Any] = [
 SENT = ("methods", "knobs", "table", "size", "lesson", "text", "depth")
 READ_IT = {"choose", "open_saved", "compare", "benchmark", "choose_level"}
 AT_ONCE = 4
-PATIENCE = 120.0  # seconds without a word from the page, on a machine that is busy with other tests
-
-
-class Real:
-    """`python app.py`, where a run is short, and what it writes."""
-
-    def __init__(self, folder: Path) -> None:
-        own = {"GRADIO_TEMP_DIR": folder / "uploads", "CLIPTTA_CELLS": folder / "cells", "HF_HUB_OFFLINE": 1}
-        small = {"CLIPTTA_MAX_IMAGES": 16, "CLIPTTA_MAX_STEPS": 64, "OMP_NUM_THREADS": 1}
-        self.written, port = folder / "written", free_port()
-        self.address = f"http://127.0.0.1:{port}"
-        with self.written.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "app.py", "--port", str(port)],
-                cwd=ROOT,
-                env=os.environ | {name: str(value) for name, value in (own | small).items()},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def config(self) -> dict | None:
-        assert self.process.poll() is None, self.written.read_text()
-        try:
-            return httpx.get(f"{self.address}/config", timeout=60).json()
-        except httpx.ConnectError:
-            return None
-
-    def own_traces(self) -> list[str]:
-        """Traces in the log that pass through the project's files, as their last such line and their error."""
-        found = []
-        for trace in self.written.read_text("utf-8", "replace").split("Traceback (most recent call last):")[
-            1:
-        ]:
-            own = [line.strip() for line in trace.splitlines() if f'File "{ROOT}/' in line]
-            error = re.search(r"^[\w.]+(?:Error|Exception|Warning|Interrupt)\b.*", trace, re.MULTILINE)
-            found += [f"{own[-1]}: {error[0] if error else trace[-200:]}"] if own else []
-        return found
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
-    page = Real(tmp_path_factory.mktemp("real"))
-    try:
-        assert eventually(lambda: page.config() is not None, 300)
+    small = {"CLIPTTA_MAX_IMAGES": 16, "CLIPTTA_MAX_STEPS": 64, "OMP_NUM_THREADS": 1}
+    with Started(tmp_path_factory.mktemp("real"), **small) as page:
         yield page
-    finally:
-        page.process.terminate()
-        page.process.wait(30)
 
 
 class Caller:
     """Sends what a browser would send, each time as another visitor."""
 
-    def __init__(self, address: str) -> None:
-        self.http = httpx.Client(base_url=address, timeout=PATIENCE)
-        self.count = itertools.count()
+    def __init__(self, page: Started) -> None:
+        self.page, self.count = page, itertools.count()
 
-    def post(self, path: str, body: dict) -> httpx.Response:
-        headers = {"content-type": "application/json"}
-        return self.http.post(f"/gradio_api/{path}", content=json.dumps(body), headers=headers)
-
-    def event(
-        self, number: int, queued: bool, data: Any, sent: Any, query: str = "", session: str = ""
-    ) -> Any:
+    def event(self, name: str, data: Any, sent: Any, query: str = "", session: str = "") -> Any:
         """Trigger an event. -> what came last"""
-        session = session or f"visitor{next(self.count)}"
-        body = {"fn_index": number, "data": data, "event_data": sent, "session_hash": session}
-        if not queued:
-            return self.post(f"run/predict?{query}", body).text
-        answer = self.post("queue/join", body)
-        if answer.status_code != 200:
-            return answer.text
-        where = {"session_hash": session}
-        with self.http.stream("GET", "/gradio_api/queue/data", params=where) as stream:
-            begun = time.monotonic()
-            for line in stream.iter_lines():
-                said = json.loads(line.removeprefix("data: ")) if line else {}
-                if said.get("msg") in ("process_completed", "unexpected_error", "close_stream"):
-                    return said
-                # While it works the page says again and again that it is there.
-                assert time.monotonic() - begun < PATIENCE, said
-        raise AssertionError("the answer broke off")
+        session, event = session or f"visitor{next(self.count)}", self.page.events[name]
+        if event["queue"]:
+            answer = self.page.join(name, data, session, sent)
+            return [*self.page.answers(session)][-1] if answer.status_code == 200 else answer.text
+        body = {"fn_index": event["id"], "data": data, "event_data": sent, "session_hash": session}
+        return self.page.post(f"run/predict?{query}", body).text
 
-    def bring(self, number: int, shade: int, odd: Any, named: dict[str, dict]) -> None:
+    def bring(self, shade: int, odd: Any) -> None:
         """Upload a picture with odd settings, and then ask for what is done with pictures."""
-        picture = io.BytesIO()
+        picture, session = io.BytesIO(), f"brings{shade}"
         Image.new("RGB", (8, 8), (9 * shade, 0, 0)).save(picture, "PNG")
         files = {"files": (f"{shade}.png", picture.getvalue())}
-        (path,) = self.http.post("/gradio_api/upload", files=files).json()
+        (path,) = self.page.http.post("/gradio_api/upload", files=files).json()
         file = {"path": path, "meta": FILE["meta"]}
-        read = self.event(number, True, [{"files": [file]}, odd], None, session=f"brings{shade}")
-        assert read["output"]["data"][0]["said"].startswith("1 picture"), read
+        read = self.event("upload_pictures", [{"files": [file]}, odd], None, session=session)
+        assert read["success"], read
         for name in ("recount", "choose_level", "remove"):
-            event = named[name]["id"]
-            self.event(event, False, [odd], {"depth": odd}, session=f"brings{shade}")
+            self.event(name, [odd], {"depth": odd}, session=session)
 
     def function(self, component: int, name: str, data: Any) -> str:
         body = {"data": data, "component_id": component, "fn_name": name, "session_hash": "visitor"}
-        return self.post("component_server", body).text
+        return self.page.post("component_server", body).text
 
 
 def with_odd(good: dict, odd: Any) -> list[dict]:
@@ -165,32 +97,24 @@ def hangs(work: tuple) -> str:
 
 @pytest.mark.slow
 def test_nothing_that_is_sent_makes_the_page_fall_over_or_hang(real):
-    config, caller = real.config(), Caller(real.address)
-    (form,) = (one for one in config["components"] if one["props"].get("elem_id") == "ct-form")
-    good = form["props"]["value"] | {"batches": 1, "batch_size": 2, "methods": {"tent": {"steps": 1}}}
-    work = []
-    for event in config["dependencies"]:
-        for data, sent in calls_of(event, good):
-            work.append((caller.event, event["id"], event["queue"], data, sent))
-    settings = [one for odd in ODD for one in with_odd(good, odd)]
-    named = {event["api_name"]: event for event in config["dependencies"]}
-    for number, one in enumerate(settings):  # each with one of those that read settings
-        event = named[("run", "compare", "link", "recount", "experiment")[number % 5]]
-        work.append((caller.event, event["id"], event["queue"], [one], {"methods": ["tent"]}))
-    for number, odd in enumerate(ODD):
-        work.append((caller.bring, named["upload_pictures"]["id"], number, odd, named))
-    restore = named["restore"]
-    for odd in ODD:
-        for name in ("seed", "methods", "corruption", "tent.lr", "copies", "v", "lesson", "tab"):
-            query = urlencode({name: odd if isinstance(odd, str) else json.dumps(odd)})
-            work.append((caller.event, restore["id"], False, [], None, query))
-    for component in config["components"]:
+    caller, work = Caller(real), []
+    good = real.settings | {"batches": 1, "batch_size": 2, "methods": {"tent": {"steps": 1}}}
+    for name, event in real.events.items():
+        work += [(caller.event, name, data, sent) for data, sent in calls_of(event, good)]
+    for number, settings in enumerate(one for odd in ODD for one in with_odd(good, odd)):
+        name = ("run", "compare", "link", "recount", "experiment")[number % 5]  # those that read settings
+        work.append((caller.event, name, [settings], {"methods": ["tent"]}))
+    work += [(caller.bring, number, odd) for number, odd in enumerate(ODD)]
+    for odd, name in itertools.product(ODD, ("seed", "methods", "corruption", "tent.lr", "copies", "v")):
+        query = urlencode({name: odd if isinstance(odd, str) else json.dumps(odd)})
+        work.append((caller.event, "restore", [], None, query))
+    for component in real.config["components"]:
         for name in component["props"].get("server_fns") or ():
             for odd in [*ODD, *({"object": o, "seed": o, "severity": o, "corruption": o} for o in ODD)]:
                 work.append((caller.function, component["id"], name, odd))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         hung = [one for one in pool.map(hangs, work) if one]
     assert len(work) > 1000 and not hung and real.own_traces() == []
-    done = caller.event(named["run"]["id"], True, [good], None)
-    board = done["output"]["data"][0]
-    assert done["success"] and board["status"]["state"] == "done" and board["status"]["done"] == 1
+    done = caller.event("run", [good], None)
+    line = done["output"]["data"][0]["status"]
+    assert done["success"] and line["state"] == "done" and line["done"] == 1
