@@ -70,7 +70,7 @@ def test_a_jpeg_that_its_decoder_keeps_whole_has_the_limit_of_all_pictures():
         decoding.decode(encoded(picture.resize((101, 101)), "JPEG"), 8, small)
 
 
-def test_large_pictures_take_turns_and_small_ones_do_not(monkeypatch):
+def test_large_pictures_take_turns_and_small_ones_do_not(monkeypatch, tmp_path):
     monkeypatch.setattr(decoding, "HEAVY", Line(at_once=1, waiting=0))
     monkeypatch.setattr(decoding, "HEAVY_PIXELS", 100)
     large = encoded(Image.new("RGB", (20, 20)), "PNG")
@@ -78,6 +78,9 @@ def test_large_pictures_take_turns_and_small_ones_do_not(monkeypatch):
         assert decoding.decode(encoded(Image.new("RGB", (9, 9)), "PNG"), 8).shape == (8, 8, 3)
         with pytest.raises(Unusable, match="busy with other visitors"):
             decoding.decode(large, 8, patient=False)
+        (tmp_path / "large.png").write_bytes(large)
+        ((name, reason),) = uploads.read([tmp_path / "large.png"], patient=False).skipped
+        assert name == "large.png" and "busy with other visitors" in reason
         waiting = threading.Thread(target=decoding.decode, args=(large, 8))
         waiting.start()
     waiting.join(20)

@@ -25,8 +25,8 @@ ODD: list[Any] = [
     *(FILE, {"files": 5}, {"files": [5, {"path": 5}, FILE]}),
 ]
 # What scripts send with events, and the events that read it; of the others a few calls are enough.
-SENT = ("methods", "knobs", "table", "size", "lesson", "text", "depth")
-READ_IT = {"choose", "open_saved", "compare", "benchmark", "choose_level"}
+SENT = ("methods", "knobs", "table", "size", "lesson", "text", "depth", "asked", "method", "tiles")
+READ_IT = {"choose", "open_saved", "compare", "benchmark", "choose_level", "answered", "answered_1"}
 AT_ONCE = 4
 
 
