@@ -408,7 +408,9 @@ export interface Upload {
   thumbnails?: DataUrl;
   shown: number;
   counts: [string, number][];
-  empty: number;
+  notes: string[];
+  levels: [number, string][];
+  level?: number;
   folders: string[];
 }
 
@@ -660,7 +662,7 @@ export interface Parts {
   lessons: { view: null; props: LessonsProps; events: "choose"; serves: never };
   form: { view: Record<string, any>; props: FormProps; events: never; serves: "preview" | "costs" };
   exports: { view: Exports; props: null; events: "csv" | "pictures" | "json" | "png" | "svg" | "link" | "open"; serves: never };
-  upload: { view: Upload; props: UploadProps; events: "read" | "recount" | "clear"; serves: never };
+  upload: { view: Upload; props: UploadProps; events: "read" | "recount" | "level" | "clear"; serves: never };
   ranking: { view: Ranking; props: RankingProps; events: "start" | "stop" | "watch"; serves: "describe" };
   heat: { view: Heat; props: HeatProps; events: "start" | "stop" | "play"; serves: "look" | "card" | "keep" };
   subject: { view: Subject; props: SubjectProps; events: never; serves: "keep" };

@@ -65,6 +65,7 @@ export const EVENTS = {
   "upload": [
     "read",
     "recount",
+    "level",
     "clear"
   ],
   "ranking": [

@@ -77,6 +77,14 @@ def served(
     return call
 
 
+def sent(event: gr.EventData, name: str) -> Any:
+    """What came with an event under that name; None where nothing of the kind did."""
+    try:
+        return getattr(event, name, None)
+    except TypeError:  # something else than names and values came
+        return None
+
+
 class Board(Part):
     """Where the server tells what is new; every other part takes its own from here, so one output does."""
 
@@ -262,24 +270,28 @@ class Upload(Part):
     EVENTS = list(PARTS["upload"].events)
     describe = "Files to read: {files: [file, ...]}; what was read of them comes back."
 
-    def __init__(self, props: UploadProps, title: str, help: str) -> None:
+    def __init__(self, props: UploadProps, title: str, help: str, **kwargs: Any) -> None:
         self.template = f"""<details class="section"><summary>{title}</summary><p class="help">{help}</p>
 <div class="drop"><button type="button" data-do="files">Files …</button>
-<button type="button" data-do="folder">Folder …</button><span>or drop them here</span></div>
+<button type="button" data-do="folder">Folder …</button>
+<button type="button" data-do="camera">Camera …</button><span>or drop them here</span></div>
 <input type="file" class="files" multiple hidden><input type="file" class="folder" webkitdirectory hidden>
+<div class="camera" hidden><video muted playsinline></video><button type="button" data-do="shoot"></button>
+<button type="button" data-do="close">Close the camera</button></div>
 <p class="read" role="status"></p><progress max="1" aria-label="Progress" hidden></progress>
 <img class="thumbnails" alt="" hidden>
+<label class="level" hidden>Classes are the folders <select></select></label><ul class="notes" hidden></ul>
 <ul class="counts" tabindex="0" aria-label="Pictures of each class" hidden></ul>
 <details class="skipped" hidden><summary></summary><ul tabindex="0" aria-label="Skipped files"></ul></details>
 <div class="actions"><button type="button" data-do="folders" hidden></button>
 <button type="button" data-do="clear" hidden>Remove these pictures</button></div>
 <p class="help limits"></p></details>"""
-        super().__init__(props=props, elem_id=f"ct-upload-{props.purpose}")
+        super().__init__(props=props, elem_id=f"ct-upload-{props.purpose}", **kwargs)
 
     def preprocess(self, payload: Any) -> list[str]:
         """The paths of uploaded files. Gradio has checked those of file objects, of nothing else."""
         files = payload.get("files") if isinstance(payload, dict) else None
-        return [file["path"] for file in files or () if _is_file(file)]
+        return [file["path"] for file in (files if isinstance(files, list) else ()) if _is_file(file)]
 
 
 def _is_file(value: Any) -> bool:

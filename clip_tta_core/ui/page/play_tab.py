@@ -11,7 +11,7 @@ from gradio.events import api
 from clip_tta_core import engine, hosting
 from clip_tta_core.sources.limits import LIMITS
 from clip_tta_core.ui.page import parts
-from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, served, session_of
+from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, sent, served, session_of
 from clip_tta_core.ui.session import form, keep, links
 from clip_tta_core.ui.session.desk import Desk
 from clip_tta_core.ui.session.experiment import experiment
@@ -113,7 +113,7 @@ def wire_lessons(play: Play, lessons: parts.Lessons, board: parts.Board) -> None
     """The recorded run of a lesson is shown as soon as the lesson is chosen."""
 
     def choose(event: gr.EventData, request: gr.Request) -> View:
-        return _or_skip(play.choose(str(getattr(event, "lesson", "")), session_of(request)))
+        return _or_skip(play.choose(str(sent(event, "lesson")), session_of(request)))
 
     lessons.choose(choose, None, [board], **NOW, **PRIVATE)
 
@@ -178,7 +178,7 @@ def wire_scripts(site: Site) -> None:
         try:
             yield from experiment(site, settings, session_of(request))
         except ValueError as problem:
-            raise gr.Error(str(problem)) from None
+            raise gr.Error(str(problem), print_exception=False) from None
 
     api(run_experiment, api_name="experiment", **OWN_LINE)
 
@@ -191,7 +191,13 @@ def wire_uploads(desk: Desk, uploads: dict[Purpose, parts.Upload], settings: par
     def recount(settings: dict, request: gr.Request) -> View:
         return _or_skip(desk.recount(settings, session_of(request)))
 
-    uploads["pictures"].recount(recount, [settings], uploads["pictures"], **NOW, **PRIVATE)
+    def choose_level(settings: dict, event: gr.EventData, request: gr.Request) -> list[Any]:
+        answer = desk.choose_level(sent(event, "depth"), settings, session_of(request))
+        return list(map(_or_skip, answer or (None, None)))
+
+    pictures = uploads["pictures"]
+    pictures.recount(recount, [settings], pictures, **NOW, **PRIVATE)
+    pictures.level(choose_level, [settings], [pictures, settings], **NOW, **PRIVATE)
 
 
 def _wire_upload(desk: Desk, purpose: Purpose, upload: parts.Upload, settings: parts.Form) -> None:
@@ -241,7 +247,7 @@ def wire_exports(play: Play, exports: parts.Exports, settings: parts.Form, board
     exports.link(link, [settings], [exports, board], **NOW, **PRIVATE)
 
     def open_saved(event: gr.EventData, request: gr.Request) -> list[Any]:
-        text = str(getattr(event, "text", ""))
+        text = str(sent(event, "text") or "")
         return list(map(_or_skip, play.open_saved(text, session_of(request))))
 
     exports.open(open_saved, None, [settings, board], **NOW, **PRIVATE)

@@ -325,7 +325,9 @@ class Upload:
     thumbnails: DataUrl | None = None
     shown: int = 0  # thumbnails
     counts: tuple[tuple[str, int], ...] = ()  # class, pictures of it
-    empty: int = 0  # classes without a picture
+    notes: tuple[str, ...] = ()  # how the folders were read
+    levels: tuple[tuple[int, str], ...] = ()  # of folders that can be the classes: depth, what is there
+    level: int | None = None  # the depth that is taken
     folders: tuple[str, ...] = ()  # names that could be classes and are not
 
 
@@ -667,7 +669,7 @@ PARTS: dict[str, Spec] = {
     "lessons": Spec(props=LessonsProps, events=("choose",)),
     "form": Spec(Settings, FormProps, serves=("preview", "costs")),
     "exports": Spec(Exports, events=("csv", "pictures", "json", "png", "svg", "link", "open")),
-    "upload": Spec(Upload, UploadProps, events=("read", "recount", "clear")),
+    "upload": Spec(Upload, UploadProps, events=("read", "recount", "level", "clear")),
     "ranking": Spec(Ranking, RankingProps, events=("start", "stop", "watch"), serves=("describe",)),
     "heat": Spec(Heat, HeatProps, events=("start", "stop", "play"), serves=("look", "card", "keep")),
     "subject": Spec(Subject, SubjectProps, serves=("keep",)),
