@@ -301,13 +301,14 @@ export interface LessonCard {
   title: string;
   look_for: string;
   protocol: string;
+  minutes: number;
   settings: Record<string, any>;
   picture?: DataUrl;
   looks?: Looks;
   question?: Question;
 }
 
-/** The scenario menu. */
+/** The lessons, in the order of the course. */
 export interface LessonsProps {
   lessons: LessonCard[];
 }

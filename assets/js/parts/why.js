@@ -31,14 +31,23 @@ const GRID = 25; // shifts at which the end is worked out
 const open = new Set();
 
 /**
+ * Where the tab opens at a preset.
+ * @param {string} name
+ */
+export function addressOfPreset(name) {
+  const address = new URL(location.href);
+  for (const mode of ["embed", "present"]) address.searchParams.delete(mode);
+  address.searchParams.set("tab", "why");
+  address.searchParams.set("preset", presetNamed(name).name);
+  return address.toString();
+}
+
+/**
  * Open the tab at a preset, from anywhere on the page: what a lesson's link calls.
  * @param {string} name
  */
 export function showPreset(name) {
-  const address = new URL(location.href);
-  address.searchParams.set("tab", "why");
-  address.searchParams.set("preset", presetNamed(name).name);
-  history.replaceState(null, "", address);
+  history.replaceState(null, "", addressOfPreset(name));
   const tabs = /** @type {NodeListOf<HTMLElement>} */ (
     document.querySelectorAll('[role="tab"], .overflow-dropdown button')
   );

@@ -57,7 +57,14 @@ STARTS: dict[int, Settings] = {
     }
 }
 VERSION = max(STARTS)
-LOOKS = ("tab", "curve", "run", "preset")  # what to look at: the page's scripts read these themselves
+LOOKS = (
+    "tab",
+    "curve",
+    "run",
+    "preset",
+    "present",
+    "embed",
+)  # what to look at: the page's scripts read these themselves
 
 
 def to_query(settings: Mapping[str, Any]) -> str:

@@ -79,7 +79,7 @@ class Numbers:
         value = last(self.log, self.label, measure)
         if KINDS[measure] == "share":
             return percent(value)
-        return f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}"
+        return f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}".removesuffix(".0")
 
 
 def last(log: RunLog, label: str, measure: str) -> float:
@@ -97,7 +97,7 @@ TEACHINGS: dict[str, Teaching] = {
         answers=USED,
         measure="effective_classes",
         method="tent",
-        says="TENT ends with {tent:effective_classes} classes in use and {tent:accuracy} of all right; "
+        says="TENT ends with {tent:effective_classes} of 20 classes in use and {tent:accuracy} of all right; "
         "CLIPTTA with {cliptta:effective_classes} and {cliptta:accuracy}; zero-shot CLIP with "
         "{zero_shot:effective_classes} and {zero_shot:accuracy}.",
         why="TENT makes each picture surer of the caption it already leans to, and the weights are shared by "
@@ -144,7 +144,7 @@ TEACHINGS: dict[str, Teaching] = {
         answers=USED,
         measure="effective_classes",
         method="TENT + diversity",
-        says="TENT with the bonus ends with {TENT + diversity:effective_classes} classes in use and "
+        says="TENT with the bonus ends with {TENT + diversity:effective_classes} of 20 classes in use and "
         "{TENT + diversity:accuracy} of all answers right; the contrast alone with "
         "{CLIPTTA, contrast only:effective_classes} and {CLIPTTA, contrast only:accuracy}; all of CLIPTTA "
         "with {cliptta:effective_classes} and {cliptta:accuracy}; TENT as published with "
@@ -161,7 +161,7 @@ TEACHINGS: dict[str, Teaching] = {
         answers=USED,
         measure="effective_classes",
         method="cliptta",
-        says="CLIPTTA ends with {cliptta:effective_classes} classes in use and {cliptta:accuracy} of all "
+        says="CLIPTTA ends with {cliptta:effective_classes} of 20 classes in use and {cliptta:accuracy} of all "
         "answers right, TENT with {tent:effective_classes} and {tent:accuracy}.",
         why="A larger step takes either loss further along its own way. For TENT that is the way to one "
         "caption; for CLIPTTA, whose bonus holds the answers apart, it is not, on this stream and at this "
@@ -208,7 +208,7 @@ TEACHINGS: dict[str, Teaching] = {
         answers=USED,
         measure="effective_classes",
         method="tent",
-        says="TENT ends with {tent:effective_classes} classes in use and {tent:accuracy} of all right, "
+        says="TENT ends with {tent:effective_classes} of 20 classes in use and {tent:accuracy} of all right, "
         "CLIPTTA with {cliptta:effective_classes} and {cliptta:accuracy}, zero-shot CLIP with "
         "{zero_shot:effective_classes} and {zero_shot:accuracy}.",
         why="A batch of eight cannot show twenty classes, and what it asks for depends on who is in it. "
@@ -276,5 +276,70 @@ TEACHINGS: dict[str, Teaching] = {
         preset="unknown",
         try_this="mix in textures instead of letters",
         changes={"unknown_source": "textures"},
+    ),
+    "seen": Teaching(
+        asks="TENT never sees a label. In the end, how far is its confidence from how often it is right?",
+        answers=(("Under 20 points", 0.2), ("20 to 50 points", 0.5), ("More than 50 points", REST)),
+        measure="ece",
+        method="tent",
+        says="TENT’s confidence is off by {tent:ece}: it is right on {tent:accuracy}. CLIPTTA is off by "
+        "{cliptta:ece} and right on {cliptta:accuracy}, zero-shot CLIP by {zero_shot:ece} and "
+        "{zero_shot:accuracy}.",
+        why="All that a method may use are the pictures, the captions and its own answers. From these it can "
+        "tell how sure it is, not whether it is right; TENT makes itself surer, and by its own measure "
+        "everything goes well. CLIPTTA does not see labels either: it too ends surer than it is right.",
+        preset="collapse",
+        try_this="let them answer each batch before they learn from it",
+        changes={"predict": "pre"},
+        pictures="lost",
+    ),
+    "few": Teaching(
+        asks="Few classes at a time: what does StatA gain or lose against zero-shot CLIP?",
+        answers=GAINS,
+        measure="accuracy",
+        method="stata",
+        against="zero_shot",
+        says="StatA is right on {stata:accuracy}, OnZeta on {onzeta:accuracy}, zero-shot CLIP on "
+        "{zero_shot:accuracy}, CLIPTTA on {cliptta:accuracy} and TENT on {tent:accuracy}.",
+        why="StatA asks of each batch which classes it shows, and leaves the others where their captions are. "
+        "CLIPTTA’s bonus asks for answers that spread over all twenty, which is wrong here: twenty are never "
+        "there. OnZeta too hands classes out evenly, only less strictly in this preset.",
+        preset="absent",
+        try_this="mix all classes",
+        changes={"order": "shuffled"},
+        pictures="gained",
+    ),
+    "mixed": Teaching(
+        asks="Every picture has another corruption: what does Ramen gain or lose against zero-shot CLIP?",
+        answers=GAINS,
+        measure="accuracy",
+        method="ramen",
+        against="zero_shot",
+        says="Ramen is right on {ramen:accuracy}, CLIPTTA on {cliptta:accuracy}, TENT on {tent:accuracy} and "
+        "zero-shot CLIP on {zero_shot:accuracy}.",
+        why="One set of weights has to serve fifteen corruptions at once. TENT’s loses by it, while CLIPTTA’s, "
+        "held apart by its contrast and bonus, gains all the same. Ramen gives every picture weights of its "
+        "own and lets go of them after the answer: nothing adds up, neither harm nor gain. Its memory begins "
+        "empty, and here it meets 1,024 pictures, where its authors keep 7,500 of a class.",
+        preset="small",
+        try_this="send the fifteen corruptions one after the other",
+        changes={"schedule": "in_turn"},
+        pictures="changed",
+    ),
+    "which": Teaching(
+        asks="StatA was made for few classes. All twenty mixed: what does it gain or lose against zero-shot "
+        "CLIP?",
+        answers=GAINS,
+        measure="accuracy",
+        method="stata",
+        against="zero_shot",
+        says="CLIPTTA is right on {cliptta:accuracy}, TENT on {tent:accuracy}, Ramen on {ramen:accuracy}, DOTA "
+        "on {dota:accuracy}, StatA on {stata:accuracy} and zero-shot CLIP on {zero_shot:accuracy}.",
+        why="No method is best on every stream. In these lessons StatA is ahead where few classes come at a "
+        "time, TENT where they come one after the other, CLIPTTA where all are mixed and the shift is hard; on "
+        "clean pictures nobody has anything to win. Each builds on an assumption, and the stream decides.",
+        preset="frequent",
+        try_this="show few classes at a time",
+        changes={"order": "few"},
     ),
 }
