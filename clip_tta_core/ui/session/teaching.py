@@ -161,8 +161,8 @@ TEACHINGS: dict[str, Teaching] = {
         answers=USED,
         measure="effective_classes",
         method="cliptta",
-        says="CLIPTTA ends with {cliptta:effective_classes} of 20 classes in use and {cliptta:accuracy} of all "
-        "answers right, TENT with {tent:effective_classes} and {tent:accuracy}.",
+        says="CLIPTTA ends with {cliptta:effective_classes} of 20 classes in use and {cliptta:accuracy} of "
+        "all answers right, TENT with {tent:effective_classes} and {tent:accuracy}.",
         why="A larger step takes either loss further along its own way. For TENT that is the way to one "
         "caption; for CLIPTTA, whose bonus holds the answers apart, it is not, on this stream and at this "
         "size. That is no proof that every size is safe: try.",
@@ -301,9 +301,9 @@ TEACHINGS: dict[str, Teaching] = {
         against="zero_shot",
         says="StatA is right on {stata:accuracy}, OnZeta on {onzeta:accuracy}, zero-shot CLIP on "
         "{zero_shot:accuracy}, CLIPTTA on {cliptta:accuracy} and TENT on {tent:accuracy}.",
-        why="StatA asks of each batch which classes it shows, and leaves the others where their captions are. "
-        "CLIPTTA’s bonus asks for answers that spread over all twenty, which is wrong here: twenty are never "
-        "there. OnZeta too hands classes out evenly, only less strictly in this preset.",
+        why="StatA asks of each batch which classes it shows, and leaves the others where their captions "
+        "are. CLIPTTA’s bonus asks for answers that spread over all twenty, which is wrong where a batch has "
+        "four at most. OnZeta too hands classes out evenly, only less strictly in this preset.",
         preset="absent",
         try_this="mix all classes",
         changes={"order": "shuffled"},
@@ -317,10 +317,10 @@ TEACHINGS: dict[str, Teaching] = {
         against="zero_shot",
         says="Ramen is right on {ramen:accuracy}, CLIPTTA on {cliptta:accuracy}, TENT on {tent:accuracy} and "
         "zero-shot CLIP on {zero_shot:accuracy}.",
-        why="One set of weights has to serve fifteen corruptions at once. TENT’s loses by it, while CLIPTTA’s, "
-        "held apart by its contrast and bonus, gains all the same. Ramen gives every picture weights of its "
-        "own and lets go of them after the answer: nothing adds up, neither harm nor gain. Its memory begins "
-        "empty, and here it meets 1,024 pictures, where its authors keep 7,500 of a class.",
+        why="One set of weights has to serve fifteen corruptions at once. TENT’s loses by it, while "
+        "CLIPTTA’s, held apart by its contrast and bonus, gains all the same. Ramen gives every picture "
+        "weights of its own and lets go of them after the answer: nothing adds up, neither harm nor gain. "
+        "Its memory begins empty, and here it meets 1,024 pictures, where its authors keep 7,500 of a class.",
         preset="small",
         try_this="send the fifteen corruptions one after the other",
         changes={"schedule": "in_turn"},
@@ -333,11 +333,11 @@ TEACHINGS: dict[str, Teaching] = {
         measure="accuracy",
         method="stata",
         against="zero_shot",
-        says="CLIPTTA is right on {cliptta:accuracy}, TENT on {tent:accuracy}, Ramen on {ramen:accuracy}, DOTA "
-        "on {dota:accuracy}, StatA on {stata:accuracy} and zero-shot CLIP on {zero_shot:accuracy}.",
+        says="CLIPTTA is right on {cliptta:accuracy}, TENT on {tent:accuracy}, Ramen on {ramen:accuracy}, "
+        "DOTA on {dota:accuracy}, StatA on {stata:accuracy} and zero-shot CLIP on {zero_shot:accuracy}.",
         why="No method is best on every stream. In these lessons StatA is ahead where few classes come at a "
-        "time, TENT where they come one after the other, CLIPTTA where all are mixed and the shift is hard; on "
-        "clean pictures nobody has anything to win. Each builds on an assumption, and the stream decides.",
+        "time, TENT where they come one after the other, CLIPTTA where all are mixed and the shift is hard; "
+        "on clean pictures nobody has anything to win. Each builds on an assumption, and the stream decides.",
         preset="frequent",
         try_this="show few classes at a time",
         changes={"order": "few"},

@@ -110,7 +110,7 @@ GLOSSARY = (
     ),
     Term(
         "calibration error",
-        "How far confidence is from accuracy: a method that is 90% sure and right on 60% is off by 30 points.",
+        "How far confidence is from accuracy: whoever is 90% sure and right on 60% is off by 30 points.",
         also=("ECE",),
     ),
     Term(
