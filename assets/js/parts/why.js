@@ -79,7 +79,10 @@ export default function mount({ element }) {
 
   // --- what the hand does ---
 
-  const redraw = () => (dirty = true);
+  const redraw = () => {
+    dirty = true;
+    begin();
+  };
   const finished = () => runs[0].after.steps >= STEPS;
 
   /** Both learners at the start, as the pictures are now. */
@@ -122,7 +125,6 @@ export default function mount({ element }) {
     playing = on;
     way = 1;
     redraw();
-    if (on) begin();
   };
 
   /** @param {string} name */
@@ -642,7 +644,7 @@ export default function mount({ element }) {
       while (way >= 1 && playing) {
         if (finished()) {
           playing = false;
-          way = 1;
+          redraw();
         } else {
           takeStep();
           way -= 1;
@@ -658,8 +660,11 @@ export default function mount({ element }) {
       draw();
       way = shownWay;
     }
-    requestAnimationFrame(tick);
+    // Frames are asked for while something moves: a page at rest lets the browser rest.
+    if (playing || dirty) requestAnimationFrame(tick);
+    else ticking = false;
   };
+  /** Draw from the next frame on, for as long as there is something to draw. */
   const begin = () => {
     if (ticking) return;
     ticking = true;
@@ -672,5 +677,4 @@ export default function mount({ element }) {
   for (const moral of element.querySelectorAll(".moral")) explain(moral);
   open.add(apply);
   apply(new URL(location.href).searchParams.get("preset") ?? PRESETS[0].name);
-  begin();
 }

@@ -193,7 +193,8 @@ LESSONS = (
         "of them run in turn, on any stream.",
         {"corruption": "fog", "severity": 3},
         "All run as by default, which is what their authors chose wherever one choice serves all data.",
-        {"tent": {}, "cliptta": {}, "stata": {}, "dota": {}, "ramen": {}},
+        {"tent": {"lr": 1e-3, "steps": 1}, "cliptta": {"lr": 1e-4, "steps": 10}}
+        | {"stata": {}, "dota": {}, "ramen": {}},
     ),
 )
 FIRST = LESSONS[0]
