@@ -7,6 +7,7 @@ export const PARTS = [
   "results",
   "sentence",
   "gallery",
+  "steps",
   "status",
   "message",
   "board",
@@ -19,6 +20,7 @@ export const PARTS = [
   "heat",
   "subject",
   "corruptions",
+  "inside",
   "why",
   "primer"
 ];
@@ -30,6 +32,7 @@ export const ON_THE_BOARD = [
   "results",
   "sentence",
   "gallery",
+  "steps",
   "status",
   "message"
 ];
@@ -71,6 +74,10 @@ export const EVENTS = {
   ],
   "corruptions": [
     "take"
+  ],
+  "inside": [
+    "look",
+    "fetch"
   ]
 };
 
@@ -138,7 +145,7 @@ export const STATES = {
 };
 
 export const CLASS_LIST = {
-  "separators": "\n,",
+  "separators": "\n,;，、；،؛\t",
   "most": 1000,
   "longest": 200,
   "words": {

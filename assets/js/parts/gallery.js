@@ -160,6 +160,7 @@ export default function mount({ element }) {
   let latest = null;
   /** @type {string | null} */
   let chosen = null;
+  let left = ""; // the method at work that the reader has turned from
   let kept = "all";
 
   /**
@@ -186,13 +187,16 @@ export default function mount({ element }) {
     if (!shown) return;
     const adapted = shown.methods.filter((one) => one.name !== "zero_shot");
     const list = adapted.length ? adapted : shown.methods;
-    const method = list.find((one) => one.name === chosen) ?? list[list.length - 1];
+    const wanted = shown.work && shown.work !== left ? shown.work : chosen;
+    const method = list.find((one) => one.name === wanted) ?? list[list.length - 1];
     const all = tilesOf(shown, method.name);
     const judged = all.some((tile) => tile.judged);
-    const gated = all.some((tile) => tile.unknown);
+    const gated = all.some((tile) => tile.unknown) && method.name in shown.accepted;
     const names = judged ? ["all", "changed", "gained", "lost"] : ["all", "changed"];
     if (!names.includes(kept)) kept = "all";
-    title.textContent = `Batch ${shown.step}: predictions of ${method.title}`;
+    figure.toggleAttribute("data-under-way", Boolean(shown.work));
+    const after = shown.after && method.name === shown.work ? ` after ${shown.after}` : "";
+    title.textContent = `Batch ${shown.step}: predictions of ${method.title}${after}`;
     const struck = "Struck through: the prediction of zero-shot CLIP, where it was another.";
     help.textContent = judged ? struck : `No labels, so no marks. ${struck}`;
     buttons(
@@ -201,6 +205,7 @@ export default function mount({ element }) {
       method.name,
       (name) => {
         chosen = name;
+        left = shown.work ?? "";
       },
     );
     buttons(

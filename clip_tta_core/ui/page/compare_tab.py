@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from clip_tta_core.engine import LIMITS
-from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, Part, served
+from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, Form, Part, served, session_of
 from clip_tta_core.ui.session.compare import KNOBS, Compare
 from clip_tta_core.ui.session.workshop import Workshop
 from clip_tta_core.ui.wire import measures
@@ -40,21 +40,21 @@ at zero-shot CLIP.</p></figure>
 </table></div></figure>"""
 
 
-def compare_tab(tabs: gr.Tabs, compare: Compare, form: gr.Component, cards: tuple[MethodCard, ...]) -> None:
+def compare_tab(tabs: gr.Tabs, compare: Compare, form: Form, cards: tuple[MethodCard, ...]) -> None:
     """What stands in the tab; `form` holds the settings of the stream."""
 
     workshop = Workshop("describe", at_once=1, waiting=100)
 
     def start(settings: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
         names, knobs = getattr(event, "methods", ()), str(getattr(event, "knobs", ""))
-        for view in compare.start(settings, names, knobs, request.session_hash):
+        for view in compare.start(settings, names, knobs, session_of(request)):
             yield plain(view)
 
     def stop(request: gr.Request) -> None:
-        compare.site.stop(request.session_hash)
+        compare.site.stop(session_of(request))
 
     def stopped(request: gr.Request) -> dict[str, Any]:
-        return plain(compare.stopped(request.session_hash))
+        return plain(compare.stopped(session_of(request)))
 
     ranking = Ranking(
         compare.first_paint(),

@@ -12,6 +12,7 @@ from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.ui.page.benchmark_tab import benchmark_tab
 from clip_tta_core.ui.page.compare_tab import compare_tab
 from clip_tta_core.ui.page.corruptions_tab import corruptions_tab
+from clip_tta_core.ui.page.inside_tab import inside_tab
 from clip_tta_core.ui.page.parts import NOW, PRIVATE
 from clip_tta_core.ui.page.play_tab import play_tab
 from clip_tta_core.ui.page.primer import Primer
@@ -21,6 +22,7 @@ from clip_tta_core.ui.session import form, recordings
 from clip_tta_core.ui.session.benchmark import Benchmark
 from clip_tta_core.ui.session.compare import Compare, Table
 from clip_tta_core.ui.session.compare import read_recorded as read_comparison
+from clip_tta_core.ui.session.inside import Inside
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
 from clip_tta_core.ui.session.site import Site
 
@@ -54,6 +56,8 @@ def build(site: Site | None = None) -> Page:
         with gr.Tabs() as tabs:
             with gr.Tab("Play", id="play"):
                 settings = play_tab(page, site)
+            with gr.Tab("Look inside", id="inside"):
+                inside_tab(Inside(site))
             with gr.Tab("Compare", id="compare"):
                 compare = Compare(site, _recorded_comparison(site))
                 compare_tab(tabs, compare, settings, form.cards(site.catalog))
@@ -77,7 +81,8 @@ def open_by_link(page: gr.Blocks, tabs: gr.Tabs) -> None:
 
     def chosen(request: gr.Request) -> gr.Tabs | dict:
         wanted = request.query_params.get("tab")
-        return gr.Tabs(selected=wanted) if wanted in {tab.id for tab in tabs.children} else gr.skip()
+        there = {tab.id for tab in tabs.children if isinstance(tab, gr.Tab)}
+        return gr.Tabs(selected=wanted) if wanted in there else gr.skip()
 
     page.load(chosen, None, tabs, **NOW, **PRIVATE)
 

@@ -51,6 +51,11 @@ class Part(gr.HTML):
         return {"type": "object", "description": self.describe}
 
 
+def session_of(request: gr.Request) -> str:
+    """The name of the visitor's session; that of a caller who has none is empty."""
+    return request.session_hash or ""
+
+
 def served(
     method: Callable[..., Any], workshop: Workshop, busy: Callable[[str], Any] = lambda sentence: None
 ) -> Callable[..., Any]:
@@ -122,6 +127,15 @@ class Gallery(Part):
     template = """<figure hidden><figcaption><h3>The batch</h3><div class="choose" role="group"
 aria-label="Method"></div><div class="filter" role="group" aria-label="Which pictures"></div></figcaption>
 <ul tabindex="0" aria-label="Pictures of the batch"></ul><p class="help"></p></figure>"""
+
+
+class Steps(Part):
+    """The batch under way, optimization step by step."""
+
+    name = "steps"
+    describe = "A method's numbers on the batch, one a step; or nothing."
+    template = """<figure hidden><figcaption><h3>Inside the batch</h3><span class="turns"></span></figcaption>
+<div class="inside"><div class="moving"></div><div class="bars"></div></div><p class="help"></p></figure>"""
 
 
 class Results(Part):

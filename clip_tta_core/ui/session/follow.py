@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from clip_tta_core.ui.session.listeners import Absence
-from clip_tta_core.ui.session.runs import AFTER, Run
+from clip_tta_core.ui.session.runs import AFTER, Reported, Run
 from clip_tta_core.ui.session.status import Clock
 from clip_tta_core.ui.wire.states import RunState
 
@@ -31,7 +30,9 @@ class Moment:
     last: bool = False
 
 
-def follow(run: Run, take: Callable[[Any, float], None], absence: Absence | None = None) -> Iterator[Moment]:
+def follow(
+    run: Run[Reported], take: Callable[[Reported, float], None], absence: Absence | None = None
+) -> Iterator[Moment]:
     """Wait for a run's reports and say when to update the page; the last moment is the end of the run.
 
     Args:
@@ -40,7 +41,7 @@ def follow(run: Run, take: Callable[[Any, float], None], absence: Absence | None
         absence: of the visitor; a run that nobody listens to is stopped.
     """
     clock, came, shown, fresh, due = Clock(), 0, 0.0, False, 0.0
-    seen: tuple = (0, None, "")
+    seen: tuple = (0, 0, None, "")
     while not (run.ended.is_set() and run.empty()):
         if absence and absence.is_long():
             run.control.stop()
@@ -48,14 +49,14 @@ def follow(run: Run, take: Callable[[Any, float], None], absence: Absence | None
         if due and time.monotonic() - due > AFTER:
             run.give_up()
         reports = run.drain(BETWEEN if fresh else POLL)
-        active = clock.tick(run.control.paused)
+        active = clock.tick(under_way(run) in ("paused", "loading"))
         for report in reports:
             take(report, active)
         came += len(reports)
         now, state = time.monotonic(), under_way(run)
-        here = (came, run.control.progress, state)
+        here = (came, run.looks, run.control.progress, state)
         fresh = seen[0] != came
-        quiet = not fresh and state == seen[2] == "running"
+        quiet = not fresh and state == seen[-1] == "running"
         if here == seen or now - shown < (BETWEEN_STEPS if quiet else BETWEEN):
             continue
         yield Moment(state, active, fresh)

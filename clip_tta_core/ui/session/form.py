@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -35,6 +36,7 @@ COMFORTABLE = {
     "seed": (0, 99),
     "attack_epsilon": (0, 16),
     "attack_iterations": (1, 50),
+    "shots": (1, 16),
 }
 FRONT = ("zero_shot", "tent", "cliptta")  # the methods that the page is about
 
@@ -47,6 +49,7 @@ def sections(catalog: Catalog) -> tuple[Section, ...]:
         Section("stream", "The stream", True, _stream(catalog)),
         Section("unknowns", "Unknown objects", False, _unknowns(catalog)),
         Section("model", "Model and classes", False, _model(catalog)),
+        Section("start", "A better start", False, _start(catalog)),
     )
 
 
@@ -115,6 +118,19 @@ def _stream(catalog: Catalog) -> tuple[Field, ...]:
             ),
         ),
         PickField(
+            name="clock",
+            title="Clock",
+            options=(
+                Option("waits", "waits", "Every method adapts to every batch, however long it takes."),
+                Option(
+                    "runs",
+                    "runs on",
+                    "The stream does not wait: a method that costs c times as much as zero-shot CLIP adapts "
+                    "to every c-th batch only, and predicts the others with the weights it has.",
+                ),
+            ),
+        ),
+        PickField(
             name="episodic",
             title="Weights",
             options=(
@@ -174,6 +190,25 @@ def _model(catalog: Catalog) -> tuple[Field, ...]:
     return (model, classes, templates, *(() if lent else _device()), PRECISION)
 
 
+def _start(catalog: Catalog) -> tuple[Field, ...]:
+    """What a few labelled pictures make of the model beforehand; a start's knobs are named start.knob."""
+    plain = Choice("none", "CLIP as it is", "Every method begins with the model as it was loaded.")
+    others = (Choice(s.name, s.title, f"{s.summary} {s.citation}. {s.fails}") for s in catalog.starts)
+    some: When = ("start", "not", "none")
+    knobs = [
+        dataclasses.replace(knob_field(knob), name=f"{one.name}.{knob.name}", when=("start", "is", one.name))
+        for one in catalog.starts
+        for knob in one.knobs
+    ]
+    shots = _number(
+        "shots",
+        "Pictures a class",
+        when=some,
+        help="With labels, clean, drawn by the seed and none of the stream's. Made once, then remembered.",
+    )
+    return (_choice("start", "Begin with", (plain, *others)), shots, *knobs)
+
+
 PRECISION = PickField(
     name="precision",
     title="Precision",
@@ -205,7 +240,7 @@ def _choice(
 def _number(
     name: str, title: str, when: When | None = None, help: str = "", whole: bool = True
 ) -> NumberField:
-    low, high = COMFORTABLE.get(name, LIMITS[name])
+    low, high = COMFORTABLE.get(name) or LIMITS[name]
     return NumberField(
         name=name, title=title, help=help, when=when, low=low, high=high, limits=LIMITS[name], whole=whole
     )

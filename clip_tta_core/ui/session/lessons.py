@@ -78,6 +78,7 @@ LESSONS = (
         "Both take one step of 0.0001 a batch. Set as by their authors, TENT's step is 0.001, and CLIPTTA "
         "takes ten steps.",
         {"tent": {"lr": 1e-4, "steps": 1}, "cliptta": {"lr": 1e-4, "steps": 1}},
+        minutes=2,
     ),
     Lesson(
         "parts",
@@ -122,6 +123,7 @@ LESSONS = (
         {"corruption": "gaussian_noise", "severity": 5, "batch_size": 1, "batches": 256},
         "Both take one step of 0.001 a picture. Set as by their authors, CLIPTTA takes ten of 0.0001.",
         {"tent": {"lr": 1e-3, "steps": 1}, "cliptta": {"lr": 1e-3, "steps": 1}},
+        minutes=2,
     ),
     Lesson(
         "sorted",
@@ -155,6 +157,7 @@ LESSONS = (
         "Only the style changed",
         "The images are not corrupted: the objects are line drawings. Adapting to a new style helps, too.",
         {"style": "line_drawing", "corruption": "none"},
+        minutes=2,
     ),
     Lesson(
         "clean",
@@ -185,6 +188,17 @@ LESSONS = (
         {"corruption": "none", "unknown_source": "characters", "unknown_share": 0.5},
         OPEN_STEPS,
         OPEN,
+    ),
+    Lesson(
+        "start",
+        "A better start",
+        "Sixteen labelled pictures a class, clean and none of the stream's, teach CLIP before it adapts. "
+        "Compare zero-shot CLIP, the start as it is, CLIPTTA, and both together.",
+        {"corruption": "fog", "severity": 5, "batches": 8, "start": "clipood"},
+        "CLIPTTA takes ten steps of 0.001 a batch, once from the start and once from CLIP as it is. Its "
+        "authors' steps are 0.0001.",
+        {"cliptta": TEN},
+        ({"label": "CLIPTTA alone", "method": "cliptta", "settings": TEN, "from_start": False},),
     ),
     Lesson(
         "which",

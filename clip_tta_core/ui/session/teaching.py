@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from clip_tta_core.records import RunLog
 from clip_tta_core.ui.session.lessons import Lesson
+from clip_tta_core.ui.session.settings import Settings
 from clip_tta_core.ui.wire.measures import MEASURES
 from clip_tta_core.ui.wire.parts import Change, Looks, Question
 from clip_tta_core.ui.words.numbers import percent
@@ -62,7 +63,7 @@ class Teaching:
         return next((k for k, (_, most) in enumerate(self.answers) if value <= most), len(self.answers) - 1)
 
     def _changed(self, lesson: Lesson) -> dict[str, Any]:
-        settings = lesson.settings() | {"lesson": ""}
+        settings: Settings = lesson.settings() | {"lesson": ""}
         methods = self.changes.get("methods", {})
         chosen = {name: knobs | methods.get(name, {}) for name, knobs in settings["methods"].items()}
         return json.loads(json.dumps(settings | dict(self.changes) | {"methods": chosen}))
@@ -343,5 +344,22 @@ TEACHINGS: dict[str, Teaching] = {
         preset="frequent",
         try_this="show few classes at a time",
         changes={"order": "few"},
+    ),
+    "start": Teaching(
+        asks="CLIPTTA adapts anyway. What does it gain or lose when it begins with the better start?",
+        answers=GAINS,
+        measure="accuracy",
+        method="cliptta",
+        against="CLIPTTA alone",
+        says="Zero-shot CLIP is right on {zero_shot:accuracy}, the start as it is on "
+        "{CLIPood, 16 shots:accuracy}, CLIPTTA on {CLIPTTA alone:accuracy} from CLIP as it is and on "
+        "{cliptta:accuracy} from the start.",
+        why="The start has learned from clean pictures what tells these twenty classes apart, and has never "
+        "seen fog. CLIPTTA has no labels and learns from its own answers: the more of them are right in the "
+        "first batches, the better it is taught.",
+        preset="small",
+        try_this="begin with Core-tuning instead",
+        changes={"start": "core_tuning"},
+        pictures="gained",
     ),
 }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from clip_tta_core.records import Catalog, Choice, RunConfig
+from clip_tta_core.records import Catalog, Choice, RunConfig, StartCard
 from clip_tta_core.ui.words.numbers import percent
 
 
 def stream(config: RunConfig, catalog: Catalog) -> str:
     """What a run sees, in one line: pictures, what happens to them, order, length, model."""
 
-    def title(choices: tuple[Choice, ...], name: str) -> str:
+    def title(choices: tuple[Choice, ...] | tuple[StartCard, ...], name: str) -> str:
         return next((one.title for one in choices if one.name == name), name)
 
     shift = []
@@ -31,6 +31,12 @@ def stream(config: RunConfig, catalog: Catalog) -> str:
     if config.unknown_source != "none":
         unknown = title(catalog.unknown_sources, config.unknown_source).lower()
         parts.insert(1, f"{percent(config.unknown_share)} unknown ({unknown})")
+    if config.clock == "runs":
+        parts.append("the stream does not wait")
+    if config.start != "none":
+        parts.insert(
+            -1, f"begins with {title(catalog.starts, config.start)}, {config.shots} pictures a class"
+        )
     if config.episodic:
         parts.append("weights reset after every batch")
     return " · ".join(parts)

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from clip_tta_core import engine, logs
+from clip_tta_core.records import RunConfig
 from clip_tta_core.ui.page.theme import ASSETS
 from clip_tta_core.ui.session import recordings, views
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
@@ -15,6 +16,7 @@ from clip_tta_core.ui.session.settings import to_config
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.session.teaching import TEACHINGS, last
 from clip_tta_core.ui.wire import measures
+from clip_tta_core.validation import references_of
 from tests.ui.conftest import make_log
 from tests.ui.drawn import known_log
 
@@ -46,10 +48,11 @@ def test_the_recordings_are_small_and_the_first_lesson_has_one():
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_recording_is_the_whole_run_of_its_lesson_on_rendered_pictures(name):
     log, config = RECORDED[name], to_config(BY_NAME[name].settings())
-    asked, kept = logs.settings_of(config), log.settings
+    # A setting that is younger than the recording stands at its default there.
+    asked, kept = logs.settings_of(config), logs.settings_of(RunConfig()) | dict(log.settings)
     assert {key: kept[key] for key in asked} == asked
     assert {one.label: one.settings for one in log.contenders} == {
-        one.label: one.settings for one in config.contenders
+        one.label: one.settings for one in (*references_of(config), *config.contenders)
     }
     assert len(log) == log.total == config.batches
     assert config.source == "rendered" and config.unknown_source in ("none", "objects", "characters")
