@@ -57,7 +57,7 @@ def bottoms(page, *selectors: str) -> list[float]:
 
 def test_the_first_screen_is_the_first_lesson_with_its_recorded_curve(visit, url):
     page = visit(url)
-    expect(page.locator("#ct-lessons .place")).to_have_text(f"Lesson 1 of {len(LESSONS)} · 3 min")
+    expect(page.locator("#ct-lessons .go .place")).to_have_text(f"Lesson 1 of {len(LESSONS)} · 3 min")
     expect(page.locator(f"#ct-lessons input[value={FIRST.name}]")).to_be_checked()
     drawn = page.locator("#ct-curves polyline[data-method=cliptta]").get_attribute("points")
     assert len(drawn.split()) == len(RECORDED[FIRST.name])
