@@ -26,7 +26,7 @@ class Progress:
 
     batch: int = 0  # 1 for the first
     batches: int = 0
-    method: str = ""  # title of the method at work
+    label: str = ""  # of the contender at work
     step: int = 0  # optimization steps finished on this batch
     steps: int = 0
     doing: str = ""  # what is done before the first batch: "downloading ViT-B/32, OpenAI: 12 of 605 MB"

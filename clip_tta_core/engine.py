@@ -150,7 +150,7 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
             outcomes, said = {}, [*stream.notes, *said_before, *notes.of_batch(batch)]
             sight = Sight(control, number, total, batch)
             for label, runner in runners.items():
-                progress = Progress(number, total, runner.title)
+                progress = Progress(number, total, label)
                 outcome = runner.process(images, batch, control, progress, sight)
                 sight.take(label, outcome, runner.method)
                 said += notes.of_outcome(runner.title, outcome, stream.unknowns is not None)

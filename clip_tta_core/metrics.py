@@ -224,6 +224,21 @@ def oscr(known: np.ndarray, right: np.ndarray, unknown: np.ndarray) -> float:
     return float(np.trapezoid(np.append(0, sound / len(known)), np.append(0, alarms / len(unknown))))
 
 
+def recent(probs: np.ndarray, predicted: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """What the last n of N pictures say: their probabilities (n, K), n > 0; all classes and labels (N,)."""
+    counts = np.bincount(predicted[-len(probs) :])
+    soft = collapse(probs.mean(axis=0, dtype=np.float64))
+    return {
+        "accuracy_window": accuracy(predicted[-len(probs) :], labels[-len(probs) :]),
+        **soft,
+        "effective_classes": effective(counts),
+        "effective_classes_run": effective(np.bincount(predicted)),
+        "effective_classes_soft": soft["effective_classes"],
+        "largest_share": float(counts.max() / counts.sum()),
+        "distinct_classes": float((counts > 0).sum()),
+    }
+
+
 class Tally:
     """Everything seen of one method over a stream, boiled down to the numbers of a report."""
 
@@ -293,22 +308,10 @@ class Tally:
         self._unknown_scores = strange[np.argsort(-strange, kind="stable")]
 
     def _recent_numbers(self) -> dict[str, float]:
-        if not len(self._recent):
-            spread = ("effective_classes", "effective_classes_run", "effective_classes_soft")
-            names = ("accuracy_window", *collapse(np.ones(1)), *spread, "largest_share", "distinct_classes")
-            return dict.fromkeys(names, math.nan)
-        count = len(self._recent)
-        counts = np.bincount(self._predicted[-count:])
-        soft = collapse(self._recent.mean(axis=0, dtype=np.float64))
-        return {
-            "accuracy_window": accuracy(self._predicted[-count:], self._labels[-count:]),
-            **soft,
-            "effective_classes": effective(counts),
-            "effective_classes_run": effective(np.bincount(self._predicted)),
-            "effective_classes_soft": soft["effective_classes"],
-            "largest_share": float(counts.max() / counts.sum()),
-            "distinct_classes": float((counts > 0).sum()),
-        }
+        if not len(self._recent):  # their names, as any one picture has them
+            one = np.zeros(1, dtype=np.int64)
+            return dict.fromkeys(recent(np.ones((1, 1)), one, one), math.nan)
+        return recent(self._recent, self._predicted, self._labels)
 
     def _judged_numbers(self) -> dict[str, float]:
         labelled = self._labels >= 0

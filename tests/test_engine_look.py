@@ -128,7 +128,7 @@ def test_one_press_of_step_is_one_step_of_a_method_that_shows_them(name):
     checkpoint = control.checkpoint
 
     def counted(progress):
-        if progress.method and progress.steps:
+        if progress.label and progress.steps:
             held.append(progress.step)
         checkpoint(progress)
 

@@ -32,7 +32,7 @@ def folder(tmp_path, monkeypatch):
 
 def small(**fields) -> RunConfig:
     wanted = {
-        "methods": {ZERO_SHOT: {}},
+        "contenders": (Contender(ZERO_SHOT, ZERO_SHOT),),
         "class_names": CLASSES,
         "batch_size": 6,
         "batches": 1,

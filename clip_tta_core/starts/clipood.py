@@ -1,10 +1,9 @@
 """CLIPood: fine-tuning that keeps what CLIP knows of other domains. Shu et al., ICML 2023, arXiv 2302.00864.
 
-    loss    cross-entropy of s (z . t_c - margin t_y . t_c): class c is asked to stay below the true class y
-            by
-            margin s (1 - t_y . t_c), more the less the two texts are alike
-    weights the mean along the way from theta_0 to theta_T, weighted by the density of Beta(beta, beta) at
-            (k + 1/2) / (T + 1); with beta below 1 both ends count most
+    loss     cross-entropy of s (z . t_c - margin t_y . t_c): class c is asked to stay margin
+             s (1 - t_y . t_c) below the true class y, more the less the two texts are alike
+    weights  the mean along the way from theta_0 to theta_T, weighted by the density of Beta(beta, beta)
+             at (k + 1/2) / (T + 1); with beta below 1 both ends count most
 
 The whole image encoder learns, by AdamW with a weight decay of 0.1 and steps that fall along a cosine; the
 texts stay. The authors take steps of 5e-6 on a ViT-B/16, 5,000 of them on batches of 36; a CLIP as small as

@@ -1,10 +1,8 @@
-"""Core-tuning: contrast beside cross-entropy, on mixed features. Zhang et al., NeurIPS 2021, arXiv
-2102.06605.
+"""Core-tuning: cross-entropy and contrast on mixed features. Zhang et al., NeurIPS 2021, arXiv 2102.06605.
 
 Of every picture's feature two more are made, with labels mixed alike:
 
-    hard positive  m z_p + (1 - m) z_n   z_p the least similar of its own class, z_n the most similar of
-                                         another
+    hard positive  m z_p + (1 - m) z_n   z_p the least similar of its class, z_n the most similar of others
     hard negative  (1 - m) z + m z_j     z_j any other of the batch, m at least 0.8
 
     loss = mean cross-entropy of all three + eta * focal contrast: -(1 - p) log p over the pairs of one class,

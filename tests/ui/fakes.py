@@ -17,7 +17,6 @@ from clip_tta_core.ui.session.runs import Run
 
 CLASSES = 20
 SIDE = 16
-TITLES = {"zero_shot": "Zero-shot CLIP", "tent": "TENT", "cliptta": "CLIPTTA"}
 
 
 def fake_engine(delay: float = 0.0, steps: int = 3, classes: int = CLASSES):
@@ -48,7 +47,7 @@ def _reports(config: RunConfig, control: Control, delay: float, steps: int, clas
                         probs = 0.5**k * source + (1 - 0.5**k) * probs
                         look = Step(label, k, steps, probs, {"loss": 0.5**k})
                         control.looker(Glimpse(step, config.batches, batch, dict(outcomes), {}, look))
-                    control.checkpoint(Progress(step, config.batches, TITLES.get(label, label), k, steps))
+                    control.checkpoint(Progress(step, config.batches, label, k, steps))
                     time.sleep(delay)
                 probs = (
                     source

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from clip_tta_core.ui.page.parts import NOW, PRIVATE, Part
+from clip_tta_core.ui.page.parts import NOW, PRIVATE, Part, session_of
 from clip_tta_core.ui.session.inside import Inside
 from clip_tta_core.ui.session.workshop import Busy, Workshop
 from clip_tta_core.ui.wire import parts as wire
@@ -84,7 +84,7 @@ def inside_tab(inside: Inside) -> None:
         async def answered(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
             wanted = {name: getattr(event, name, None) for name in ("asked", "method", "tiles")}
             try:
-                return plain(await workshop.do(work, wanted, request.session_hash or ""))
+                return plain(await workshop.do(work, wanted, session_of(request)))
             except Busy as problem:
                 return plain(wire.Inside(int(wanted["asked"] or 0), message=str(problem)))
 

@@ -45,7 +45,7 @@ def status(state: RunState, log: RunLog, progress: Progress | None = None, activ
         done=len(log),
         batch=progress.batch,
         batches=progress.batches or log.total,
-        method=progress.method if going else "",
+        method=log.titles.get(progress.label, progress.label) if going else "",
         step=progress.step,
         steps=progress.steps,
         doing=progress.doing if state == "loading" else "",
@@ -78,18 +78,18 @@ def _share(log: RunLog, progress: Progress) -> float:
     if not progress.batches:
         return 0.0
     work = _work(log)
-    titles = list(work)
-    if len(log) >= progress.batch or progress.method not in titles:
+    labels = list(work)
+    if len(log) >= progress.batch or progress.label not in labels:
         return len(log) / progress.batches
     inside = progress.step / progress.steps if progress.steps else 0.0
-    before = sum(work[title] for title in titles[: titles.index(progress.method)])
-    part = (before + inside * work[progress.method]) / sum(work.values())
+    before = sum(work[label] for label in labels[: labels.index(progress.label)])
+    part = (before + inside * work[progress.label]) / sum(work.values())
     return (max(len(log), progress.batch - 1) + part) / progress.batches
 
 
 def _work(log: RunLog) -> dict[str, float]:
-    """What each method takes of a batch, in forwards, by title and in the order of their turns."""
+    """What each contender takes of a batch, in forwards, in the order of their turns."""
     size = log.settings.get("batch_size")
     stream = (size, log.total) if isinstance(size, int) and size > 0 else ()
     costs = engine.costs(log.contenders, *stream)
-    return {title: costs[label].relative if label in costs else 1.0 for label, title in log.titles.items()}
+    return {label: costs[label].relative if label in costs else 1.0 for label in log.titles}

@@ -118,9 +118,9 @@ def test_a_slow_batch_is_drawn_and_its_end_too():
 def test_time_left_is_told_from_the_first_step_and_weighed_by_the_work_of_each_method():
     two = (Contender("zero_shot", "zero_shot"), Contender("tent", "tent", {"steps": 10}))
     log = open_log(RunConfig(contenders=two, batches=4, batch_size=4))
-    begun = status.status("running", log, Progress(1, 4, "TENT", 5, 10), active=8.0)
+    begun = status.status("running", log, Progress(1, 4, "tent", 5, 10), active=8.0)
     # Zero-shot CLIP takes 1 forward, TENT 31: of the first batch 1 + 15.5 of 32 are done.
     share = (1 + 15.5) / 32 / 4
     assert begun.share == pytest.approx(share, abs=1e-4)
     assert begun.left == pytest.approx(8 * (1 - share) / share, abs=0.1)
-    assert status.status("running", log, Progress(1, 4, "Zero-shot CLIP"), active=1.0).left is None
+    assert status.status("running", log, Progress(1, 4, "zero_shot"), active=1.0).left is None

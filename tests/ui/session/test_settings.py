@@ -197,8 +197,8 @@ def test_every_setting_has_a_control(monkeypatch):
 def test_devices_are_a_choice_only_where_there_are_two(monkeypatch):
     def names(*found: str) -> list[str]:
         monkeypatch.setattr(form, "devices", lambda: found)
-        sections = plain(form.sections(engine.catalog()))
-        fields = next(section["fields"] for section in sections if section["name"] == "model")
+        sections = {section["name"]: section for section in plain(form.sections(engine.catalog()))}
+        fields = sections["model"]["fields"]
         return [one["name"] for field in fields if field["name"] == "device" for one in field["options"]]
 
     assert names("cpu") == [] and names("mps", "cpu") == ["auto", "mps", "cpu"]
