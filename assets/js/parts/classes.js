@@ -100,7 +100,7 @@ const draw = (svg, help, view, { width, tall, zoom }) => {
   const room = tall ? tall - HEAD - 4 : 0;
   const fitting = room ? Math.max(LEAST_ROWS, Math.floor(room / LEAST_LINE)) : MOST_ROWS;
   const rows = rowsOf(view.classes, [...columns, truth], fitting);
-  const usual = rows.length > 22 ? 15 : Math.floor((room || 300) / rows.length);
+  const usual = rows.length > 22 ? 15 : Math.floor((room || 290) / rows.length);
   const line = clamp(usual, LEAST_LINE, 22);
   const longest = Math.max(...rows.map((row) => row.name.length));
   const names = Math.min(width < 460 ? 84 : 118, 14 + 6.6 * longest);

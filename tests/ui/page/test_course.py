@@ -17,7 +17,6 @@ from tests.ui.conftest import serious_violations, serve
 from tests.ui.fakes import fake_engine
 
 pytestmark = pytest.mark.browser
-LONG = 30_000  # milliseconds
 SAYS = {word.lower(): term.says for term in GLOSSARY for word in (term.word, *term.also)}
 RECORDED = {one.name: log for one in LESSONS if (log := recordings.read(one.name))}
 UNKNOWNS = "unknowns"  # a lesson with one chart more
@@ -33,7 +32,7 @@ def url():
 def present(visit, url, lesson: str, query: str = "", size: tuple[int, int] = (1280, 720)):
     page = visit(url, f"?present=1&lesson={lesson}{query}")
     page.set_viewport_size({"width": size[0], "height": size[1]})
-    expect(page.locator("body")).to_have_class(re.compile("ct-present"), timeout=LONG)
+    expect(page.locator("body")).to_have_class(re.compile("ct-present"))
     expect_recorded(page, lesson)
     return page
 
@@ -41,8 +40,8 @@ def present(visit, url, lesson: str, query: str = "", size: tuple[int, int] = (1
 def expect_recorded(page, lesson: str) -> None:
     """The lesson's own recording is drawn."""
     stream = str(RECORDED[lesson].settings["stream"])
-    expect(page.locator("#ct-sentence .stream")).to_have_text(stream, timeout=LONG)
-    expect(page.locator("#ct-lessons .title")).to_have_text(title_of(lesson), timeout=LONG)
+    expect(page.locator("#ct-sentence .stream")).to_have_text(stream)
+    expect(page.locator("#ct-lessons .title")).to_have_text(title_of(lesson))
 
 
 def title_of(name: str) -> str:
@@ -76,7 +75,7 @@ def test_arrow_keys_go_through_the_lessons_and_the_address_names_them(visit, url
     page = present(visit, url, first)
     for key, lesson in (("ArrowRight", second), ("PageDown", third), ("ArrowLeft", second)):
         page.keyboard.press(key)
-        expect(page.locator("#ct-lessons .title")).to_have_text(title_of(lesson), timeout=LONG)
+        expect(page.locator("#ct-lessons .title")).to_have_text(title_of(lesson))
         assert f"lesson={lesson}&present=1" in page.url
     expect_recorded(page, second)
     page.keyboard.press("PageUp")
@@ -98,6 +97,7 @@ def test_arrow_keys_belong_to_the_timeline_while_it_has_the_focus(visit, url):
 
 def test_the_button_shows_a_lesson_to_a_room_and_ends_it(visit, url):
     page = visit(url)
+    expect(page.locator("#ct-lessons .go .place")).not_to_be_empty()  # its script is there
     button = page.locator("#ct-lessons [data-do=present]")
     button.click()
     expect(page.locator("body")).to_have_class(re.compile("ct-present"))
@@ -138,7 +138,7 @@ def choose(page, lesson: str) -> None:
 @pytest.mark.parametrize("mode, theme", [("present", "light"), ("present", "dark"), ("embed", "dark")])
 def test_everybody_can_read_a_lesson_in_every_mode(visit, url, mode, theme):
     page = visit(url, f"?{mode}=1&lesson={UNKNOWNS}&__theme={theme}")
-    expect(page.locator("body")).to_have_class(re.compile(f"ct-{mode}"), timeout=LONG)
+    expect(page.locator("body")).to_have_class(re.compile(f"ct-{mode}"))
     expect_recorded(page, UNKNOWNS)
     page.locator("#ct-lessons .answers button").first.click()
     assert serious_violations(page) == []
@@ -205,7 +205,7 @@ def test_a_lesson_in_a_frame_of_another_page_asks_answers_and_runs(chromium, url
     page = context.new_page()
     page.goto(frame_page(f"{url}?embed=1&lesson=alone"))
     frame = page.frame_locator("iframe")
-    expect(frame.locator("#ct-lessons .title")).to_have_text(title_of("alone"), timeout=LONG)
+    expect(frame.locator("#ct-lessons .title")).to_have_text(title_of("alone"))
     expect(frame.locator("#ct-curves polyline[data-method]").first).to_be_attached(timeout=LONG)
     for gone in ("[role=tab]", "#ct-form", ".ct-header h1", "#ct-exports", "#ct-lessons .card"):
         expect(frame.locator(gone).first).to_be_hidden(timeout=LONG)
@@ -215,12 +215,13 @@ def test_a_lesson_in_a_frame_of_another_page_asks_answers_and_runs(chromium, url
     assert f"tab=why&preset={TEACHINGS['alone'].preset}" in there and "embed" not in there
     assert frame.locator("#ct-lessons .whole").get_attribute("href").endswith("?lesson=alone")
     frame.get_by_role("button", name="Run", exact=True).click()
-    expect(frame.locator(".status .what")).to_contain_text("Finished", timeout=LONG)
+    expect(frame.locator(".status .what")).to_contain_text("Finished")
     context.close()
 
 
 def test_the_code_for_a_frame_and_the_link_are_given(visit, url):
     page = visit(url)
+    expect(page.locator("#ct-lessons .go .place")).not_to_be_empty()  # its script is there
     copied = page.locator("#ct-lessons .copied")
     page.locator("#ct-lessons [data-do=link]").click()
     expect(copied).to_have_value(f"{url}?lesson={FIRST.name}")
