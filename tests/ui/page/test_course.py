@@ -155,7 +155,7 @@ def test_a_handout_has_one_page(visit, url):
 
 def test_a_handout_shows_the_question_the_charts_a_row_of_pictures_and_the_answer(visit, url):
     page = visit(url)
-    expect(page.locator("#ct-gallery li").first).to_be_attached(timeout=LONG)
+    expect(page.locator("#ct-gallery li").first).to_be_attached()
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 703, "height": 1032})  # an A4 page within its margins
     question = TEACHINGS[FIRST.name].question(FIRST, RECORDED[FIRST.name])
@@ -206,9 +206,9 @@ def test_a_lesson_in_a_frame_of_another_page_asks_answers_and_runs(chromium, url
     page.goto(frame_page(f"{url}?embed=1&lesson=alone"))
     frame = page.frame_locator("iframe")
     expect(frame.locator("#ct-lessons .title")).to_have_text(title_of("alone"))
-    expect(frame.locator("#ct-curves polyline[data-method]").first).to_be_attached(timeout=LONG)
+    expect(frame.locator("#ct-curves polyline[data-method]").first).to_be_attached()
     for gone in ("[role=tab]", "#ct-form", ".ct-header h1", "#ct-exports", "#ct-lessons .card"):
-        expect(frame.locator(gone).first).to_be_hidden(timeout=LONG)
+        expect(frame.locator(gone).first).to_be_hidden()
     frame.locator("#ct-lessons .answers button").first.click()
     expect(frame.locator("#ct-lessons .says")).to_be_visible()
     there = frame.locator("#ct-lessons a.to-why").get_attribute("href")
@@ -233,7 +233,7 @@ def test_terms_are_explained_where_they_occur_and_by_keyboard(visit, url):
     page = visit(url)
     for host in (".look-for", "#ct-sentence .said", "#ct-results th", "#ct-form"):
         word = page.locator(f"{host} .term").first
-        expect(word).to_be_attached(timeout=LONG)
+        expect(word).to_be_attached()
         word.focus()
         expect(page.locator("#ct-meaning")).to_have_text(SAYS[word.text_content().lower()])
         page.keyboard.press("Escape")
@@ -245,7 +245,7 @@ def test_at_200_percent_the_first_screen_has_a_chart(visit, url):
     for width, height in ((640, 360), (960, 540)):
         page.set_viewport_size({"width": width, "height": height})
         page.reload()
-        expect(page.locator("#ct-curves polyline[data-method]").first).to_be_attached(timeout=LONG)
+        expect(page.locator("#ct-curves polyline[data-method]").first).to_be_attached()
         end = page.locator("#ct-curves [data-end=cliptta]").bounding_box()
         assert end["y"] + end["height"] < height, "the end of the best curve is in sight"
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -254,7 +254,7 @@ def test_at_200_percent_the_first_screen_has_a_chart(visit, url):
 def test_charts_and_a_row_of_pictures_fit_one_screen_of_the_playground(visit, url):
     page = visit(url)
     page.set_viewport_size({"width": 1280, "height": 720})
-    expect(page.locator("#ct-gallery li").first).to_be_attached(timeout=LONG)
+    expect(page.locator("#ct-gallery li").first).to_be_attached()
     top = page.locator("#ct-curves").bounding_box()["y"]
     row = page.locator("#ct-gallery li").first.bounding_box()
     bar = page.locator(".ct-run").bounding_box()["height"]  # stays in sight
