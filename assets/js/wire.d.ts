@@ -41,7 +41,7 @@ export interface State {
 export interface Measure {
   name: string;
   title: string;
-  kind: "share" | "number" | "count" | "seconds" | "times";
+  kind: "share" | "number" | "classes" | "count" | "seconds" | "times";
   better: "high" | "low" | "";
   help: string;
   places: ("curves" | "table" | "ranking" | "steps")[];
@@ -359,13 +359,14 @@ export interface LessonCard {
   title: string;
   look_for: string;
   protocol: string;
+  minutes: number;
   settings: Record<string, any>;
   picture?: DataUrl;
   looks?: Looks;
   question?: Question;
 }
 
-/** The scenario menu. */
+/** The lessons, in the order of the course. */
 export interface LessonsProps {
   lessons: LessonCard[];
 }

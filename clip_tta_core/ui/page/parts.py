@@ -218,14 +218,26 @@ class Transport(Part):
 
 
 class Lessons(Part):
-    """The scenario menu."""
+    """The lessons of the course, and the one that is chosen."""
 
     name = "lessons"
     EVENTS = list(PARTS["lessons"].events)
     describe = "Lessons."
     template = """<div class="cards" role="radiogroup" aria-label="Lessons"></div>
-<p class="look-for" aria-live="polite"></p><p class="protocol help"></p>
-<section class="question" hidden></section>"""
+<h2 class="title"></h2><div class="lesson"><details class="about" open><summary>What to look for</summary>
+<p class="look-for" aria-live="polite"></p><p class="protocol help"></p></details>
+<div class="go" role="group" aria-label="This lesson">
+<button type="button" data-do="previous" aria-label="Previous lesson" title="Previous lesson">‹</button>
+<span class="place"></span>
+<button type="button" data-do="next" aria-label="Next lesson" title="Next lesson">›</button>
+<button type="button" data-do="present" title="Full screen; arrow keys go on, Escape ends it">Present</button>
+<button type="button" data-do="print" title="A handout of one page">Print</button>
+<button type="button" data-do="link" title="The address of this lesson">Copy link</button>
+<button type="button" data-do="frame" title="For a page of one’s own, as an iframe">Embed</button>
+<input type="text" class="copied" readonly hidden aria-label="To be copied">
+<a class="whole" target="_blank" rel="noopener">Open in CLIPTTA Playground</a></div></div>
+<section class="question" hidden></section>
+<section class="handout above"></section><section class="handout below"></section>"""
 
 
 class Form(Part):

@@ -261,6 +261,7 @@ class LessonCard:
     title: str
     look_for: str
     protocol: str  # how the methods are set, and what changes under their authors' settings
+    minutes: int  # that it takes in a course
     settings: Settings
     picture: DataUrl | None
     looks: Looks | None = None
@@ -269,7 +270,7 @@ class LessonCard:
 
 @dataclass(frozen=True)
 class LessonsProps:
-    """The scenario menu."""
+    """The lessons, in the order of the course."""
 
     lessons: tuple[LessonCard, ...]
 
