@@ -15,7 +15,7 @@ from tests.ui.conftest import make_log
 @pytest.mark.parametrize("source", ["none", "objects"])
 def test_the_sheet_is_a_picture(source):
     log = make_log(RunConfig(batches=3, batch_size=8, unknown_source=source))
-    with Image.open(io.BytesIO(plots.to_png(log))) as image:
+    with Image.open(io.BytesIO(plots.figure_png(plots.sheet(log)))) as image:
         assert image.format == "PNG" and image.width > 1200
 
 
@@ -52,11 +52,11 @@ def test_scores_are_drawn_above_the_threshold_of_their_own_batch():
 )
 def test_any_class_name_can_be_drawn(name):
     log = make_log(RunConfig(batches=2, batch_size=8, class_names=(name, "dog")))
-    plots.to_png(log)
+    plots.figure_png(plots.sheet(log))
 
 
 def test_an_unlabelled_run_can_be_drawn():
-    plots.to_png(make_log(RunConfig(batches=2, batch_size=8, source="upload")))
+    plots.figure_png(plots.sheet(make_log(RunConfig(batches=2, batch_size=8, source="upload"))))
 
 
 COPIES = RunConfig(
@@ -90,7 +90,8 @@ def test_every_chart_stands_alone_as_png_and_svg(name):
 
 def test_an_svg_is_the_same_twice_and_holds_nothing_a_visitor_typed_as_markup():
     log = make_log(RunConfig(batches=2, batch_size=8, class_names=("<script>x</script>", "dog")))
-    assert plots.to_svg(log) == plots.to_svg(log) and b"<script>" not in plots.to_svg(log)
+    first, second = (plots.figure_svg(plots.sheet(log)) for _ in range(2))
+    assert first == second and b"<script>" not in first
 
 
 def test_the_axis_fits_what_is_shown():

@@ -9,7 +9,7 @@ export type DataUrl = string;
 
 export type RunState = "idle" | "recorded" | "waiting" | "loading" | "running" | "paused" | "stopping" | "stopped" | "done" | "failed";
 export type Field = NumberField | ChoiceField | PickField | NamesField | SwitchField;
-export type Exports = KeptFile | Link;
+export type Exports = KeptFile | Link | Snippet | Refused;
 
 /** Sentences, without the capital letter and the period that depend on where they stand. */
 export interface ClassListWords {
@@ -153,6 +153,8 @@ export interface MethodCard {
   family: string;
   summary: string;
   citation: string;
+  paper: string;
+  code: string;
   colour: string;
   marker: string;
   front: boolean;
@@ -230,6 +232,7 @@ export interface Sentence {
 export interface Gallery {
   methods: Contender[];
   classes: string[];
+  run: number;
   sprite: DataUrl;
   step: number;
   total: number;
@@ -338,6 +341,18 @@ export interface KeptFile {
 export interface Link {
   id: number;
   query: string;
+}
+
+/** A script that does what is set up, with {address} where the page's own belongs. */
+export interface Snippet {
+  id: number;
+  code: string;
+}
+
+/** Why there is no file. */
+export interface Refused {
+  id: number;
+  problem: string;
 }
 
 /** What came of an upload, or how far reading it is. */
@@ -512,16 +527,17 @@ export interface Parts {
   scores: { view: Scores | null; props: null; events: never; serves: never };
   results: { view: Results; props: null; events: never; serves: never };
   sentence: { view: Sentence; props: null; events: never; serves: never };
-  gallery: { view: Gallery | null; props: null; events: never; serves: never };
+  gallery: { view: Gallery | null; props: null; events: "look"; serves: never };
   status: { view: Status; props: null; events: never; serves: never };
   message: { view: Message; props: null; events: never; serves: never };
   board: { view: Board; props: null; events: never; serves: never };
   transport: { view: null; props: TransportProps; events: "run" | "pause" | "step" | "stop" | "reset"; serves: never };
   lessons: { view: null; props: LessonsProps; events: "choose"; serves: never };
   form: { view: Record<string, any>; props: FormProps; events: never; serves: "preview" | "costs" };
-  exports: { view: Exports; props: null; events: "csv" | "pictures" | "json" | "png" | "svg" | "link" | "open"; serves: never };
+  exports: { view: Exports; props: null; events: "csv" | "pictures" | "json" | "png" | "svg" | "link" | "script" | "open"; serves: never };
   upload: { view: Upload; props: UploadProps; events: "read" | "recount" | "clear"; serves: never };
   ranking: { view: Ranking; props: RankingProps; events: "start" | "stop" | "watch"; serves: "describe" };
+  standings: { view: Exports; props: null; events: "csv" | "png" | "svg" | "markdown" | "latex" | "link"; serves: never };
   heat: { view: Heat; props: HeatProps; events: "start" | "stop" | "play"; serves: "look" | "card" | "keep" };
   subject: { view: Subject; props: SubjectProps; events: never; serves: "keep" };
   corruptions: { view: null; props: CorruptionsProps; events: "take"; serves: "sheet" | "ladder" };

@@ -16,6 +16,7 @@ export const PARTS = [
   "exports",
   "upload",
   "ranking",
+  "standings",
   "heat",
   "subject",
   "corruptions",
@@ -35,6 +36,9 @@ export const ON_THE_BOARD = [
 ];
 
 export const EVENTS = {
+  "gallery": [
+    "look"
+  ],
   "transport": [
     "run",
     "pause",
@@ -52,6 +56,7 @@ export const EVENTS = {
     "png",
     "svg",
     "link",
+    "script",
     "open"
   ],
   "upload": [
@@ -63,6 +68,14 @@ export const EVENTS = {
     "start",
     "stop",
     "watch"
+  ],
+  "standings": [
+    "csv",
+    "png",
+    "svg",
+    "markdown",
+    "latex",
+    "link"
   ],
   "heat": [
     "start",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -13,7 +13,6 @@ from clip_tta_core.ui.page import parts
 from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, served
 from clip_tta_core.ui.session import form, keep, links
 from clip_tta_core.ui.session.desk import Desk
-from clip_tta_core.ui.session.experiment import experiment
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.news import View, say
 from clip_tta_core.ui.session.play import Play
@@ -57,11 +56,11 @@ def play_tab(page: gr.Blocks, site: Site) -> gr.Component:
         with gr.Column(elem_classes=["ct-left"], min_width=300):
             settings, uploads = settings_panel(site)
         with gr.Column(elem_classes=["ct-right"], min_width=320):
-            results_panel()
+            gallery = results_panel()
             exports = parts.Exports()
     wire_lessons(play, lessons, board)
     wire_run(play, transport, settings, board, status)
-    wire_scripts(site)
+    wire_gallery(play, gallery, board)
     wire_uploads(Desk(site), uploads, settings)
     wire_exports(play, exports, settings, board)
     wire_visit(page, play, transport, settings, uploads, board)
@@ -93,15 +92,16 @@ def run_panel(site: Site) -> tuple[gr.Component, gr.Component]:
         return parts.Transport(props=props), parts.Status()
 
 
-def results_panel() -> None:
-    """What the run shows."""
+def results_panel() -> gr.Component:
+    """What the run shows. -> the gallery, which can ask for an earlier batch"""
     parts.Sentence()
     with gr.Row(elem_classes=["ct-pair"]):
         parts.Curves(props=CurvesProps(measures.shown("curves")))
         parts.Classes()
     parts.Scores()
-    parts.Gallery()
+    gallery = parts.Gallery()
     parts.Results()
+    return gallery
 
 
 def wire_lessons(play: Play, lessons: gr.Component, board: gr.Component) -> None:
@@ -150,26 +150,13 @@ def wire_run(
     stopping.then(stopped_in_line, None, [board], cancels=[event], **NOW, **PRIVATE)
 
 
-def wire_scripts(site: Site) -> None:
-    """The endpoint for scripts, which the page itself does not call."""
+def wire_gallery(play: Play, gallery: gr.Component, board: gr.Component) -> None:
+    """A batch that the browser does not have comes when the reader looks back at it."""
 
-    def run_experiment(settings: dict, request: gr.Request) -> Iterator[dict]:
-        """Run methods on a stream and yield {batch, batches, methods: {label: {measure: number}}} per batch.
+    def look(event: gr.EventData, request: gr.Request) -> View:
+        return _or_skip(play.look(getattr(event, "step", None), request.session_hash or ""))
 
-        settings: any of the form's fields, for example {"corruption": "fog", "severity": 3, "batches": 4,
-        "methods": {"zero_shot": {}, "tent": {"lr": 0.001}}}; an unknown name or value raises an error that
-        lists what is allowed. `methods` may be a list of {"label", "method", "settings"}.
-        """
-        try:
-            yield from experiment(site, settings, request.session_hash or "")
-        except ValueError as problem:
-            raise gr.Error(str(problem)) from None
-
-    gr.api(
-        run_experiment,
-        api_name="experiment",
-        **OWN_LINE,
-    )
+    gallery.look(look, None, [board], trigger_mode="multiple", **NOW, **PRIVATE)
 
 
 def wire_uploads(desk: Desk, uploads: dict[Purpose, gr.Component], settings: gr.Component) -> None:
@@ -217,17 +204,32 @@ def wire_exports(play: Play, exports: gr.Component, settings: gr.Component, boar
 
         return write
 
-    def link(settings: dict) -> list[Any]:
-        try:
-            if not isinstance(settings, dict) or not isinstance(settings.get("methods"), dict):
-                raise ValueError("Link: the settings must name methods; choose one under Methods.")
-            return [plain(keep.link(settings)), say("")]
-        except ValueError as problem:
-            return [gr.skip(), say(str(problem))]
+    def draw_as(kind: str) -> Any:
+        async def draw(event: gr.EventData, request: gr.Request) -> list[Any]:
+            what = (str(getattr(event, name, "")) for name in ("chart", "curve"))
+            try:
+                kept = await workshop.do(keep.keep_figure, kind, play.site.log(request.session_hash), *what)
+                return [plain(kept), say("")]
+            except ValueError as problem:
+                return [gr.skip(), say(str(problem))]
+
+        return draw
+
+    def made_of(make: Callable[[Any], Any]) -> Any:
+        def answer(settings: dict) -> list[Any]:
+            try:
+                return [plain(make(settings)), say("")]
+            except ValueError as problem:
+                return [gr.skip(), say(str(problem))]
+
+        return answer
 
     for kind in keep.WRITERS:
         getattr(exports, kind)(keep_as(kind), None, [exports, board], **NOW, **PRIVATE)
-    exports.link(link, [settings], [exports, board], **NOW, **PRIVATE)
+    for kind in keep.FIGURES:
+        getattr(exports, kind)(draw_as(kind), None, [exports, board], **NOW, **PRIVATE)
+    for event, make in ((exports.link, keep.link), (exports.script, keep.script)):
+        event(made_of(make), [settings], [exports, board], **NOW, **PRIVATE)
 
     def open_saved(event: gr.EventData, request: gr.Request) -> list[Any]:
         text = str(getattr(event, "text", ""))
