@@ -94,6 +94,22 @@ def test_an_svg_is_the_same_twice_and_holds_nothing_a_visitor_typed_as_markup():
     assert first == second and b"<script>" not in first
 
 
+def test_the_chart_of_curves_draws_the_curve_that_is_asked_for():
+    log = make_log(COPIES)
+    figure = plots.chart(log, "curves", plots.Curve("effective_classes", "Classes in use", share=False))
+    axes = figure.axes[0]
+    assert axes.get_title() == "Classes in use" and not axes.collections, "no interval is known"
+    drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
+    np.testing.assert_allclose(drawn["TENT + diversity"], log.series["TENT + diversity"]["effective_classes"])
+    assert "%" not in axes.yaxis.get_major_formatter()(5.0)
+
+
+def test_a_chart_that_a_run_does_not_have_is_refused_by_a_sentence():
+    log = make_log(RunConfig(batches=2, batch_size=8))
+    with pytest.raises(ValueError, match="^Figure: of this run there are curves and classes, got 'scores'"):
+        plots.chart(log, "scores")
+
+
 def test_the_axis_fits_what_is_shown():
     log = make_log(RunConfig(batches=3, batch_size=8))
     for label, start in (("zero_shot", 0.992), ("tent", 0.993), ("cliptta", 0.995)):
@@ -110,6 +126,14 @@ def test_the_interval_of_recent_accuracy_is_drawn_behind_its_curve():
     intervals = [log.interval(first, batch, recent=True) for batch in (1, 2, 3)]
     assert band.min() == pytest.approx(min(low for low, _ in intervals))
     assert band.max() == pytest.approx(max(high for _, high in intervals))
+
+
+def test_the_caption_of_standings_says_every_setting():
+    tent = Standing("TENT, slow", 3, 3, {"accuracy": 0.5}, 0.1, method="tent", settings={"lr": 1e-5})
+    frozen = Standing("zero_shot", 3, 3, {"accuracy": 0.4}, 0.1, method="zero_shot")
+    said = plots.caption_of_standings("fog 5 · 3 × 8 pictures · seed 7", [tent, frozen], {})
+    assert said == "fog 5 · 3 × 8 pictures · seed 7 · TENT, slow (lr 1e-05) · all others at their defaults"
+    assert plots.caption_of_standings("", [frozen], {}) == "every method at its defaults"
 
 
 def test_standings_are_bars_in_their_order():
