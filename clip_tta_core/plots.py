@@ -244,10 +244,15 @@ def draw_standings(standings: Sequence[Standing], titles: Mapping[str, str], cap
     values = [one.metrics["accuracy"] for one in shown]
     names = [_plain(textwrap.shorten(titles.get(one.label, one.label), 32)) for one in shown]
     bars = axes.barh(names, values, color=[signs[one.label].colour for one in shown])
-    axes.bar_label(bars, [f" {100 * value:.1f}" for value in values], color=INK, fontsize=8)
     for one in shown:
         if one.label == "zero_shot":
             axes.axvline(one.metrics["accuracy"], color=INK, linewidth=1, linestyle="dashed")
+    written = axes.bar_label(
+        bars, [f"{100 * value:.1f}" for value in values], padding=3, color=INK, fontsize=8
+    )
+    for text in written:  # over the line
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.5})
+    axes.margins(y=0.02)
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_title("Accuracy over the stream")
