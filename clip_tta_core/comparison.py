@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 
 from clip_tta_core import hosting, limits, validation
 from clip_tta_core.control import Control
@@ -39,7 +39,7 @@ def check(config: RunConfig, chosen: Chosen) -> None:
 
 def in_turns(
     config: RunConfig, chosen: Chosen, control: Control | None = None, run: Engine = hosting.run
-) -> Iterator[Standing]:
+) -> Generator[Standing]:
     """Run contenders one after the other over the stream of `config` and report batch by batch.
 
     Any number of them: a run of its own for each keeps the memory that of one. The stream comes from the seed
@@ -62,7 +62,7 @@ def in_turns(
 
 def _in_turns(
     config: RunConfig, contenders: tuple[Contender, ...], control: Control, run: Engine
-) -> Iterator[Standing]:
+) -> Generator[Standing]:
     control.limit(limits.MAX_SECONDS.value)
     finished = 0
     for one in contenders:

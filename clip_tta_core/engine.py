@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import gc
 import hashlib
+import math
 import time
 import zlib
 from collections.abc import Callable, Generator
@@ -217,6 +218,7 @@ class Runner:
         self.title = entry.title
         self.frozen = frozen
         self.predict_first = config.predict == "pre"
+        self.every = batches_apart(entry, config)
         # By method, not by label or place: the same settings draw the same numbers alone and beside others.
         drawn = (entry.method.draws or entry.method.name).encode()
         self.rng = torch.Generator().manual_seed(zlib.crc32(drawn) ^ config.seed)
@@ -239,11 +241,12 @@ class Runner:
 
     def process(self, images: Tensor, batch: Batch, control: Control, progress: Progress) -> Outcome:
         """Adapt to a batch and predict it. (B, 3, H, W) in [0, 1]"""
-        if self.episodic and progress.batch > 1:
+        in_time = (progress.batch - 1) % self.every == 0
+        if self.episodic and in_time and progress.batch > 1:
             self.method = self._build()
         start, held = time.perf_counter(), control.held
         prediction, losses = self._within_memory(
-            lambda: self._process(images, control, progress), len(images)
+            lambda: self._process(images, control, progress) if in_time else self._late(images), len(images)
         )
         probs = prediction.logits.float().softmax(dim=-1).cpu().numpy()
         seconds = time.perf_counter() - start - (control.held - held)
@@ -270,6 +273,13 @@ class Runner:
             return prediction, self.method.adapt(images)
         losses = self.method.adapt(images)
         return self.method.predict(images), losses
+
+    def _late(self, images: Tensor) -> tuple[Prediction, dict[str, float]]:
+        """Predict a batch there is no time to adapt to: with the last weights, or as unadapted CLIP does
+        where a method forgets what it learned with every picture.
+        """
+        forgets = self.entry.method.draws == "views"
+        return (self.frozen.zero_shot(images) if forgets else self.method.predict(images)), {}
 
     def _within_memory(self, work: Callable[[], Result], count: int) -> Result:
         """Do a batch's work; where memory runs out, do it again in smaller pieces from where the batch began.
@@ -313,6 +323,17 @@ class Runner:
             ranks = scores.score(prediction.logits.float() / self.frozen.scale)
         threshold = prediction.threshold if prediction.threshold is not None else scores.otsu(ranks)
         return ranks.float().cpu().numpy(), float(threshold)
+
+
+def batches_apart(entry: Entry, config: RunConfig) -> int:
+    """How many batches come while a contender adapts to one: 1 where the stream waits.
+
+    On a clock that does not wait (Alfarra et al., ICML 2024, arXiv 2304.04795) a method that takes c times as
+    long as unadapted CLIP has time for every c-th batch; c is what its passes through the encoder cost.
+    """
+    if config.clock == "waits":
+        return 1
+    return math.ceil(entry.method.cost(entry.config, config.batch_size, config.batches).relative)
 
 
 def runs_out(device: torch.device) -> bool:

@@ -36,6 +36,7 @@ SETTINGS = (  # of the stream, as columns of a CSV, so that tables of several ru
     "order",
     "batch_size",
     "predict",
+    "clock",
     "episodic",
     "unknown_source",
     "unknown_share",

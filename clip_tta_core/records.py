@@ -142,6 +142,7 @@ class RunConfig:
     batches: int = 16
     episodic: bool = False
     predict: str = "post"  # or "pre": before the batch's update
+    clock: str = "waits"  # or "runs": a method of relative cost c adapts to every c-th batch alone
     unknown_source: str = "none"
     unknown_pictures: Pictures | None = None
     unknown_share: float = 0.5  # of every batch's pictures, on average

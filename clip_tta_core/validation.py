@@ -108,6 +108,8 @@ def check_stream(config: RunConfig) -> None:
         _check_number(name, getattr(config, name), whole=name != "unknown_share")
     if config.predict not in ("post", "pre"):
         raise ValueError(f"Run: predict must be 'post' or 'pre', got '{config.predict}'.")
+    if config.clock not in ("waits", "runs"):
+        raise ValueError(f"Run: clock must be 'waits' or 'runs', got '{config.clock}'.")
     if config.corruption != "none":
         CORRUPTIONS[config.corruption]
     for registry, name in ((STYLES, config.style), (SCHEDULES, config.schedule), (ORDERS, config.order)):

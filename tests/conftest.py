@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from zlib import crc32
 
-import pytest
-import torch
-from torch import Tensor, nn
+# Several workers share the cores: one thread each, for what they start as well. Threads that wait for each
+# other cost far more than they bring. It has to be said before torch and NumPy are read.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
-from clip_tta_core.clip.classifier import ClipClassifier
-from clip_tta_core.clip.learned import copy_tree
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+
+from clip_tta_core.clip.classifier import ClipClassifier  # noqa: E402
+from clip_tta_core.clip.learned import copy_tree  # noqa: E402
 
 
 class TinyVisual(nn.Module):

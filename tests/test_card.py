@@ -1,117 +1,120 @@
-import json
+"""The cards say what was recorded, and a dash for the rest."""
+
+from __future__ import annotations
+
+import itertools
 
 import pytest
 
 from clip_tta_core.card import __main__ as command
-from clip_tta_core.card import drawings, photographs
-from clip_tta_core.card.cells import Results, key
-from clip_tta_core.corruptions import CORRUPTIONS
+from clip_tta_core.card import drawings, layout, photographs
 from clip_tta_core.methods import METHODS
-
-TRAINING = dict(
-    steps=3, steps_done=3, batch_size=4, lr=1e-3, warm_up=1, weight_decay=0.1, seed=0, minutes=1,
-    device="cpu", first_scale=10, shift=4, light=0.2,
-)  # fmt: skip
-HALF = {"accuracy": 0.5, "effective_classes": 7.0}
+from clip_tta_core.records import Contender
+from clip_tta_core.sweep.cells import Protocol, Shift
+from clip_tta_core.sweep.recorded import Recorded
+from clip_tta_core.sweep.tables import TABLES, Column, Row, Table
 
 
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "model.safetensors").write_bytes(b"weights")
-    stored = {"training": TRAINING, "model": {"names": ["cat", "dog"]}}
-    (tmp_path / "config.json").write_text(json.dumps(stored))
-    return tmp_path
+class MadeUp:
+    """Numbers by what a cell is; of every other cell what `rest` gives."""
+
+    def __init__(self, numbers=None, rest=None):
+        self.numbers, self.rest = numbers or {}, rest
+
+    def get(self, cell):
+        return self.numbers.get(cell.content, self.rest)
 
 
-def test_a_measured_cell_survives_and_new_weights_forget_it(folder):
-    Results(folder).put(drawings.CLEAN, drawings.ZERO_SHOT, HALF)
-    assert Results(folder).get(drawings.CLEAN, drawings.ZERO_SHOT) == HALF
-    assert Results(folder).get(drawings.CLEAN, drawings.ADAPTED[0]) is None
-    (folder / "model.safetensors").write_bytes(b"other weights")
-    assert Results(folder).get(drawings.CLEAN, drawings.ZERO_SHOT) is None
+def test_the_cards_that_ship_are_what_the_recorded_tables_give():
+    for member, card in command.CARDS.items():
+        assert (member.folder / "README.md").read_text(encoding="utf-8") == card(Recorded())
 
 
-def test_the_card_shows_what_is_measured_and_a_dash_for_the_rest(folder):
-    results = Results(folder)
-    results.put(drawings.CLEAN, drawings.ZERO_SHOT, {"accuracy": 0.9876, "effective_classes": 20.0})
-    text = drawings.card(folder, results)
-    assert "| clean | 98.8% |" in text and "| fog | - |" in text and "| **mean of all 19** | - |" in text
-    assert "3 steps of 4 fresh pictures" in " ".join(text.split())
-    assert "## Adapted" not in text
+@pytest.mark.parametrize("card", [drawings.card, photographs.card])
+def test_a_card_without_numbers_has_its_text_and_no_table(card):
+    text = card(MadeUp())
+    assert "## Training" in text and "## Limits" in text and "| --- |" not in text
 
 
-def test_means_are_over_all_corruptions(folder):
-    results = Results(folder)
-    for number, row in enumerate(drawings.CORRUPTED.values()):
-        cell = {"accuracy": number / 100, "effective_classes": 2.0}
-        results.put(row, drawings.ZERO_SHOT, cell)
-        results.put(row, drawings.ADAPTED[1], cell)
-    text = drawings.card(folder, results)
-    assert (
-        "| **mean of all 19** | 9.0% |" in text
-        and "| **mean of the 15 standard corruptions** | 7.0% |" in text
+@pytest.mark.parametrize(
+    "card, tables",
+    [
+        (drawings.card, ("mini", "mini-severities", "mini-streams", "mini-unknown")),
+        (
+            photographs.card,
+            ("photo", "photo-severities", "photo-streams", "photo-unknown", "photo-paper", "photo-parts"),
+        ),
+    ],
+)
+def test_every_table_of_a_model_stands_in_its_card(card, tables):
+    names = ("accuracy", "ece", "auroc", "fpr95", "effective_classes", "third_1", "third_2", "third_3")
+    text = card(MadeUp(rest=dict.fromkeys(names, 0.25)))
+    for name in tables:
+        table = TABLES[name].make(MadeUp())
+        for row in table.rows:
+            shown = row.title.removesuffix(" 5") if row.shift.corruption != "none" else row.title
+            assert shown in text or shown.rstrip("12345 ") in text, (name, row.title)
+    assert "25.0%" in text and all(f"| {cls.title} | 25.0" in text for cls in METHODS.values())
+
+
+def table(*labels, rows=("fog", "snow"), seeds=(0, 1, 2)) -> Table:
+    columns = tuple(Column(Contender(label, label.partition(",")[0], settings)) for label, settings in labels)
+    shifts = tuple(Row(f"{name} 5", Shift(name), protocol=Protocol(4, 1)) for name in rows)
+    return Table("made up", "Made up", shifts, columns, seeds)
+
+
+def fill(of, accuracy):
+    numbers = {}
+    for row, column, seed in itertools.product(of.rows, of.columns, of.seeds):
+        value = accuracy(row.shift.corruption, column.contender.label, seed)
+        if value is not None:
+            numbers[of.cell(row, column, seed).content] = {"accuracy": value, "effective_classes": 7.5}
+    return MadeUp(numbers)
+
+
+def test_the_field_shows_three_columns_and_the_best_first():
+    one = table(("tent", {}), ("tent, chosen", {"lr": 3e-4, "steps": 1}), ("sar", {}), ("tda", {}))
+    base = {"tent": 0.2, "tent, chosen": 0.6, "sar": 0.4}
+    text = layout.field(
+        one, fill(one, lambda row, label, seed: base[label] + 0.01 * seed if label in base else None)
     )
-    assert "| **mean of the corruptions** | - | 9.0% (2.0) | - | - |" in text
+    lines = [line for line in text.splitlines() if line.startswith(("| TENT", "| SAR", "| TDA"))]
+    assert lines[0] == "| TENT | 21.0 ± 1.0 (7.5) | 61.0 ± 1.0 (7.5, lr 0.0003, 1 step) | - |"
+    assert lines[1] == "| SAR | 41.0 ± 1.0 (7.5) | - | - |"
+    assert lines[2] == "| TDA | - | - | - |"
 
 
-@pytest.mark.parametrize("plan", command.PLANS.values(), ids=command.PLANS)
-def test_every_cell_of_every_table_has_a_key_of_its_own(plan):
-    cells = {key(*cell) for table in plan.tables.values() for cell in table}
-    pairs = {
-        (row, column.method, str(sorted(column.knobs.items())), column.batches, column.batch_size)
-        for table in plan.tables.values()
-        for row, column in table
-    }
-    assert len(cells) == len(pairs)
+def test_means_wait_for_every_row():
+    one = table(("tent", {}), seeds=(0,))
+    text = layout.by_row(one, fill(one, lambda row, label, seed: 0.5 if row == "fog" else None))
+    assert text.splitlines()[0] == "|  | fog | snow | mean |"
+    assert text.splitlines()[2] == "| TENT | 50.0 | - | - |"
 
 
-@pytest.mark.parametrize("plan", command.PLANS.values(), ids=command.PLANS)
-def test_the_card_that_ships_is_what_the_measured_cells_give(plan):
-    folder = plan.member.folder
-    assert (folder / "README.md").read_text(encoding="utf-8") == plan.write(folder, Results(folder))
+def test_severities_stand_across_with_their_mean():
+    shifts = [Shift(name, severity) for name in ("fog", "snow") for severity in (1, 5)]
+    rows = (*(Row(shift.title, shift) for shift in shifts), Row("clean", Shift()))
+    one = Table("made up", "", rows, (Column(Contender("zero_shot", "zero_shot")),), (2024,))
+    numbers = {}
+    for number, row in enumerate(one.rows, start=1):
+        numbers[one.cell(row, one.columns[0], 2024).content] = {"accuracy": number / 10}
+    lines = layout.severities(one, MadeUp(numbers)).splitlines()
+    assert lines[0] == "|  | 1 | 5 |" and lines[2:5] == [
+        "| fog | 10.0% | 20.0% |",
+        "| snow | 30.0% | 40.0% |",
+        "| **mean** | 20.0% | 30.0% |",
+    ]
+    assert lines[-1] == "| clean | 50.0% |"
 
 
-def test_the_methods_table_has_a_column_for_every_method_and_a_row_for_every_corruption(folder):
-    shown = {column.method for column in (*drawings.FIELD, *drawings.ADAPTED)}
-    assert shown == set(METHODS)
-    assert {row.corruption for row, _ in drawings.TABLES["methods"]} == set(CORRUPTIONS)
-    results, column = Results(folder), drawings.FIELD[0]
-    for row, _ in [cell for cell in drawings.TABLES["methods"] if cell[1] == column]:
-        results.put(row, column, {"accuracy": 0.25, "effective_classes": 3.0})
-    section = drawings.card(folder, results).split("## The field")[1]
-    assert column.title in section and drawings.FIELD[1].title not in section
-    lines = [line for line in section.splitlines() if line.endswith("| 25.0% (3.0) |")]
-    assert len(lines) == len(CORRUPTIONS) + 1  # and their mean
-
-
-def test_stored_cells_are_found_again_under_the_keys_they_were_written_with():
-    assert key(drawings.CLEAN, drawings.ZERO_SHOT) == "none/none/5/zero_shot()/16x250/2024"
-    clip_tta = "cliptta(lr=0.001,steps=10)/8x64/2024"
-    assert key(drawings.CORRUPTED["fog"], drawings.CLIPTTA) == f"none/fog/5/{clip_tta}"
-    assert key(drawings.MIXED[1], drawings.OPEN_SET).endswith(
-        "/cliptta(lr=0.001,open_set=1,steps=10)/8x64/2024"
+def test_a_grid_averages_the_seeds_there_are():
+    one = table(("tent", {}), rows=("fog",), seeds=(0, 1))
+    known = fill(one, lambda row, label, seed: 0.2 + 0.2 * seed)
+    assert "| fog 5 | 30.0% |" in layout.grid(one, known, layout.percent)
+    assert layout.detection(None) == layout.course(None) == "-"
+    assert layout.detection({"auroc": 0.8, "fpr95": 0.6, "ece": 0.05, "accuracy": 0.9}) == (
+        "80.0% / 60.0% / 5.0% / 90.0%"
     )
-    assert (
-        key(photographs.ROWS[0], photographs.CLIPTTA) == f"dataset:cifar10/none/gaussian_noise/5/{clip_tta}"
+    assert layout.course({"accuracy": 0.5, "third_1": 0.4, "third_2": 0.5, "third_3": 0.6}) == (
+        "50.0%: 40.0% → 50.0% → 60.0%"
     )
-
-
-def test_the_photographs_card_has_fifteen_corruptions_at_five_severities(folder):
-    results = Results(folder)
-    for number, (row, column) in enumerate(photographs.TABLES["severities"]):
-        assert number < 75
-        results.put(row, column, {"accuracy": row.severity / 10})
-    section = photographs.card(folder, results).split("severity.\n")[1]
-    assert section.count("| 10.0% | 20.0% | 30.0% | 40.0% | 50.0% |") == 15 + 1  # and their mean
-
-
-def test_the_photographs_card_shows_detection_and_the_course_of_a_stream(folder):
-    results = Results(folder)
-    for row, column in photographs.TABLES["unknown"][:4]:
-        results.put(row, column, {"accuracy": 0.9, "ece": 0.05, "auroc": 0.8, "fpr95": 0.6})
-    for row, column in photographs.TABLES["stream"]:
-        results.put(row, column, {"accuracy": 0.5, "third_1": 0.4, "third_2": 0.5, "third_3": 0.6})
-    text = photographs.card(folder, results)
-    assert "| 80.0% / 60.0% / 5.0% / 90.0% |" in text and "50.0%: 40.0% → 50.0% → 60.0% |" in text
-    assert "2 things: cat, dog." in " ".join(text.split())
-    assert "## Adapted" not in text and "## The size of a batch" not in text, "nothing is measured there"

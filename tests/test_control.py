@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 
 import pytest
 
@@ -31,7 +32,7 @@ def passing(control: Control, checkpoints: int) -> tuple[threading.Thread, list[
 def test_a_fresh_control_holds_nothing_and_shows_where_the_run_is():
     control = Control()
     thread, passed = passing(control, 3)
-    thread.join(5)
+    thread.join(30)
     assert passed == [0, 1, 2] and control.progress == Progress(step=2)
     assert not control.paused and not control.stopped and control.held < 1
 
@@ -41,10 +42,12 @@ def test_steps_asked_for_together_are_all_taken_and_then_the_run_is_held_again()
     for _ in range(3):
         control.step()
     thread, passed = passing(control, 5)
+    while len(passed) < 3:
+        time.sleep(0.001)
     thread.join(0.2)
     assert passed == [0, 1, 2] and thread.is_alive() and control.paused
     control.resume()
-    thread.join(5)
+    thread.join(30)
     assert passed == [0, 1, 2, 3, 4] and control.held > 0.1
 
 
@@ -55,7 +58,7 @@ def test_a_held_run_can_be_stopped():
     thread.join(0.1)
     assert thread.is_alive() and passed == []
     control.stop()
-    thread.join(5)
+    thread.join(30)
     assert passed == [-1] and control.stopped
 
 

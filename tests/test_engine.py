@@ -8,6 +8,7 @@ import pickle
 import resource
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -98,10 +99,11 @@ def test_predictions_before_the_update_of_the_first_batch_are_zero_shot():
 
 
 def test_closing_the_generator_ends_the_run():
+    before = threading.enumerate()
     run = engine.run(SHORT)
     next(run)
     run.close()
-    assert threading.active_count() < 10
+    assert not [one for one in threading.enumerate() if one.name.startswith("stream") and one not in before]
     with pytest.raises(StopIteration):
         next(run)
 
@@ -120,7 +122,7 @@ def test_stop_acts_between_optimization_steps():
     while control.progress.step < 3:
         time.sleep(0.001)
     control.stop()
-    thread.join(timeout=5)
+    thread.join(timeout=60)
     assert not thread.is_alive() and len(seen) < 500
 
 
@@ -156,6 +158,7 @@ def test_a_paused_run_takes_exactly_the_steps_it_is_given():
         ({"batches": "3"}, "batches must be a whole number, got '3'"),
         ({"severity": True}, "severity must be a whole number, got True"),
         ({"unknown_share": float("nan")}, "unknown_share must be in"),
+        ({"unknown_share": 0.81}, r"unknown_share must be in \[0.0, 0.8\], got 0.81"),
         ({"unknown_share": "half"}, "unknown_share must be a number, got 'half'"),
         ({"seed": -1}, "seed must be in"),
         ({"seed": None}, "seed must be a whole number, got None"),
@@ -318,10 +321,11 @@ def test_time_on_hold_is_not_the_methods():
     run = engine.run(dataclasses.replace(SHORT, batches=2, methods={"tent": {}}), control)
     next(run)
     control.pause()
-    release = threading.Timer(0.5, control.resume)
-    release.start()
-    assert sum(outcome.seconds for outcome in next(run).outcomes.values()) < 0.4
-    assert control.held >= 0.4
+    threading.Timer(0.5, control.resume).start()
+    start = time.perf_counter()
+    outcomes = next(run).outcomes.values()
+    assert sum(outcome.seconds for outcome in outcomes) <= time.perf_counter() - start - control.held
+    assert control.held > 0
 
 
 def test_no_picture_goes_through_the_encoder_twice_for_nothing(tiny_model, monkeypatch):
@@ -358,7 +362,7 @@ def test_a_hundred_runs_leave_the_memory_where_it_was():
     tensors, threads, size = live_tensors(), threading.active_count(), resident()
     for _ in range(100):
         open_and_close()
-    assert live_tensors() <= 1.1 * tensors and threading.active_count() == threads
+    assert live_tensors() <= 1.1 * tensors and threading.active_count() <= threads
     assert resident() <= 1.1 * size
 
 
@@ -515,6 +519,74 @@ def test_an_episodic_method_starts_over_at_every_batch(monkeypatch):
     assert not np.array_equal(by_itself, through)
 
 
+def test_clipartt_runs_by_its_authors_protocol_unless_told_otherwise():
+    def second_batch(**changes):
+        config = dataclasses.replace(SHORT, methods={"clipartt": {"steps": 1, **changes.pop("knobs", {})}})
+        return reports(config, **changes)[1].outcomes["clipartt"].probs
+
+    over = second_batch(knobs={"episodic": False}, episodic=True)
+    np.testing.assert_array_equal(second_batch(), over)
+    assert not np.array_equal(second_batch(knobs={"episodic": False}), over)
+
+
+def test_what_a_method_draws_depends_on_the_seed_of_the_run():
+    """One picture a class, sorted: the same stream whatever the seed."""
+    images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+    mine = Pictures(images, np.arange(8), tuple("abcdefgh"), tuple(f"thing {k}" for k in "abcdefgh"))
+    config = RunConfig(
+        source="upload",
+        pictures=mine,
+        order="sorted",
+        batch_size=8,
+        batches=1,
+        methods={"stamp": {"views": 2}},
+    )
+    first, second, again = (reports(config, seed=seed) for seed in (0, 1, 0))
+    np.testing.assert_array_equal(curve(first, "zero_shot"), curve(second, "zero_shot"))
+    np.testing.assert_array_equal(curve(first, "stamp"), curve(again, "stamp"))
+    assert not np.array_equal(curve(first, "stamp"), curve(second, "stamp"))
+
+
+def test_a_method_without_a_score_of_its_own_is_scored_by_its_cosines(tiny_model):
+    assert tiny_model.scale == 100
+    texts = engine.classifier(tiny_model, engine.catalog().task, SHORT.templates).text_features
+    for report in reports():
+        outcome = report.outcomes["zero_shot"]
+        cosines = torch.from_numpy(outcome.features) @ texts.T
+        expected = cosines.log_softmax(dim=-1).amax(dim=-1)
+        np.testing.assert_allclose(outcome.scores, expected.numpy(), atol=1e-5)
+
+
+def test_what_a_failed_attempt_left_behind_is_gone_before_the_next(monkeypatch):
+    left, adapt = [], METHODS["tent"].adapt
+
+    def failing_once(self, images):
+        if left:
+            assert left[0]() is None
+            return adapt(self, images)
+        ring: list = [torch.zeros(8)]
+        ring.append(ring)  # so that only a collection frees it
+        left.append(weakref.ref(ring[0]))
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(engine, "runs_out", lambda device: True)
+    monkeypatch.setattr(METHODS["tent"], "adapt", failing_once)
+    gc.disable()
+    try:
+        assert any("ran out of memory" in note for note in reports(batches=1, methods={"tent": {}})[0].notes)
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("phase", range(4))
+def test_large_pictures_are_shrunk_without_aliasing(phase):
+    """Stripes of which one in four columns is white are a quarter grey at a quarter of the size."""
+    images = np.zeros((1, 64, 64, 3), np.uint8)
+    images[:, :, phase::4] = 255
+    shrunk = engine.to_tensor(images, 16, torch.device("cpu"))
+    torch.testing.assert_close(shrunk[..., 3:-3], torch.full((1, 3, 16, 10), 0.25), atol=0.02, rtol=0)
+
+
 def test_the_weights_of_a_run_are_named_by_a_hash_that_changes_with_them(tiny_model):
     first = reports(batches=1)[0].weights
     assert len(first) == 64 and first == reports(batches=1)[0].weights
@@ -539,3 +611,36 @@ def test_a_held_run_ends_when_its_time_is_up(monkeypatch):
     control.pause()
     with pytest.raises(ValueError, match="may take 1 seconds, and this one had done 0 of 3 batches"):
         list(engine.run(SHORT, control))
+
+
+def test_on_a_clock_that_waits_for_all_nothing_is_left_out():
+    """Zero-shot CLIP and what costs no more adapt to every batch, so their runs are the ordinary ones."""
+    cheap = dataclasses.replace(SHORT, methods={"zero_shot": {}, "tda": {}})
+    for now, then in zip(reports(cheap, clock="runs"), reports(cheap), strict=True):
+        np.testing.assert_array_equal(now.outcomes["tda"].probs, then.outcomes["tda"].probs)
+
+
+def test_on_a_clock_that_runs_a_slow_method_adapts_to_every_cth_batch_alone():
+    """TENT with one step goes forward twice and backward once, which is two more: every 4th batch."""
+    config = dataclasses.replace(SHORT, batches=6, methods={"tent": {"lr": 1e-2, "steps": 1}})
+    found = reports(config, clock="runs")
+    adapted = [bool(report.outcomes["tent"].losses) for report in found]
+    assert adapted == [True, False, False, False, True, False]
+    drift = [report.outcomes["tent"].metrics["drift"] for report in found]
+    assert drift[0] == drift[1] == drift[3] < drift[4] == drift[5], "the last weights predict the rest"
+    ordinary = reports(config)
+    np.testing.assert_array_equal(found[0].outcomes["tent"].probs, ordinary[0].outcomes["tent"].probs)
+    assert not np.array_equal(found[1].outcomes["tent"].probs, ordinary[1].outcomes["tent"].probs)
+
+
+def test_a_method_slower_than_the_stream_is_zero_shot_after_the_first_batch_where_it_forgets():
+    config = dataclasses.replace(SHORT, methods={"zero_shot": {}, "mta": {"views": 8}})
+    first, *rest = reports(config, clock="runs")
+    assert first.outcomes["mta"].losses
+    for report in rest:
+        np.testing.assert_array_equal(report.outcomes["mta"].probs, report.outcomes["zero_shot"].probs)
+
+
+def test_another_clock_is_refused():
+    with pytest.raises(ValueError, match="clock must be 'waits' or 'runs', got 'stops'"):
+        engine.check(dataclasses.replace(SHORT, clock="stops"))

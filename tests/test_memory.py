@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from clip_tta_core.memory import ConfidentMemory, to_bytes
+from clip_tta_core.memory import ConfidentMemory, ReplayMemory, TimelyMemory, UniformMemory, to_bytes
 
 
 def pictures(*levels):
@@ -76,3 +76,16 @@ def test_a_sample_s_share_of_a_class_is_rounded_down(size, each):
     memory.insert(torch.rand(20, 3, 2, 2), torch.arange(20) % 5, torch.rand(20))
     drawn = memory.sample(size, torch.Generator().manual_seed(0))
     assert [sum(entry.label == k for entry in drawn) for k in range(5)] == [each] * 5
+
+
+@pytest.mark.parametrize("kind", [ConfidentMemory, TimelyMemory, UniformMemory, ReplayMemory])
+def test_a_kept_picture_does_not_hold_on_to_the_batch_it_came_with(kind):
+    memory, batch = kind(2, 4), pictures(*range(64))
+    if kind is ConfidentMemory:
+        memory.insert(batch, torch.zeros(64, dtype=torch.long), torch.linspace(0, 1, 64))
+    else:
+        last = 0.1 if kind is TimelyMemory else torch.Generator()
+        for image in to_bytes(batch):
+            memory.offer(image, 0, 0.9, last)
+    assert memory.entries
+    assert {entry.image.untyped_storage().nbytes() for entry in memory.entries} == {3 * 2 * 2}

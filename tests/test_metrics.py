@@ -93,9 +93,20 @@ def test_calibration_error_by_hand():
     right = np.array([True, True, True, False])
     assert metrics.calibration_error(confidence, right) == pytest.approx(0.5 * 0.05 + 0.5 * 0.05)
     assert metrics.calibration_error(np.ones(4), np.ones(4, dtype=bool)) == 0
-    # Fifteen bins: 0.34 and 0.39 share the sixth and make up for each other; 0.41 is alone in the seventh.
-    assert metrics.calibration_error(np.array([0.34, 0.39]), np.array([True, False])) == pytest.approx(0.135)
-    assert metrics.calibration_error(np.array([0.34, 0.41]), np.array([True, False])) == pytest.approx(0.535)
+
+
+@pytest.mark.parametrize("k", range(15))
+def test_the_calibration_error_has_fifteen_bins(k):
+    """Two pictures of one bin make up for each other; two on either side of its edge do not."""
+
+    def error(first, second):  # of which the first is right
+        return metrics.calibration_error(np.array([first, second]), np.array([True, False]))
+
+    low, high = k / 15 + 0.005, (k + 1) / 15 - 0.005
+    assert error(low, high) == pytest.approx(abs(low - 1 + high) / 2)
+    if k < 14:
+        beyond = high + 0.01
+        assert error(high, beyond) == pytest.approx((1 - high + beyond) / 2)
 
 
 def one_hot(classes, k=3):
@@ -116,6 +127,22 @@ def test_a_tally_counts_what_changed_and_what_is_right():
     assert net == (after.argmax(1) == labels).sum() - (before.argmax(1) == labels).sum()
     numbers = tally.add(one_hot([0] * 4), one_hot([0] * 4), labels, known, np.arange(4.0), 1.5)
     assert numbers["accuracy"] == 5 / 8 and numbers["accuracy_batch"] == 0.5
+
+
+def test_a_score_must_exceed_the_threshold_and_what_changed_is_counted_among_the_unknown_too():
+    labels, unknown = np.array([0, 1, -1, -1]), np.array([False, False, True, True])
+    scores = np.array([1.0, 2.0, 2.0, 3.0])
+    numbers = metrics.Tally().add(one_hot([0, 1, 2, 0]), one_hot([0, 1, 1, 1]), labels, unknown, scores, 2.0)
+    assert numbers["accepted"] == 1 / 4 and numbers["changed"] == 2 / 4
+
+
+def test_the_mean_prediction_of_single_precision_is_taken_in_double():
+    probs = np.random.default_rng(0).dirichlet(np.ones(5), metrics.WINDOW).astype(np.float32)
+    mean = [math.fsum(column) / metrics.WINDOW for column in probs.T.tolist()]
+    nobody = np.zeros(metrics.WINDOW, dtype=bool)
+    numbers = metrics.Tally().add(probs, probs, nobody - 1, nobody, np.ones(metrics.WINDOW), 0.0)
+    expected = sum(5 * (p - 1 / 5) ** 2 for p in mean)
+    assert numbers["chi_square"] == pytest.approx(expected, rel=1e-11)
 
 
 def test_accuracy_counts_known_pictures_only_and_scores_are_pooled_over_the_stream():

@@ -72,6 +72,14 @@ def test_otsu_of_three_equally_good_gaps_takes_the_middle_one():
     assert scores.otsu(values) == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.parametrize("many", [3, 7, 20, 100])
+def test_otsu_parts_two_different_scores_however_close(many):
+    """Rounding alone would find a better place among the equal ones."""
+    low, high = 1.0, 1.0 + 2**-51
+    values = torch.tensor([low] * many + [high], dtype=torch.float64)
+    assert low < scores.otsu(values) < high
+
+
 def test_otsu_of_nothing_says_so():
     for nothing in (torch.zeros(0), torch.tensor([math.nan])):
         with pytest.raises(ValueError, match=f"at least one finite score, got {len(nothing)}"):

@@ -8,6 +8,7 @@ import pytest
 from clip_tta_core.corruptions import corrupt
 from clip_tta_core.corruptions.base import image_seed
 from clip_tta_core.records import Pictures, RunConfig
+from clip_tta_core.sources.base import choose, class_sequence, correlated
 from clip_tta_core.stream import Stream, unknown_mask
 
 
@@ -68,3 +69,39 @@ def test_order_arrival_and_the_choice_of_unknowns_draw_different_numbers(seed):
     order = [int(name[1:]) for name, odd in zip(batch.names, batch.unknown, strict=True) if not odd]
     choice = [int(name[1:]) for name, odd in zip(batch.names, batch.unknown, strict=True) if odd]
     assert order != choice
+
+
+def neighbours(labels):
+    """The share of pictures that show the class of the one before."""
+    return float(np.mean(labels[1:] == labels[:-1]))
+
+
+def test_a_correlated_stream_holds_the_same_pictures_and_clusters_their_classes():
+    labels = np.arange(1280) % 10
+    order = correlated(labels, np.random.default_rng(0))
+    assert sorted(order) == list(range(1280)), "each picture once"
+    shuffled = np.random.default_rng(1).permutation(labels)
+    assert neighbours(labels[order]) > 2 * neighbours(shuffled)
+
+
+def test_the_larger_gamma_the_closer_a_correlated_stream_is_to_a_shuffled_one():
+    labels = np.arange(12_800) % 10
+    found = [
+        neighbours(labels[correlated(labels, np.random.default_rng(0), gamma)]) for gamma in (0.01, 0.1, 1e6)
+    ]
+    assert found[0] > found[1] > found[2] and abs(found[2] - 0.1) < 0.02
+
+
+def test_a_short_correlated_stream_is_shuffled():
+    """There is only one stretch for all classes to fall into."""
+    labels = np.repeat(np.arange(4), 16)
+    order = correlated(labels, np.random.default_rng(0))
+    assert sorted(order) == list(range(64)) and neighbours(labels[order]) < 0.5
+
+
+def test_both_kinds_of_sources_can_be_correlated():
+    endless = class_sequence(10, 640, "correlated", np.random.default_rng(0))
+    assert (np.bincount(endless) == 64).all()
+    labels = np.random.default_rng(0).integers(0, 10, 1000)
+    places = choose(labels, 10, 640, "correlated", np.random.default_rng(0))
+    assert len(set(places.tolist())) == 640 and neighbours(labels[places]) > 0.15

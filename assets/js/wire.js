@@ -151,7 +151,7 @@ export const STATES = {
 };
 
 export const CLASS_LIST = {
-  "separators": "\n,",
+  "separators": "\n,;，、；،؛\t",
   "most": 1000,
   "longest": 200,
   "words": {

@@ -1,1 +1,1 @@
-"""Measure an embedded CLIP and write its card: python -m clip_tta_core.card --model photo-clip"""
+"""The cards of the embedded CLIPs, written from recorded tables: python -m clip_tta_core.card"""

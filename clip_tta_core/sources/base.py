@@ -37,7 +37,11 @@ ORDERS.register(
 ORDERS.register(
     Choice("few", "Few classes at a time", "Stretches of 64 pictures that show one to four classes each.")
 )
+ORDERS.register(
+    Choice("correlated", "Correlated", "Most pictures of a class come together, by a Dirichlet draw.")
+)
 STRETCH, FEW = 64, 4  # pictures that share classes in the order "few", and how many classes at most
+CONCENTRATION = 0.1  # of the Dirichlet draw in the order "correlated"; larger is closer to shuffled
 IMBALANCE = 10.0  # how much more often the most common class comes than the rarest
 
 
@@ -51,6 +55,8 @@ def class_sequence(classes: int, count: int, order: str, rng: np.random.Generato
     if order == "few":
         return few_at_a_time(classes, count, rng)
     labels = np.arange(count) % classes
+    if order == "correlated":
+        return labels[correlated(labels, rng)].astype(np.int64)
     labels = np.sort(labels) if order == "sorted" else rng.permutation(labels)
     return labels.astype(np.int64)
 
@@ -89,6 +95,22 @@ def few_of(labels: np.ndarray, items: np.ndarray, count: int, rng: np.random.Gen
     return np.array(lined_up[:count], dtype=np.int64)
 
 
+def correlated(labels: np.ndarray, rng: np.random.Generator, gamma: float = CONCENTRATION) -> np.ndarray:
+    """An order of pictures in which those of a class cluster. labels (n,) -> places (n,), each once
+
+    Every class spreads over as many stretches as 64 pictures go into the stream, in shares drawn from a
+    symmetric Dirichlet distribution; within a stretch the pictures are shuffled. The correlated streams of
+    StatA (Zanella et al., CVPR 2025, arXiv 2501.03729), which has gamma 0.1, 0.01 and 0.001.
+    """
+    stretches = max(1, len(labels) // STRETCH)
+    place = np.zeros(len(labels), dtype=np.int64)
+    for label in np.unique(labels):
+        shares = rng.dirichlet(np.full(stretches, gamma))
+        mine = labels == label
+        place[mine] = rng.choice(stretches, size=int(mine.sum()), p=shares)
+    return np.lexsort((rng.random(len(labels)), place))
+
+
 def relabel(labels: np.ndarray, own: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
     """Labels that index the list `own`, as places in `wanted`; -1 where it lacks the name. (N,) -> (N,)"""
     return np.array([*names.places(own, wanted), -1], dtype=np.int64)[labels]
@@ -105,6 +127,9 @@ def choose(labels: np.ndarray, classes: int, count: int, order: str, rng: np.ran
         items = items[rng.random(len(items)) < IMBALANCE ** (-ranks[labels[items]] / max(1, classes))]
     elif order == "few":
         return few_of(labels, items, count, rng)
+    elif order == "correlated":
+        items = items[:count]
+        items = items[correlated(labels[items], rng)]
     return items[:count]
 
 

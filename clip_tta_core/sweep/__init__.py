@@ -3,3 +3,7 @@
 One cell is one file named by its content, so resuming, dividing the work among machines and merging what they
 made are file operations: a cell that is there is never measured again.
 """
+
+from clip_tta_core.sweep import own, papers
+
+__all__ = ["own", "papers"]  # which declare the tables there are

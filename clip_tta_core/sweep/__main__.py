@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clip_tta_core.sweep.folder import Folder
+from clip_tta_core.sweep.recorded import Either, Recorded, record
 from clip_tta_core.sweep.sizes import SIZES
 from clip_tta_core.sweep.summary import FORMATS, summarize
 from clip_tta_core.sweep.tables import TABLES, Table
@@ -48,13 +49,14 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--size", choices=list(SIZES), default="full", help="how much of the table")
     parser.add_argument("--batches", type=int, default=0, help="per stream, 0 for what the table declares")
     parser.add_argument("--seeds", type=int, default=0, help="at most so many, 0 for all")
+    parser.add_argument("--record", action="store_true", help="keep the numbers as the project's own")
     parser.add_argument("--again", action="store_true", help="try cells again that failed before")
     return parser.parse_args()
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
     folder = Folder(arguments.out)
-    table = SIZES[arguments.size].of(TABLES[arguments.table].make(folder))
+    table = SIZES[arguments.size].of(TABLES[arguments.table].make(Either(folder, Recorded())))
     table = table.shorter(arguments.batches, arguments.seeds)
     cells = list(table.cells())
     start, written, count = time.monotonic(), 0.0, len(folder.missing(cells, arguments.again))
@@ -74,6 +76,8 @@ def _sweep(arguments: argparse.Namespace) -> int:
             _write(table, folder, arguments.out)
     _write(table, folder, arguments.out)
     print(f"Written to {arguments.out / table.name}.md, .csv and .tex.")
+    if arguments.record:
+        print(f"Recorded as {record(table, folder)}.")
     failures = folder.failures(cells)
     for key, problem in failures.items():
         print(f"{key}: {problem}", file=sys.stderr)

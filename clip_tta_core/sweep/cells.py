@@ -6,9 +6,11 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.loading import MINI
@@ -52,6 +54,7 @@ class Protocol:
     batches: int = 8
     order: str = "shuffled"
     predict: str = "post"
+    clock: str = "waits"
     episodic: bool = False
     unknown_source: str = "none"
     templates: str = "single"
@@ -75,6 +78,11 @@ class Cell:
         content = asdict(self) | {"code": code_version(), "weights": weights_version(self.model)}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
+    @property
+    def content(self) -> str:
+        """A hash of what the cell is, whatever the code: of all that differs from the defaults."""
+        return hashlib.sha256(json.dumps(_told(self), sort_keys=True).encode()).hexdigest()[:16]
+
     def config(self) -> RunConfig:
         """The run that measures the cell, on one CPU or GPU as the machine has it."""
         return RunConfig(
@@ -87,22 +95,38 @@ class Cell:
         )
 
 
+def _told(part: Cell | Shift | Protocol) -> dict[str, object]:
+    found = {}
+    for one in fields(part):
+        value, usual = getattr(part, one.name), one.default
+        if one.default_factory is not MISSING:
+            usual = one.default_factory()
+        if value != usual:
+            found[one.name] = _told(value) if isinstance(value, (Shift, Protocol)) else value
+    return found
+
+
 def measure(cell: Cell, run: Run = run, stopped: Callable[[], bool] = lambda: False) -> dict[str, float]:
     """Run a cell to its end. -> its numbers over the whole stream; those without a meaning are left out
 
-    Besides the metrics of a run: `pictures`, and `seconds` to adapt to and predict a batch, on average.
+    Besides the metrics of a run: `pictures`, `seconds` to adapt to and predict a batch, on average, and
+    `third_1` to `third_3`, the mean accuracy of a batch in each third of a stream of three batches or more.
 
     Args:
         cell: what is measured.
         run: what runs it.
         stopped: whether somebody has ended the run; half a stream is no measurement, and gives no numbers.
     """
-    seconds, pictures, found = 0.0, 0, {}
+    seconds, pictures, found, course = 0.0, 0, {}, []
     for report in run(cell.config()):
         outcome = report.outcomes[cell.method]
         seconds, pictures = seconds + outcome.seconds, pictures + len(report.batch)
         found = {name: float(value) for name, value in outcome.metrics.items() if not math.isnan(value)}
+        course.append(found.get("accuracy_batch", math.nan))
         found |= {"pictures": float(pictures), "seconds": seconds / report.total}
+    if len(course) >= 3 and not any(map(math.isnan, course)):
+        thirds = enumerate(np.array_split(course, 3), start=1)
+        found |= {f"third_{number}": float(np.mean(part)) for number, part in thirds}
     return {} if stopped() else found
 
 

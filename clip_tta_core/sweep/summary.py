@@ -9,9 +9,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.sweep.published import Published, lookup
-from clip_tta_core.sweep.tables import Column, Row, Table
+from clip_tta_core.sweep.tables import Column, Numbers, Row, Table
 
 MEAN = "mean"  # the title of the last row
 PAPERS = {"accuracy": "acc", "auroc": "AUROC", "fpr95": "FPR95"}  # ours: theirs, in percent
@@ -37,9 +36,9 @@ class Entry:
         return f"{100 * self.mean:.1f}{spread}"
 
 
-def summarize(table: Table, folder: Folder, metric: str = "accuracy") -> list[list[Entry]]:
+def summarize(table: Table, known: Numbers, metric: str = "accuracy") -> list[list[Entry]]:
     """Rows of entries, the last of which is the mean of the rows. Means wait until all rows have a seed."""
-    grid = [[_values(table, folder, row, column, metric) for column in table.columns] for row in table.rows]
+    grid = [[_values(table, known, row, column, metric) for column in table.columns] for row in table.rows]
     lines = [
         [
             _entry(row.title, column, values, () if _split(table, row) else _published(row, column, metric))
@@ -67,8 +66,8 @@ def _split(table: Table, row: Row) -> bool:
     return sum(other.data == row.data for other in table.rows) > 1
 
 
-def _values(table: Table, folder: Folder, row: Row, column: Column, metric: str) -> dict[int, float]:
-    found = {seed: folder.get(table.cell(row, column, seed)) for seed in table.seeds}
+def _values(table: Table, known: Numbers, row: Row, column: Column, metric: str) -> dict[int, float]:
+    found = {seed: known.get(table.cell(row, column, seed)) for seed in table.seeds}
     return {seed: numbers[metric] for seed, numbers in found.items() if numbers and metric in numbers}
 
 

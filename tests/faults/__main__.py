@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import shutil
-import subprocess
 import sys
 import tempfile
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
+
+import pytest
 
 from tests.faults import Fault
 
 ROOT = Path(__file__).parents[2]
-TABLES = {"js": "javascript", "methods": "core_methods", "sources": "core_sources", "views": "core_views"}
+TABLES = {
+    "engine": "core_engine",
+    "js": "javascript",
+    "methods": "core_methods",
+    "page": "core_page",
+    "sources": "core_sources",
+    "views": "core_views",
+}
 LEFT_OUT = shutil.ignore_patterns(".git", "node_modules", "__pycache__", ".*_cache")
-FAILED = 1  # pytest's code for tests that failed; others are errors of its use, and prove nothing
+SLOW = ("gradio", "open_clip", "playwright.sync_api", "sklearn.metrics", "torch", "torchvision")  # imports
+QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # of what is imported already
+PASSED, FAILED = 0, 1  # pytest's codes; others are errors of its use, and prove nothing
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,9 +40,18 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     faults: list[Fault] = importlib.import_module(f"tests.faults.{TABLES[chosen.table]}").FAULTS
     faults = [fault for fault in faults if not chosen.ids or fault.id in chosen.ids]
+    for fault in faults:
+        if (ROOT / fault.file).read_text("utf-8").count(fault.before) != 1:
+            raise ValueError(f"Fault {fault.id}: {fault.file} must hold once: {fault.before}")
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    for name in SLOW:
+        importlib.import_module(name)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
         shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+        code, said = _run(sorted({test for fault in faults for test in fault.tests}), copy)
+        if code != PASSED:
+            raise RuntimeError(f"Without a fault all tests must pass.\n{said[-2000:]}")
         found = [_found(fault, copy) for fault in faults]
     print(f"{len(faults)} planted, {sum(found)} found")
     return found.count(False)
@@ -37,20 +60,44 @@ def main(arguments: list[str] | None = None) -> int:
 def _found(fault: Fault, copy: Path) -> bool:
     path = copy / fault.file
     clean = path.read_text("utf-8")
-    if clean.count(fault.before) != 1:
-        raise ValueError(f"Fault {fault.id}: {fault.file} must hold once: {fault.before}")
     path.write_text(clean.replace(fault.before, fault.after), "utf-8")
     try:
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *fault.tests]
-        ended = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+        code, said = _run(fault.tests, copy)
     finally:
         path.write_text(clean, "utf-8")
-    if ended.returncode not in (0, FAILED):
-        raise RuntimeError(f"Fault {fault.id}: pytest could not run its tests.\n{ended.stdout[-2000:]}")
-    failures = [line for line in ended.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    said = failures[0][:110] if failures else "NOT FOUND"
-    print(f"{fault.id:5} {Path(fault.file).name:16} {said}", flush=True)
-    return ended.returncode == FAILED
+    if code not in (PASSED, FAILED):
+        raise RuntimeError(f"Fault {fault.id}: pytest could not run its tests.\n{said[-2000:]}")
+    failures = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    print(f"{fault.id}: {failures[0][:110] if failures else 'NOT FOUND'}", flush=True)
+    return code == FAILED
+
+
+def _run(tests: Sequence[str], copy: Path) -> tuple[int, str]:
+    """pytest's code and what it said, in a fork, which has all that is slow to import already."""
+    with tempfile.TemporaryFile() as file:
+        child = os.fork()
+        if not child:
+            _become_pytest(tests, copy, file.fileno())
+        _, status = os.waitpid(child, 0)
+        file.seek(0)
+        return os.waitstatus_to_exitcode(status), file.read().decode("utf-8", "replace")
+
+
+def _become_pytest(tests: Sequence[str], copy: Path, said: int) -> NoReturn:
+    """From here on the copy is the project, and this process has nothing else to do."""
+    code = 3  # an internal error of pytest's
+    try:
+        os.dup2(said, 1)
+        os.dup2(said, 2)
+        os.chdir(copy)
+        sys.path[:] = [str(copy), *(place for place in sys.path if place not in ("", str(ROOT)))]
+        for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
+            del sys.modules[name]
+        code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *QUIET, *tests]))
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

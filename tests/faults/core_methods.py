@@ -90,6 +90,13 @@ FAULTS = [
         ("tests/test_scores.py",),
     ),
     Fault(
+        "otsu-parts-equal-scores",
+        "clip_tta_core/scores.py",
+        "    variance[ordered[1:] == ordered[:-1]] = -1  # a threshold cannot part equal scores\n",
+        "",
+        ("tests/test_scores.py",),
+    ),
+    Fault(
         "mixture-one-round",
         "clip_tta_core/scores.py",
         "iterations: int = 100",
@@ -108,6 +115,13 @@ FAULTS = [
         "clip_tta_core/memory.py",
         "(images.detach() * 255).round().clamp",
         "(images.detach() * 255).clamp",
+        ("tests/test_memory.py",),
+    ),
+    Fault(
+        "kept-picture-keeps-its-batch",
+        "clip_tta_core/memory.py",
+        "Entry(image.clone(), label, sure, key)",
+        "Entry(image, label, sure, key)",
         ("tests/test_memory.py",),
     ),
     Fault(

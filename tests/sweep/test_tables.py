@@ -12,7 +12,7 @@ import pytest
 from clip_tta_core.comparison import protocol_knobs
 from clip_tta_core.methods import METHODS
 from clip_tta_core.records import Contender
-from clip_tta_core.sweep import published, summary, tables
+from clip_tta_core.sweep import contenders, published, summary
 from clip_tta_core.sweep.cells import Protocol, Shift
 from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.sweep.tables import TABLES, Column, Row, Table
@@ -50,7 +50,7 @@ def test_a_table_that_is_cut_off_is_whole_for_fewer_seeds():
 def test_settings_are_chosen_by_the_mean_over_the_extra_corruptions_alone(tmp_path):
     """TENT is made best at 3e-4 and one step, on average; no other method has a whole grid."""
     folder, grid = Folder(tmp_path), TABLES["mini-grid"].make(Folder(tmp_path))
-    assert {row.shift.corruption for row in grid.rows} == set(tables.EXTRA)
+    assert {row.shift.corruption for row in grid.rows} == set(contenders.EXTRA)
     for row, column in itertools.product(grid.rows, grid.columns):
         settings = column.contender.settings
         if column.contender.method != "tent" or "beta_reg" in settings:
@@ -59,7 +59,7 @@ def test_settings_are_chosen_by_the_mean_over_the_extra_corruptions_alone(tmp_pa
         tempting = row is grid.rows[0] and settings["lr"] == 1e-3
         accuracy = 0.9 if tempting else 0.6 if best else 0.1
         folder.put(grid.cell(row, column, grid.seeds[0]), {"accuracy": accuracy})
-    assert tables.chosen(folder) == (Contender("tent, chosen", "tent", {"lr": 3e-4, "steps": 1}),)
+    assert contenders.chosen(folder) == (Contender("tent, chosen", "tent", {"lr": 3e-4, "steps": 1}),)
 
 
 def test_of_equals_the_gentlest_setting_is_chosen(tmp_path):
@@ -67,7 +67,7 @@ def test_of_equals_the_gentlest_setting_is_chosen(tmp_path):
     for row, column in itertools.product(grid.rows, grid.columns):
         if column.contender.method == "eta":
             folder.put(grid.cell(row, column, grid.seeds[0]), {"accuracy": 0.5})
-    assert tables.chosen(folder) == (Contender("eta, chosen", "eta", {"lr": 1e-5, "steps": 1}),)
+    assert contenders.chosen(folder) == (Contender("eta, chosen", "eta", {"lr": 1e-5, "steps": 1}),)
 
 
 def test_the_same_grid_and_protocol_hold_for_every_gradient_method(tmp_path):
@@ -77,12 +77,12 @@ def test_the_same_grid_and_protocol_hold_for_every_gradient_method(tmp_path):
         settings = column.contender.settings
         label = column.contender.label.partition(" at ")[0]
         tried.setdefault(label, set()).add((settings["lr"], settings["steps"]))
-    assert set(tried) == {*tables.gradient_methods(), "tent + diversity"}
-    assert {len(settings) for settings in tried.values()} == {
-        len(tables.GRID["lr"]) * len(tables.GRID["steps"])
-    }
+    assert set(tried) == {*contenders.gradient_methods(), "tent + diversity"}
+    whole = set(itertools.product(contenders.GRID["lr"], contenders.GRID["steps"]))
+    assert tried.pop("watt") == {(lr, 1) for lr in contenders.GRID["lr"]}, "more is too dear"
+    assert all(settings == whole for settings in tried.values())
     common = {"lr": 1e-4, "steps": 10}
-    for one in tables.under_protocol():  # the same for all, but where the paper's own code departs
+    for one in contenders.under_protocol():  # the same for all, but where the paper's own code departs
         preset = protocol_knobs()[one.method]
         for name, value in common.items():
             assert one.settings[name] == preset.get(name, value)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
+import itertools
 import os
 import socket
 import tempfile
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,6 +29,15 @@ from tests.ui.fakes import fake_engine  # noqa: E402
 CHROMIUM = next(
     (path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), None
 )
+PATIENCE = 60  # seconds that a test waits for what must come, however busy the machine is
+# A range of its own for every process, below the ports that the system gives to connections: nobody takes a
+# port between the look and the launch. Above those that browsers refuse to visit.
+PORTS = itertools.count(11_000 + 50 * (os.getpid() % 400))
+# Notes whatever the status line says, from the first moment: what passes by cannot be waited for.
+SAID = """window.said = []; new MutationObserver(() => {
+const text = document.querySelector(".status .what")?.textContent;
+if (text && text !== said.at(-1)) said.push(text);
+}).observe(document, { childList: true, characterData: true, subtree: true });"""
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage")
 
 
@@ -54,9 +67,20 @@ def open_log() -> RunLog:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    while True:
+        port = next(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def eventually(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
+    """Whether a condition comes to hold."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
 
 
 def serve(site: Site):
@@ -86,8 +110,9 @@ def chromium():
         if os.environ.get("CI"):
             pytest.fail("The browser tests need Debian's chromium package, and this machine has none.")
         pytest.skip("no chromium here")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=1000 * PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield browser
@@ -104,10 +129,12 @@ def open_drawn(chromium):
         pages.append(served)
         wanted = "no-preference" if motion else "reduce"
         contexts.append(chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion=wanted))
+        contexts[-1].set_default_timeout(1000 * PATIENCE)
+        contexts[-1].add_init_script(SAID)
         page = contexts[-1].new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address)
-        page.wait_for_selector("#ct-form .section", timeout=30_000)
+        page.wait_for_selector("#ct-form .section")
         page.wait_for_selector("#ct-curves polyline[data-method]", state="attached")
         return page
 
@@ -127,12 +154,13 @@ def visit(chromium):
     def open_page(url: str, query: str = "", width: int = 1280):
         context = chromium.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce")
         contexts.append(context)
+        context.set_default_timeout(1000 * PATIENCE)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}") or dialog.dismiss())
         page.on("console", lambda said: errors.append(said.text) if "js_on_load" in said.text else None)
         page.goto(url + query)
-        page.wait_for_selector("#ct-form .section", state="attached", timeout=30_000)
+        page.wait_for_selector("#ct-form .section", state="attached")
         return page
 
     yield open_page

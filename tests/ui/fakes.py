@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from clip_tta_core.control import Control, Progress, Stopped
 from clip_tta_core.metrics import Tally
 from clip_tta_core.records import Batch, Outcome, Report, RunConfig
+from clip_tta_core.ui.session.follow import Moment, follow
+from clip_tta_core.ui.session.runs import Run
 
 CLASSES = 20
 SIDE = 16
@@ -78,3 +81,41 @@ def _probs(name: str, batch: Batch, part: float, classes: int, rng: np.random.Ge
     probs = np.full((len(batch), classes), 0.2 / classes, dtype=np.float32)
     probs[np.arange(len(batch)), answers] += 0.8
     return probs
+
+
+class ScriptedRun(Run):
+    """A run without a thread, and the clock that it is followed by: only waiting makes time pass."""
+
+    def __init__(self) -> None:
+        super().__init__(fake_engine(), RunConfig())
+        self.now = 0.0
+        self.reports: list[tuple[float, Any]] = []  # with the second at which each comes; then the end
+        self.moves: Callable[[float], Progress] = lambda now: Progress(1, 1)  # where the run is, by time
+        self.held_at = math.inf
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def drain(self, seconds: float) -> list:
+        """What has come by now, after waiting up to `seconds` for the first."""
+        comes = self.reports[0][0]
+        self.now = max(self.now, min(self.now + seconds, comes))
+        came = [report for when, report in self.reports if when <= self.now]
+        self.reports = self.reports[len(came) :]
+        self.control.progress = self.moves(self.now)
+        if self.now >= self.held_at:
+            self.control.pause()
+        if not self.reports:
+            self.ended.set()
+        return came
+
+    def empty(self) -> bool:
+        return not self.reports
+
+    def followed(self) -> list[tuple[float, Moment]]:
+        """Every moment with its time; the end is the last."""
+        return [(self.now, moment) for moment in follow(self, lambda report, active: None)]
+
+    def times(self) -> list[float]:
+        """When the page was told something; the end, which is told besides, is left out."""
+        return [now for now, moment in self.followed() if not moment.last]

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, Part, served
+from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, Part, served, session_of
 from clip_tta_core.ui.session.benchmark import Benchmark, props
 from clip_tta_core.ui.session.workshop import Workshop
 from clip_tta_core.ui.wire.encode import plain
@@ -50,14 +50,14 @@ def benchmark_tab(tabs: gr.Tabs, benchmark: Benchmark) -> None:
 
     def start(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
         wanted = {name: str(getattr(event, name, "")) for name in ("table", "size")}
-        for view in benchmark.start(wanted, request.session_hash):
+        for view in benchmark.start(wanted, session_of(request)):
             yield plain(view)
 
     def stop(request: gr.Request) -> None:
-        benchmark.site.stop(request.session_hash)
+        benchmark.site.stop(session_of(request))
 
     def stopped(request: gr.Request) -> dict[str, Any]:
-        return plain(benchmark.stopped(request.session_hash))
+        return plain(benchmark.stopped(session_of(request)))
 
     heat = Heat(
         View("idle"),

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from clip_tta_core.engine import LIMITS
-from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, Part, Standings, served
+from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, Form, Part, Standings, served, session_of
 from clip_tta_core.ui.session import keep
 from clip_tta_core.ui.session.compare import KNOBS, Compare
 from clip_tta_core.ui.session.workshop import Workshop
@@ -40,21 +40,21 @@ at zero-shot CLIP.</p></figure>
 </table></div></figure>"""
 
 
-def compare_tab(tabs: gr.Tabs, compare: Compare, form: gr.Component, cards: tuple[MethodCard, ...]) -> None:
+def compare_tab(tabs: gr.Tabs, compare: Compare, form: Form, cards: tuple[MethodCard, ...]) -> None:
     """What stands in the tab; `form` holds the settings of the stream."""
 
     workshop = Workshop("describe", at_once=1, waiting=100)
 
     def start(settings: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
         names, knobs = getattr(event, "methods", ()), str(getattr(event, "knobs", ""))
-        for view in compare.start(settings, names, knobs, request.session_hash):
+        for view in compare.start(settings, names, knobs, session_of(request)):
             yield plain(view)
 
     def stop(request: gr.Request) -> None:
-        compare.site.stop(request.session_hash)
+        compare.site.stop(session_of(request))
 
     def stopped(request: gr.Request) -> dict[str, Any]:
-        return plain(compare.stopped(request.session_hash))
+        return plain(compare.stopped(session_of(request)))
 
     ranking = Ranking(
         compare.first_paint(),
@@ -78,13 +78,13 @@ def compare_tab(tabs: gr.Tabs, compare: Compare, form: gr.Component, cards: tupl
     wire_standings(compare, Standings(), form)
 
 
-def wire_standings(compare: Compare, standings: gr.Component, form: gr.Component) -> None:
+def wire_standings(compare: Compare, standings: Standings, form: Form) -> None:
     """Downloads of a comparison, and a link to its settings."""
     keeping = Workshop("tables to keep", at_once=1, waiting=40)
 
     def keep_as(kind: str) -> Any:
         async def write(request: gr.Request) -> dict[str, Any]:
-            table = compare.table(request.session_hash or "")
+            table = compare.table(session_of(request))
             try:
                 return plain(await keeping.do(keep.keep_table, kind, table, compare.site.catalog))
             except ValueError as problem:

@@ -79,7 +79,8 @@ def open_by_link(page: gr.Blocks, tabs: gr.Tabs) -> None:
 
     def chosen(request: gr.Request) -> gr.Tabs | dict:
         wanted = request.query_params.get("tab")
-        return gr.Tabs(selected=wanted) if wanted in {tab.id for tab in tabs.children} else gr.skip()
+        there = {tab.id for tab in tabs.children if isinstance(tab, gr.Tab)}
+        return gr.Tabs(selected=wanted) if wanted in there else gr.skip()
 
     page.load(chosen, None, tabs, **NOW, **PRIVATE)
 

@@ -51,6 +51,11 @@ class Part(gr.HTML):
         return {"type": "object", "description": self.describe}
 
 
+def session_of(request: gr.Request) -> str:
+    """The name of the visitor's session; that of a caller who has none is empty."""
+    return request.session_hash or ""
+
+
 def served(
     method: Callable[..., Any], workshop: Workshop, busy: Callable[[str], Any] = lambda sentence: None
 ) -> Callable[..., Any]:

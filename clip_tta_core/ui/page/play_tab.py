@@ -10,7 +10,7 @@ import gradio as gr
 from clip_tta_core import engine, hosting
 from clip_tta_core.sources.limits import LIMITS
 from clip_tta_core.ui.page import parts
-from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, served
+from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, served, session_of
 from clip_tta_core.ui.session import form, keep, links
 from clip_tta_core.ui.session.desk import Desk
 from clip_tta_core.ui.session.lessons import FIRST
@@ -45,7 +45,7 @@ UPLOADS: dict[Purpose, tuple[str, str]] = {  # title, help
 }
 
 
-def play_tab(page: gr.Blocks, site: Site) -> gr.Component:
+def play_tab(page: gr.Blocks, site: Site) -> parts.Form:
     """What stands in the tab. -> the form"""
     play = Play(site)
     board = parts.Board(play.first_paint())
@@ -67,7 +67,7 @@ def play_tab(page: gr.Blocks, site: Site) -> gr.Component:
     return settings
 
 
-def settings_panel(site: Site) -> tuple[gr.Component, dict[Purpose, gr.Component]]:
+def settings_panel(site: Site) -> tuple[parts.Form, dict[Purpose, parts.Upload]]:
     """Every control, and the visitor's own pictures."""
     workshop = Workshop("form", at_once=2, waiting=100)
     props = FormProps(form.sections(site.catalog), form.cards(site.catalog), engine.LIMITS["contenders"][1])
@@ -77,14 +77,14 @@ def settings_panel(site: Site) -> tuple[gr.Component, dict[Purpose, gr.Component
         server_functions=[served(preview, workshop), served(form.costs, workshop, lambda sentence: {})],
     )
     limits = UploadLimits(LIMITS.sentence(), LIMITS.total_bytes, LIMITS.entries, ARCHIVES)
-    uploads = {
+    uploads: dict[Purpose, parts.Upload] = {
         purpose: parts.Upload(UploadProps(purpose, limits), title, help)
         for purpose, (title, help) in UPLOADS.items()
     }
     return settings, uploads
 
 
-def run_panel(site: Site) -> tuple[gr.Component, gr.Component]:
+def run_panel(site: Site) -> tuple[parts.Transport, parts.Status]:
     """Buttons, and the status line with its timeline."""
     controls = {model.name: hosting.has_controls(model.name) for model in site.catalog.models}
     with gr.Row(elem_classes=["ct-run"]):
@@ -92,7 +92,7 @@ def run_panel(site: Site) -> tuple[gr.Component, gr.Component]:
         return parts.Transport(props=props), parts.Status()
 
 
-def results_panel() -> gr.Component:
+def results_panel() -> parts.Gallery:
     """What the run shows. -> the gallery, which can ask for an earlier batch"""
     parts.Sentence()
     with gr.Row(elem_classes=["ct-pair"]):
@@ -104,34 +104,34 @@ def results_panel() -> gr.Component:
     return gallery
 
 
-def wire_lessons(play: Play, lessons: gr.Component, board: gr.Component) -> None:
+def wire_lessons(play: Play, lessons: parts.Lessons, board: parts.Board) -> None:
     """The recorded run of a lesson is shown as soon as the lesson is chosen."""
 
     def choose(event: gr.EventData, request: gr.Request) -> View:
-        return _or_skip(play.choose(str(getattr(event, "lesson", "")), request.session_hash or ""))
+        return _or_skip(play.choose(str(getattr(event, "lesson", "")), session_of(request)))
 
     lessons.choose(choose, None, [board], **NOW, **PRIVATE)
 
 
 def wire_run(
-    play: Play, transport: gr.Component, settings: gr.Component, board: gr.Component, status: gr.Component
+    play: Play, transport: parts.Transport, settings: parts.Form, board: parts.Board, status: parts.Status
 ) -> None:
     """Run goes through the queue; Pause, Step and Stop reach the run at once."""
 
     def run(settings: dict, request: gr.Request) -> Iterator[View]:
-        yield from play.run(settings, request.session_hash)
+        yield from play.run(settings, session_of(request))
 
     def pause(request: gr.Request) -> None:
-        play.pause(request.session_hash)
+        play.pause(session_of(request))
 
     def step(request: gr.Request) -> None:
-        play.step(request.session_hash)
+        play.step(session_of(request))
 
     def stop(request: gr.Request) -> None:
-        play.site.stop(request.session_hash)
+        play.site.stop(session_of(request))
 
     def stopped_in_line(request: gr.Request) -> View:
-        return _or_skip(play.stopped_in_line(request.session_hash))
+        return _or_skip(play.stopped_in_line(session_of(request)))
 
     event = transport.run(
         run,
@@ -150,33 +150,33 @@ def wire_run(
     stopping.then(stopped_in_line, None, [board], cancels=[event], **NOW, **PRIVATE)
 
 
-def wire_gallery(play: Play, gallery: gr.Component, board: gr.Component) -> None:
+def wire_gallery(play: Play, gallery: parts.Gallery, board: parts.Board) -> None:
     """A batch that the browser does not have comes when the reader looks back at it."""
 
     def look(event: gr.EventData, request: gr.Request) -> View:
-        return _or_skip(play.look(getattr(event, "step", None), request.session_hash or ""))
+        return _or_skip(play.look(getattr(event, "step", None), session_of(request)))
 
     gallery.look(look, None, [board], trigger_mode="multiple", **NOW, **PRIVATE)
 
 
-def wire_uploads(desk: Desk, uploads: dict[Purpose, gr.Component], settings: gr.Component) -> None:
+def wire_uploads(desk: Desk, uploads: dict[Purpose, parts.Upload], settings: parts.Form) -> None:
     """What was picked is read at once, beside the runs, and kept for the visitor."""
     for purpose, upload in uploads.items():
         _wire_upload(desk, purpose, upload, settings)
 
     def recount(settings: dict, request: gr.Request) -> View:
-        return _or_skip(desk.recount(settings, request.session_hash))
+        return _or_skip(desk.recount(settings, session_of(request)))
 
     uploads["pictures"].recount(recount, [settings], uploads["pictures"], **NOW, **PRIVATE)
 
 
-def _wire_upload(desk: Desk, purpose: Purpose, upload: gr.Component, settings: gr.Component) -> None:
+def _wire_upload(desk: Desk, purpose: Purpose, upload: parts.Upload, settings: parts.Form) -> None:
     def read(paths: list[str], settings: dict, request: gr.Request) -> Iterator[list[Any]]:
-        for answer in desk.read(purpose, paths, settings, request.session_hash):
+        for answer in desk.read(purpose, paths, settings, session_of(request)):
             yield list(map(_or_skip, answer))
 
     def remove(settings: dict, request: gr.Request) -> list[Any]:
-        return list(map(_or_skip, desk.remove(purpose, settings, request.session_hash)))
+        return list(map(_or_skip, desk.remove(purpose, settings, session_of(request))))
 
     upload.read(
         read,
@@ -190,14 +190,14 @@ def _wire_upload(desk: Desk, purpose: Purpose, upload: gr.Component, settings: g
     upload.clear(remove, [settings], [upload, settings], **NOW, **PRIVATE)
 
 
-def wire_exports(play: Play, exports: gr.Component, settings: gr.Component, board: gr.Component) -> None:
+def wire_exports(play: Play, exports: parts.Exports, settings: parts.Form, board: parts.Board) -> None:
     """Downloads and the link; what cannot be kept is said."""
     workshop = Workshop("keep", at_once=1, waiting=40)
 
     def keep_as(kind: str) -> Any:
         async def write(request: gr.Request) -> list[Any]:
             try:
-                kept = await workshop.do(keep.keep, kind, play.site.log(request.session_hash))
+                kept = await workshop.do(keep.keep, kind, play.site.log(session_of(request)))
                 return [plain(kept), say("")]
             except ValueError as problem:
                 return [gr.skip(), say(str(problem))]
@@ -208,7 +208,7 @@ def wire_exports(play: Play, exports: gr.Component, settings: gr.Component, boar
         async def draw(event: gr.EventData, request: gr.Request) -> list[Any]:
             what = (str(getattr(event, name, "")) for name in ("chart", "curve"))
             try:
-                kept = await workshop.do(keep.keep_figure, kind, play.site.log(request.session_hash), *what)
+                kept = await workshop.do(keep.keep_figure, kind, play.site.log(session_of(request)), *what)
                 return [plain(kept), say("")]
             except ValueError as problem:
                 return [gr.skip(), say(str(problem))]
@@ -233,7 +233,7 @@ def wire_exports(play: Play, exports: gr.Component, settings: gr.Component, boar
 
     def open_saved(event: gr.EventData, request: gr.Request) -> list[Any]:
         text = str(getattr(event, "text", ""))
-        return list(map(_or_skip, play.open_saved(text, request.session_hash)))
+        return list(map(_or_skip, play.open_saved(text, session_of(request))))
 
     exports.open(open_saved, None, [settings, board], **NOW, **PRIVATE)
 
@@ -241,10 +241,10 @@ def wire_exports(play: Play, exports: gr.Component, settings: gr.Component, boar
 def wire_visit(
     page: gr.Blocks,
     play: Play,
-    transport: gr.Component,
-    settings: gr.Component,
-    uploads: dict[Purpose, gr.Component],
-    board: gr.Component,
+    transport: parts.Transport,
+    settings: parts.Form,
+    uploads: dict[Purpose, parts.Upload],
+    board: parts.Board,
 ) -> None:
     """A visit begins, perhaps with a link; begins anew with Reset; and ends."""
 
@@ -255,15 +255,15 @@ def wire_visit(
         wanted, problem = found
         run = request.query_params.get("run") == "1" and not problem
         # All of the first paint: this answer may come before the page has drawn the one it was built with.
-        lesson = play.lesson(wanted["lesson"], request.session_hash or "")
+        lesson = play.lesson(wanted["lesson"], session_of(request))
         return [wanted, play.first_paint(problem, run, lesson)]
 
     def reset(request: gr.Request) -> list[Any]:
-        play.site.leave(request.session_hash)
+        play.site.leave(session_of(request))
         return [FIRST.settings(), *({} for _ in uploads), play.first_paint()]
 
     def leave(request: gr.Request) -> None:
-        play.site.leave(request.session_hash)
+        play.site.leave(session_of(request))
 
     page.load(restore, None, [settings, board], **NOW, **PRIVATE)
     transport.reset(reset, None, [settings, *uploads.values(), board], **NOW, **PRIVATE)

@@ -48,6 +48,6 @@ class Primer(Part):
     template = _template()
 
     def __init__(self) -> None:
-        gr.set_static_paths(code_files())
+        gr.set_static_paths([*code_files()])
         terms = tuple(Term(term.word, term.says, term.also) for term in GLOSSARY)
         super().__init__(props=PrimerProps(terms))

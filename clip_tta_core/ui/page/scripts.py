@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import gradio as gr
+from gradio.events import api
 
-from clip_tta_core.ui.page.parts import OWN_LINE
+from clip_tta_core.ui.page.parts import OWN_LINE, session_of
 from clip_tta_core.ui.session.compare import KNOBS
 from clip_tta_core.ui.session.experiment import compare, experiment
 from clip_tta_core.ui.session.script import allowed
@@ -27,13 +28,13 @@ def wire_scripts(site: Site) -> None:
 
     def run_experiment(settings: dict, request: gr.Request) -> Iterator[dict]:
         try:
-            yield from experiment(site, settings, request.session_hash or "")
+            yield from experiment(site, settings, session_of(request))
         except ValueError as problem:
             raise gr.Error(str(problem)) from None
 
     def run_comparison(settings: dict, methods: list[str], knobs: str, request: gr.Request) -> Iterator[dict]:
         try:
-            yield from compare(site, settings, methods, knobs, request.session_hash or "")
+            yield from compare(site, settings, methods, knobs, session_of(request))
         except ValueError as problem:
             raise gr.Error(str(problem)) from None
 
@@ -42,4 +43,4 @@ def wire_scripts(site: Site) -> None:
     said = {"experiment": EXPERIMENT, "compare": COMPARISON.replace("{knobs}", ways)}
     for name, run in {"experiment": run_experiment, "compare": run_comparison}.items():
         text = " ".join(f"{said[name]} {values}".split())
-        gr.api(run, api_name=name, api_description=text, **OWN_LINE)
+        api(run, api_name=name, api_description=text, **OWN_LINE)

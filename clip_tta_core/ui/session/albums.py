@@ -16,6 +16,7 @@ import numpy as np
 from clip_tta_core import thumbnails
 from clip_tta_core.records import Pictures
 from clip_tta_core.sources import uploads
+from clip_tta_core.sources.class_lists import SEPARATORS
 from clip_tta_core.sources.uploads import Upload
 from clip_tta_core.ui.wire import parts as wire
 from clip_tta_core.ui.wire.encode import jpeg_url
@@ -147,8 +148,8 @@ def labelled(upload: Upload, class_names: Sequence[str] = ()) -> Pictures:
 
 
 def own_classes(upload: Upload) -> tuple[str, ...]:
-    """The folders of an upload as class names that can be typed: a comma would separate two."""
-    return tuple(name.replace(",", " ") for name in upload.class_names)
+    """The folders of an upload as class names that can be typed: a separator would make two of one."""
+    return tuple(re.sub(f"[{SEPARATORS}]", " ", name) for name in upload.class_names)
 
 
 def reading_view(share: float, name: str) -> wire.Upload:

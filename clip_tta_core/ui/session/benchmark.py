@@ -9,7 +9,7 @@ import statistics
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from clip_tta_core.corruptions import CORRUPTIONS
 from clip_tta_core.records import Catalog, Cost, RunConfig
 from clip_tta_core.sweep.cells import Cell, measure
 from clip_tta_core.sweep.folder import Folder
+from clip_tta_core.sweep.recorded import Either, Recorded
 from clip_tta_core.sweep.sizes import SIZES
 from clip_tta_core.sweep.summary import FORMATS, summarize
 from clip_tta_core.sweep.tables import TABLES, Column, Row, Table
@@ -62,11 +63,11 @@ class Known:
     now: str = ""  # the cell that is measured
 
     @classmethod
-    def read(cls, table: Table, folder: Folder) -> Known:
-        """What a folder has of a table."""
-        found = {cell.key: folder.get(cell) for cell in table.cells()}
+    def read(cls, table: Table, source: Folder | Recorded) -> Known:
+        """What a folder or a recording has of a table."""
+        found = {cell.key: source.get(cell) for cell in table.cells()}
         numbers = {key: own for key, own in found.items() if own}
-        return cls(table, numbers, folder.failures(table.cells()))
+        return cls(table, numbers, source.failures(table.cells()) if isinstance(source, Folder) else {})
 
     def get(self, cell: Cell) -> Numbers | None:
         """As a folder answers."""
@@ -202,8 +203,8 @@ def _plain(value: float) -> float | None:
 class Benchmark:
     """Start, Stop and everything that can be asked of a table; all visitors share what is measured."""
 
-    def __init__(self, site: Site, folder: Folder) -> None:
-        self.site, self.folder = site, folder
+    def __init__(self, site: Site, folder: Folder, recorded: Recorded | None = None) -> None:
+        self.site, self.folder, self.recorded = site, folder, recorded or Recorded()
         self._latest: OrderedDict[str, Mapping[str, Any]] = OrderedDict()  # by session, for Stop
         self._lock = threading.Lock()
         self._pace: Pace | None = None
@@ -211,19 +212,34 @@ class Benchmark:
     def look(self, wanted: Mapping[str, Any]) -> Heat:
         """What is measured of a table already, and how long the rest will take."""
         try:
-            table = _part(wanted, self.folder)
+            table = self._part(wanted)
         except ValueError as problem:
             return Heat("failed", message=str(problem))
-        known = Known.read(table, self.folder)
+        source = self._source(table)
+        known = Known.read(table, source)
         missing = self.folder.missing(table.cells(), again=True)
         seconds = self._seconds(missing) if missing and not _needs(table) else math.nan
         doing = _needs(table) or words.ahead(len(missing), len(known.places), seconds)
-        return replace(view(known, self.site.catalog, "idle", doing), size=str(wanted.get("size")))
+        heat = view(known, self.site.catalog, "idle", doing)
+        if source is not self.folder:
+            card = self.recorded.card(next(cell for cell in table.cells() if self.recorded.get(cell)))
+            heat = replace(heat, done=0, doing=words.recorded(card, doing))
+        return replace(heat, size=str(wanted.get("size")))
+
+    def _part(self, wanted: Mapping[str, Any]) -> Table:
+        """What is asked for; settings that one rule chose are those found here, or else the recorded ones."""
+        return _part(wanted, Either(self.folder, self.recorded))
+
+    def _source(self, table: Table) -> Folder | Recorded:
+        """Whose numbers a table shows: what was measured here, or else what comes with the project."""
+        cells = list(table.cells())
+        here = any(map(self.folder.has, cells))
+        return self.recorded if not here and any(map(self.recorded.get, cells)) else self.folder
 
     def start(self, wanted: Mapping[str, Any], session: str) -> Iterator[Heat]:
         """Measure what is missing of a table, in the order in which a table that is cut off is worth most."""
         try:
-            table = _part(wanted, self.folder)
+            table = self._part(wanted)
             if said := _needs(table):
                 raise ValueError(said)
             turn = self.site.turns.join(session, "Start")
@@ -267,7 +283,7 @@ class Benchmark:
         finally:  # the end, Stop, a closed tab, an error
             self.site.runs.end(session, run)
 
-    def _measure(self, cells: Sequence[Cell], config: RunConfig, control: Control) -> Iterator[Measured]:
+    def _measure(self, cells: Sequence[Cell], config: RunConfig, control: Control) -> Generator[Measured]:
         for cell in cells:
             yield Measured(cell)
             try:
@@ -295,15 +311,15 @@ class Benchmark:
     def card(self, wanted: Mapping[str, Any]) -> HeatCard | None:
         """All there is to know of the cell in `row` and `column`; None where there is no such cell."""
         try:
-            table = _part(wanted, self.folder)
+            table = self._part(wanted)
             column, row = table.columns[int(wanted["row"])], table.rows[int(wanted["column"])]
         except (KeyError, IndexError, TypeError, ValueError):
             return None
         title = titles(table, self.site.catalog)[table.columns.index(column)]
-        cells = [table.cell(row, column, seed) for seed in table.seeds]
-        found = [self.folder.card(cell) for cell in cells if self.folder.has(cell)]
+        cells, source = [table.cell(row, column, seed) for seed in table.seeds], self._source(table)
+        found = [source.card(cell) for cell in cells if source.get(cell)]
         single = replace(table, rows=(row,), columns=(column,))
-        lines = words.card(cells, found, summarize(single, self.folder)[0][0])
+        lines = words.card(cells, found, summarize(single, source)[0][0])
         command = f"python -m clip_tta_core.sweep {table.name} --size {SIZES[str(wanted['size'])].name}"
         return HeatCard(f"{title}, {row.title}", lines, command, to_settings(cells[0]))
 
@@ -312,8 +328,8 @@ class Benchmark:
         ending = str(wanted.get("format"))
         if ending not in FORMATS:
             return None
-        table = _part(wanted, self.folder)
-        text = FORMATS[ending](summarize(table, self.folder))
+        table = self._part(wanted)
+        text = FORMATS[ending](summarize(table, self._source(table)))
         name = f"{table.name}-{wanted['size']}.{ending}"
         return KeptFile(name, KINDS[ending], base64.b64encode(text.encode()).decode())
 
@@ -371,11 +387,11 @@ def to_settings(cell: Cell) -> Settings:
     return {**defaults(), **shift, **protocol, **own}
 
 
-def _part(wanted: Mapping[str, Any], folder: Folder) -> Table:
+def _part(wanted: Mapping[str, Any], known: Either) -> Table:
     """The table that is asked for, in its size.
 
     Raises:
         ValueError: one sentence, where there is no such table or size.
     """
     declared, size = TABLES[str(wanted.get("table"))], SIZES[str(wanted.get("size"))]
-    return size.of(declared.make(folder))
+    return size.of(declared.make(known))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -166,9 +166,7 @@ class Compare:
         finally:
             self.site.turns.leave(turn)
 
-    def _show(
-        self, methods: Mapping[str, comparison.Knobs], config: RunConfig, session: str
-    ) -> Iterator[Ranking]:
+    def _show(self, methods: tuple[Contender, ...], config: RunConfig, session: str) -> Iterator[Ranking]:
         catalog = self.site.catalog
         labels = tuple(one.label for one in methods)
         table = Table(labels, len(classes_of(config)), stream(config, catalog), settings_of(config))
@@ -204,7 +202,7 @@ class Compare:
 
     def _engine(
         self, methods: tuple[Contender, ...], config: RunConfig, control: Control
-    ) -> Iterator[Standing]:
+    ) -> Generator[Standing]:
         return comparison.in_turns(config, methods, control, self.site.engine)
 
     def _keep(self, session: str, table: Table) -> None:

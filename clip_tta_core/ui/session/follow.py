@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from clip_tta_core.ui.session.listeners import Absence
-from clip_tta_core.ui.session.runs import AFTER, Run
+from clip_tta_core.ui.session.runs import AFTER, Reported, Run
 from clip_tta_core.ui.session.status import Clock
 from clip_tta_core.ui.wire.states import RunState
 
@@ -31,7 +30,9 @@ class Moment:
     last: bool = False
 
 
-def follow(run: Run, take: Callable[[Any, float], None], absence: Absence | None = None) -> Iterator[Moment]:
+def follow(
+    run: Run[Reported], take: Callable[[Reported, float], None], absence: Absence | None = None
+) -> Iterator[Moment]:
     """Wait for a run's reports and say when to update the page; the last moment is the end of the run.
 
     Args:

@@ -116,6 +116,19 @@ def _stream(catalog: Catalog) -> tuple[Field, ...]:
             ),
         ),
         PickField(
+            name="clock",
+            title="Clock",
+            options=(
+                Option("waits", "waits", "Every method adapts to every batch, however long it takes."),
+                Option(
+                    "runs",
+                    "runs on",
+                    "The stream does not wait: a method that costs c times as much as zero-shot CLIP adapts "
+                    "to every c-th batch only, and predicts the others with the weights it has.",
+                ),
+            ),
+        ),
+        PickField(
             name="episodic",
             title="Weights",
             options=(
@@ -206,7 +219,7 @@ def _choice(
 def _number(
     name: str, title: str, when: When | None = None, help: str = "", whole: bool = True
 ) -> NumberField:
-    low, high = COMFORTABLE.get(name, LIMITS[name])
+    low, high = COMFORTABLE.get(name) or LIMITS[name]
     return NumberField(
         name=name, title=title, help=help, when=when, low=low, high=high, limits=LIMITS[name], whole=whole
     )

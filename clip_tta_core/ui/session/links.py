@@ -45,6 +45,7 @@ STARTS: dict[int, Settings] = {
         "schedule": "constant",
         "order": "shuffled",
         "predict": "post",
+        "clock": "waits",
         "unknown_source": "none",
         "unknown_arrival": "mixed",
         "device": "auto",

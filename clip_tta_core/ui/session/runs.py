@@ -8,13 +8,15 @@ import queue
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from typing import Generic, TypeVar
 
 from clip_tta_core import limits
 from clip_tta_core.control import Control
-from clip_tta_core.records import Report, RunConfig, RunLog
+from clip_tta_core.records import RunConfig, RunLog
 
-Engine = Callable[[RunConfig, Control], Iterator[Report]]
+Reported = TypeVar("Reported")  # batches of a run, standings of a comparison, cells of a table
+Engine = Callable[[RunConfig, Control], Generator[Reported]]
 log = logging.getLogger(__name__)
 
 WAITING_REPORTS = 8  # a run that is this far ahead of its visitor waits
@@ -27,16 +29,16 @@ LATE = (
 )
 
 
-class Run:
+class Run(Generic[Reported]):
     """One run: a thread that adapts, and a queue its visitor reads."""
 
-    def __init__(self, engine: Engine, config: RunConfig) -> None:
+    def __init__(self, engine: Engine[Reported], config: RunConfig) -> None:
         self.control = Control()
         self.problem = ""  # the sentence, if it could not go on
         self.ended = threading.Event()
         self.after: Run | None = None  # the visitor's earlier run, which must end first
         self.abandoned = False  # its visitor has gone
-        self._reports: queue.Queue[Report] = queue.Queue(WAITING_REPORTS)
+        self._reports: queue.Queue[Reported] = queue.Queue(WAITING_REPORTS)
         self._engine, self._config = engine, config
 
     def start(self) -> None:
@@ -45,7 +47,7 @@ class Run:
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(self._work,), name="run", daemon=True).start()
 
-    def drain(self, seconds: float) -> list[Report]:
+    def drain(self, seconds: float) -> list[Reported]:
         """The reports that have come, waiting up to `seconds` for the first."""
         reports = []
         try:
@@ -98,7 +100,7 @@ class Run:
         if not self.ended.is_set():
             self.problem = problem
 
-    def _put(self, report: Report) -> bool:
+    def _put(self, report: Reported) -> bool:
         """Hand over a report; False when the run has been stopped meanwhile."""
         while not self.control.stopped:
             try:

@@ -16,7 +16,7 @@ Settings = dict[str, Any]
 WHOLE = ("severity", "batch_size", "batches", "seed", "attack_iterations")
 NUMBERS = ("unknown_share", "attack_epsilon")
 WORDS = (
-    *("model", "source", "style", "corruption", "schedule", "order", "predict"),
+    *("model", "source", "style", "corruption", "schedule", "order", "predict", "clock"),
     *("unknown_source", "unknown_arrival", "device", "precision", "attack"),
 )
 USUAL = "usual"  # sentences: a data set's own, for other pictures those of a RunConfig
@@ -41,14 +41,17 @@ def to_config(settings: Mapping[str, Any]) -> RunConfig:
         raise ValueError(f"Settings must be a mapping of names to values, got {type(settings).__name__}.")
     full = defaults() | dict(settings)
     names = split_names(full["class_names"])
+    plain: Settings = {
+        **{name: number(name, full[name]) for name in NUMBERS},
+        **{name: whole(name, full[name]) for name in WHOLE},
+        **{name: word(name, full[name]) for name in WORDS},
+    }
     return RunConfig(
         contenders=(*contenders(full["methods"]), *contenders(full["copies"])),
         class_names=names,
         templates=templates(full["templates"], full["source"]),
         episodic=switch("episodic", full["episodic"]),
-        **{name: number(name, full[name]) for name in NUMBERS},
-        **{name: whole(name, full[name]) for name in WHOLE},
-        **{name: word(name, full[name]) for name in WORDS},
+        **plain,
     )
 
 

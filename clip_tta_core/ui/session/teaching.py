@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from clip_tta_core.records import RunLog
 from clip_tta_core.ui.session.lessons import Lesson
+from clip_tta_core.ui.session.settings import Settings
 from clip_tta_core.ui.wire.measures import MEASURES
 from clip_tta_core.ui.wire.parts import Change, Looks, Question
 from clip_tta_core.ui.words.numbers import percent
@@ -62,7 +63,7 @@ class Teaching:
         return next((k for k, (_, most) in enumerate(self.answers) if value <= most), len(self.answers) - 1)
 
     def _changed(self, lesson: Lesson) -> dict[str, Any]:
-        settings = lesson.settings() | {"lesson": ""}
+        settings: Settings = lesson.settings() | {"lesson": ""}
         methods = self.changes.get("methods", {})
         chosen = {name: knobs | methods.get(name, {}) for name, knobs in settings["methods"].items()}
         return json.loads(json.dumps(settings | dict(self.changes) | {"methods": chosen}))

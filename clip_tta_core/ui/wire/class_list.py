@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from clip_tta_core.sources.class_lists import SEPARATORS
+
 
 @dataclass(frozen=True)
 class ClassListWords:
@@ -24,7 +26,7 @@ class ClassListWords:
 class ClassList:
     """The rules."""
 
-    separators: str = "\n,"  # any one of these characters ends a name
+    separators: str = "\n" + SEPARATORS  # any one of these characters ends a name
     most: int = 1000  # names
     longest: int = 200  # characters of a name
     words: ClassListWords = field(default_factory=ClassListWords)

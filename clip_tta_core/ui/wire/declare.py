@@ -63,7 +63,7 @@ def _records() -> list[type]:
         item
         for home in homes
         for item in vars(home).values()
-        if dataclasses.is_dataclass(item) and item.__module__ == home.__name__
+        if isinstance(item, type) and dataclasses.is_dataclass(item) and item.__module__ == home.__name__
     ]
     hidden = (parts.Spec, parts.Nothing)
     return [

@@ -76,6 +76,12 @@ def ahead(missing: int, count: int, seconds: float) -> str:
     return f"{count} cells{there}; {button} takes about {_duration(seconds)} on this machine."
 
 
+def recorded(card: Mapping[str, Any], ahead: str) -> str:
+    """Whose numbers are shown before anything is measured here, and what measuring them here would take."""
+    day = str(card["date"]).partition("T")[0]
+    return f"Recorded with the project on {day}, code {card['code']}; nothing is measured here yet. {ahead}"
+
+
 def _duration(seconds: float) -> str:
     if seconds < 90:
         return "a minute"
@@ -112,6 +118,7 @@ def card(
         "Pictures": cell.source,
         "Stream": f"{protocol.batches} × {protocol.batch_size}, {protocol.order}",
         "Predicts": "before the update" if protocol.predict == "pre" else "after the update",
+        "Clock": "does not wait" if protocol.clock == "runs" else "",
         "Weights": "reset for every batch" if protocol.episodic else "kept over the stream",
         "Model": cell.model,
     }

@@ -51,6 +51,8 @@ def stream(config: RunConfig, catalog: Catalog) -> str:
     if config.unknown_source != "none":
         unknown = title(catalog.unknown_sources, config.unknown_source).lower()
         parts.insert(1, f"{percent(config.unknown_share)} unknown ({unknown})")
+    if config.clock == "runs":
+        parts.append("the stream does not wait")
     if config.episodic:
         parts.append("weights reset after every batch")
     return " · ".join(parts)

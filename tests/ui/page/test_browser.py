@@ -9,7 +9,7 @@ from PIL import Image
 
 from clip_tta_core import engine
 from clip_tta_core.ui.session.site import Site
-from tests.ui.conftest import make_log, serious_violations, serve
+from tests.ui.conftest import eventually, make_log, serious_violations, serve
 from tests.ui.drawn import call
 from tests.ui.fakes import fake_engine
 
@@ -51,6 +51,17 @@ def frames(page) -> int:
     return int(page.locator("#ct-curves svg").get_attribute("data-frame"))
 
 
+def rests(read) -> bool:
+    """Whether something comes to stay as it is for a whole second; what moves does so many times in one."""
+
+    def same() -> bool:
+        before = read()
+        time.sleep(1.0)
+        return read() == before
+
+    return eventually(same)
+
+
 def test_run_moves_the_numbers_and_stop_stops_them(visit, url):
     page = visit(url)
     set_batches(page, 500)
@@ -61,9 +72,7 @@ def test_run_moves_the_numbers_and_stop_stops_them(visit, url):
     press(page, "Stop")
     wait_for(page, "Stopped")
     assert page.get_by_role("button", name="Run", exact=True).is_enabled()
-    rested = frames(page)
-    time.sleep(0.6)
-    assert frames(page) == rested
+    assert rests(lambda: frames(page))
 
 
 def test_a_press_is_answered_at_once(visit, url):
@@ -84,10 +93,8 @@ def test_pause_holds_step_steps_and_resume_goes_on(visit, url):
     press(page, "Pause")
     wait_for(page, "Paused")
     line = page.locator(".status .what")
-    time.sleep(0.5)
+    assert rests(line.text_content)
     held = line.text_content()
-    time.sleep(0.5)
-    assert line.text_content() == held
     press(page, "Step")
     page.wait_for_function("held => document.querySelector('.status .what').textContent !== held", arg=held)
     press(page, "Resume")
@@ -116,8 +123,12 @@ def test_off_the_screen_the_gallery_waits_until_it_is_seen_or_the_run_is_over(vi
     page = visit(url)
     page.set_viewport_size({"width": 1280, "height": 500})
     page.evaluate("scrollTo(0, 0)")
+    page.evaluate(  # until the browser has told everybody, and so the gallery, that it is off the screen
+        """() => new Promise((done) => new IntersectionObserver(([seen], observer) => {
+        if (!seen.isIntersecting) { observer.disconnect(); done(); }
+        }).observe(document.querySelector("#ct-gallery")))"""
+    )
     title = page.locator("#ct-gallery h3")
-    time.sleep(0.2)  # for the browser to see that the gallery is off the screen
     set_batches(page, 500)
     recorded, before = title.text_content(), frames(page)
     press(page, "Run")
@@ -268,10 +279,7 @@ def test_a_closed_tab_ends_its_run(visit, url, site):
     wait_for(page, "Running")
     assert site.runs.running()
     page.close()
-    deadline = time.monotonic() + 5
-    while site.runs.running() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not site.runs.running()
+    assert eventually(lambda: not site.runs.running())
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -15,6 +16,7 @@ from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.words.comparison import ranking as said_of
 from clip_tta_core.ui.words.stream import stream
 from tests.ui.conftest import serious_violations
+from tests.ui.drawn import call
 
 CATALOG = engine.catalog()
 TITLES = {card.name: card.title for card in CATALOG.methods}
@@ -149,10 +151,11 @@ def test_a_comparison_fills_the_ranking_and_stop_stops_it(visit, url):
     assert page.locator("#ct-ranking .map svg path").count() == 3
 
     page.locator("#ct-ranking tr[data-name=sar] input").check()
+    call(page, "lib/store.js", "m.choice.put({ batches: 500 })")  # so that it is under way when Stop comes
     page.get_by_role("button", name="Compare 4", exact=True).click()
     page.locator("#ct-ranking [data-do=stop]").click()
     page.wait_for_selector("#ct-ranking [data-do=start]:enabled")
-    assert page.locator("#ct-ranking .doing").text_content().startswith("Rendered objects")
+    expect(page.locator("#ct-ranking .doing")).to_have_text(re.compile("^Rendered objects"))
 
 
 @pytest.mark.browser

@@ -233,6 +233,7 @@ def test_more_than_the_limits_is_refused_before_it_is_sent(page, count, size, sa
         ("cat\ndog,\n", ["2 classes."]),
         ("cat", ["1 class.", "At least two are needed to choose between, got 1."]),
         ("cat, dog, cat", ["2 classes.", "Each must be listed once; remove the repetition of “cat”."]),
+        ("cat; dog\tfox、owl", ["4 classes."]),
         ("cat,,dog", ["2 classes.", "Every class needs a name; empty entries skipped: 1."]),
         (
             "a" * 201 + ",b",

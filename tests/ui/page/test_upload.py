@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
+from playwright.sync_api import expect
 
 from clip_tta_core import engine, hosting
 from clip_tta_core.control import Progress, Stopped
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.site import Site
-from tests.ui.conftest import make_log, serious_violations, serve, zipped
+from tests.ui.conftest import eventually, make_log, serious_violations, serve, zipped
 from tests.ui.fakes import fake_engine
 from tests.ui.page.test_browser import press, wait_for
 
@@ -118,8 +119,8 @@ def test_a_folder_keeps_its_folders_and_fills_the_class_list(visit, room, files,
     page.locator("#ct-upload-pictures summary").first.click()
     page.set_input_files("#ct-upload-pictures input.folder", tmp_path / "tree")
     wait_for_upload(page, "4 pictures, all with a label.")
-    assert page.locator("[data-field=class_names] textarea").input_value() == "green frog\n猫"
-    assert page.locator("[data-field=source] select").input_value() == "upload"
+    expect(page.locator("[data-field=class_names] textarea")).to_have_value("green frog\n猫")
+    expect(page.locator("[data-field=source] select")).to_have_value("upload")
     assert page.locator("#ct-upload-pictures .skipped").text_content().startswith("1 skipped")
     assert page.locator("#ct-upload-pictures .thumbnails").is_visible()
     page.locator("#ct-upload-pictures .skipped summary").click()
@@ -143,8 +144,9 @@ def test_a_folder_keeps_its_folders_and_fills_the_class_list(visit, room, files,
     press(page, "Run")
     wait_for(page, "Finished")
     page.get_by_role("button", name="Remove these pictures").click()
-    page.wait_for_function("document.querySelector('[data-field=source] select').value === 'rendered'")
-    assert said(page).text_content() == "" and not len(site.albums)
+    expect(page.locator("[data-field=source] select")).to_have_value("rendered")
+    expect(said(page)).to_have_text("")
+    assert not len(site.albums)
 
 
 @pytest.mark.browser
@@ -157,8 +159,8 @@ def test_a_second_upload_is_the_unknowns_and_all_go_with_the_visitor(visit, room
     wait_for_upload(page, "1 picture, none with a label. Type your classes")
     page.set_input_files("#ct-upload-unknowns input.files", tmp_path / "umbrella.png")
     wait_for_upload(page, "1 picture.", "unknowns")
-    assert page.locator("[data-field=unknown_source] select").input_value() == "upload"
-    assert page.locator("[data-field=source] select").input_value() == "upload"
+    expect(page.locator("[data-field=unknown_source] select")).to_have_value("upload")
+    expect(page.locator("[data-field=source] select")).to_have_value("upload")
     assert len(site.albums) == 2
     seen, real = [], site.engine
     site.engine = lambda config, control: seen.append(config) or real(config, control)
@@ -172,10 +174,7 @@ def test_a_second_upload_is_the_unknowns_and_all_go_with_the_visitor(visit, room
     assert known.names == ("dog.png",) and unknown.names == ("umbrella.png",)
     assert known.class_names == ("cat", "dog") and np.array_equal(known.labels, [-1])
     page.close()
-    deadline = time.monotonic() + 10
-    while len(site.albums) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not len(site.albums)
+    assert eventually(lambda: not len(site.albums))
 
 
 @pytest.mark.browser

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.settings import to_config
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.wire.encode import plain
-from tests.ui.conftest import make_log, serve
+from tests.ui.conftest import eventually, make_log, serve
 from tests.ui.fakes import fake_engine
 
 VISITORS, LEAVER = 20, 3
@@ -42,13 +41,6 @@ class Busy:
         finally:
             with self.lock:
                 self.now -= 1
-
-
-def eventually(condition, seconds: float = 15) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
 
 
 @pytest.fixture

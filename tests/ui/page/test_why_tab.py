@@ -19,7 +19,7 @@ def why(visit, url):
 
     def open_tab(preset: str = "collapse", query: str = "", width: int = 1280):
         page = visit(url, f"?tab=why&preset={preset}{query}", width)
-        page.wait_for_selector("#ct-why .picture", timeout=20_000)
+        page.wait_for_selector("#ct-why .picture")
         return page
 
     return open_tab

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from clip_tta_core.records import Pictures
-from clip_tta_core.sources import uploads
+from clip_tta_core.sources import class_lists, uploads
 from clip_tta_core.sources.uploads import Upload
 from clip_tta_core.ui.session import albums
 from clip_tta_core.ui.session.albums import Albums, Reading
@@ -78,10 +78,11 @@ def test_labels_follow_the_list_that_is_typed():
     assert typed.class_names == ("horse", "DOG") and typed.labels.tolist() == [-1, 1, 1, -1]
 
 
-def test_a_folder_with_a_comma_can_be_typed_as_a_class():
-    tree = upload("terrapin, small/1.jpg", "mud/2.jpg")
+@pytest.mark.parametrize("separator", class_lists.SEPARATORS)
+def test_a_folder_with_a_separator_can_be_typed_as_a_class(separator):
+    tree = upload(f"terrapin{separator} small/1.jpg", "mud/2.jpg")
     names = albums.own_classes(tree)
-    assert not any("," in name for name in names)
+    assert class_lists.parse("\n".join(names)) == names
     assert sorted(albums.labelled(tree, names).labels.tolist()) == [0, 1]
 
 

@@ -13,6 +13,7 @@ from clip_tta_core import engine
 from clip_tta_core.records import RunLog
 from clip_tta_core.sweep.cells import Cell, Protocol, Shift
 from clip_tta_core.sweep.folder import Folder
+from clip_tta_core.sweep.recorded import Recorded, record
 from clip_tta_core.sweep.sizes import SIZES
 from clip_tta_core.sweep.tables import STANDARD, TABLES
 from clip_tta_core.ui.session import benchmark
@@ -28,7 +29,9 @@ QUICK = {"table": "mini", "size": "quick"}
 
 @pytest.fixture
 def bench(tmp_path):
-    return Benchmark(Site(CATALOG, RunLog(), run=fake_engine()), Folder(tmp_path))
+    return Benchmark(
+        Site(CATALOG, RunLog(), run=fake_engine()), Folder(tmp_path / "here"), Recorded(tmp_path / "recorded")
+    )
 
 
 def cells_of(bench, wanted=QUICK):
@@ -58,6 +61,28 @@ def test_a_table_fills_in_cell_by_cell_and_is_never_measured_again(bench):
     assert json.loads(json.dumps(plain(last), allow_nan=False)) == plain(last)
     bench.site.engine = None  # whoever measured anything now would fail
     assert list(bench.start(QUICK, "another"))[-1].done == 24
+
+
+def test_a_recorded_table_is_shown_until_something_is_measured_here(bench, tmp_path):
+    fill(bench)
+    table = SIZES["quick"].of(TABLES["mini"].make(bench.folder))
+    record(table, bench.folder, tmp_path / "tables")
+    site = Site(CATALOG, RunLog(), run=fake_engine())
+    fresh = Benchmark(site, Folder(tmp_path / "empty"), Recorded(tmp_path / "tables"))
+    heat, known = fresh.look(QUICK), bench.look(QUICK)
+    assert [row.means for row in heat.rows] == [row.means for row in known.rows]
+    assert (heat.done, heat.count) == (0, 24) and heat.sentence == known.sentence
+    assert heat.doing.startswith("Recorded with the project on 20") and "24 cells; Start takes" in heat.doing
+    place = [row.title for row in heat.rows].index("TENT")
+    lines = dict(fresh.card({**QUICK, "row": place, "column": 1}).lines)
+    assert lines["Accuracy"] == dict(bench.card({**QUICK, "row": place, "column": 1}).lines)["Accuracy"]
+    wanted = {**QUICK, "format": "csv"}
+    assert fresh.keep(wanted) == bench.keep(wanted)
+
+    cell = next(iter(table.cells()))
+    fresh.folder.put(cell, {"accuracy": 0.5, "seconds": 0.1})
+    after = fresh.look(QUICK)
+    assert after.done == 1 and sum(mean is not None for row in after.rows for mean in row.means) == 1
 
 
 def test_stop_keeps_whole_cells_and_start_goes_on_with_the_rest(bench):

@@ -46,6 +46,14 @@ def test_a_visitor_who_leaves_while_it_is_read_leaves_nothing(desk, path):
     assert desk.albums.get("me", "unknowns") is None
 
 
+def test_a_visitor_who_leaves_when_it_has_been_read_leaves_nothing_either(desk, path):
+    reading = desk.read("pictures", [path], {}, "me")
+    assert next(view for view, news in reading if view.kept)
+    assert desk.albums.get("me", "pictures") is not None
+    reading.close()  # before the answer has been taken
+    assert desk.albums.get("me", "pictures") is None
+
+
 def test_what_is_removed_is_no_longer_the_source(desk, path):
     list(desk.read("unknowns", [path], {}, "me"))
     view, news = desk.remove("unknowns", {"unknown_source": "upload"}, "me")

@@ -12,6 +12,7 @@ from clip_tta_core.records import RunConfig
 from clip_tta_core.ui.session import form, links
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
 from clip_tta_core.ui.session.settings import defaults, split_names, to_config, whole
+from clip_tta_core.ui.wire.class_list import CLASS_LIST
 from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.words import stream as stream_words
 
@@ -41,6 +42,7 @@ def test_the_defaults_are_those_of_a_run_config():
         ({"batches": True}, "batches must be a number"),
         ({"seed": float("nan")}, "seed must be a number"),
         ({"model": ""}, "model must be a name"),
+        ({"model": "m" * 201}, "model must be a name, got 'mmm"),
         ({"corruption": 3}, "corruption must be a name"),
         ({"methods": ["tent"]}, "Methods must be a mapping"),
         ({"class_names": "x" * 300}, "at most"),
@@ -54,6 +56,16 @@ def test_a_value_of_the_wrong_kind_is_answered_with_a_sentence(changes, says):
 
 def test_class_names_come_one_a_line_or_with_commas():
     assert split_names("cat, dog\n\n  green frog ,") == ("cat", "dog", "green frog")
+
+
+@pytest.mark.parametrize("one", CLASS_LIST.separators)
+def test_what_ends_a_name_on_the_page_ends_it_here(one):
+    assert split_names(f"cat{one}green frog{one}") == ("cat", "green frog")
+
+
+def test_what_ends_a_name_here_ends_it_on_the_page():
+    parts = {one for one in map(chr, range(32, 0x1_0000)) if len(split_names(f"cat{one}frog")) > 1}
+    assert parts <= set(CLASS_LIST.separators)
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)

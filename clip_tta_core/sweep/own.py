@@ -1,0 +1,189 @@
+"""The project's own tables: what mini-CLIP and photo-CLIP do, as their cards and the page show it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from clip_tta_core.clip.embedded import MINI, PHOTO
+from clip_tta_core.corruptions import CORRUPTIONS, SEVERITIES
+from clip_tta_core.records import Contender
+from clip_tta_core.sources.rendered import STYLES, UNKNOWN_SOURCES
+from clip_tta_core.sweep.cells import Protocol, Shift
+from clip_tta_core.sweep.contenders import (
+    PROTOCOL,
+    STREAM,
+    ZERO_SHOT,
+    as_published,
+    chosen,
+    forgets,
+    grid,
+    under_protocol,
+)
+from clip_tta_core.sweep.tables import (
+    CLEAN,
+    STANDARD,
+    TABLES,
+    Column,
+    Numbers,
+    Row,
+    Table,
+    corrupted,
+    declare,
+)
+
+CIFAR, HUNDRED = "dataset:cifar10", "dataset:cifar100"
+FOG = Shift("fog")
+LONG = Protocol(batch_size=250, batches=8)
+
+
+def _joint(name: str, known: Numbers, model: str, source: str) -> Table:
+    """Every method on the fifteen corruptions: as published, by the common rule, under CLIPTTA's protocol."""
+    contenders = (*as_published(), *chosen(known, model, source), *under_protocol())
+    columns = tuple(Column(one, model, batches=int(forgets(one.method))) for one in contenders)
+    return Table(name, TABLES[name].title, corrupted(STANDARD, source, STREAM), columns)
+
+
+@declare("mini-grid", "mini-CLIP: step size and steps, chosen on the four extra corruptions")
+def mini_grid(known: Numbers) -> Table:
+    return dataclasses.replace(grid(MINI.name, "rendered"), name="mini-grid")
+
+
+@declare("mini", "mini-CLIP: every method on the fifteen corruptions at severity 5")
+def mini(known: Numbers) -> Table:
+    return _joint("mini", known, MINI.name, "rendered")
+
+
+@declare("photo-grid", "photo-CLIP on CIFAR-10: step size and steps, chosen on the four extra corruptions")
+def photo_grid(known: Numbers) -> Table:
+    return dataclasses.replace(grid(PHOTO.name, CIFAR), name="photo-grid")
+
+
+@declare("photo", "photo-CLIP on CIFAR-10: every method on the fifteen corruptions at severity 5")
+def photo(known: Numbers) -> Table:
+    return _joint("photo", known, PHOTO.name, CIFAR)
+
+
+# ---- one picture of a stream may differ from the next: other shifts, orders and batches ----
+
+
+def _streams(name: str, model: str, source: str, styles: tuple[str, ...]) -> Table:
+    """Every method as published, on streams that differ in kind."""
+    usual = Protocol(batches=STREAM)
+    rows = (
+        Row("clean", CLEAN, source, usual),
+        *(Row(Shift(style=style).title, Shift(style=style), source, usual) for style in styles),
+        Row("few classes at a time, fog", FOG, source, dataclasses.replace(usual, order="few")),
+        Row("sorted classes, fog", FOG, source, dataclasses.replace(usual, order="sorted")),
+        Row("every picture another corruption", Shift(schedule="mixed"), source, usual),
+        Row("batches of one, fog", FOG, source, Protocol(batch_size=1, batches=64)),
+    )
+    columns = tuple(Column(one, model) for one in as_published() if not forgets(one.method))
+    return Table(name, TABLES[name].title, rows, columns)
+
+
+@declare(
+    "mini-streams", "mini-CLIP: every method on clean pictures, styles, and streams that are not shuffled"
+)
+def mini_streams(known: Numbers) -> Table:
+    return _streams("mini-streams", MINI.name, "rendered", tuple(name for name in STYLES if name != "none"))
+
+
+@declare("photo-streams", "photo-CLIP: every method on clean pictures, and streams that are not shuffled")
+def photo_streams(known: Numbers) -> Table:
+    return _streams("photo-streams", PHOTO.name, CIFAR, ())
+
+
+# ---- unadapted ----
+
+
+def _zero_shot(name: str, model: str, source: str, shifts: list[Shift], extra: tuple[Row, ...] = ()) -> Table:
+    """Zero-shot CLIP on long streams of a seed that neither training nor another table uses."""
+    rows = tuple(Row(shift.title, shift, source, LONG) for shift in shifts)
+    return Table(name, TABLES[name].title, (*rows, *extra), (Column(ZERO_SHOT, model),), (2024,))
+
+
+@declare("mini-severities", "mini-CLIP, unadapted: clean, every corruption at every severity, every style")
+def mini_severities(known: Numbers) -> Table:
+    shifts = [CLEAN, *(Shift(name, s) for name in CORRUPTIONS for s in SEVERITIES)]
+    shifts += [Shift(style=name) for name in STYLES if name != "none"]
+    return _zero_shot("mini-severities", MINI.name, "rendered", shifts)
+
+
+@declare("photo-severities", "photo-CLIP, unadapted: clean, the fifteen corruptions at every severity")
+def photo_severities(known: Numbers) -> Table:
+    shifts = [Shift(name, s) for name in STANDARD for s in SEVERITIES]
+    whole = dataclasses.replace(LONG, batches=40)  # ends where the pictures do
+    clean = (Row("CIFAR-10", CLEAN, CIFAR, whole), Row("CIFAR-100", CLEAN, HUNDRED, whole))
+    return _zero_shot("photo-severities", PHOTO.name, CIFAR, shifts, clean)
+
+
+# ---- unknown pictures ----
+
+
+def _open(name: str, model: str, rows: tuple[Row, ...]) -> Table:
+    """CLIPTTA's open-set protocol: TENT with the bonus, as there, and the same step for all that learn."""
+    contenders = (
+        ZERO_SHOT,
+        Contender("tent + diversity", "tent", {**PROTOCOL, "beta_reg": 1.0}),
+        Contender("unient", "unient", PROTOCOL),
+        Contender("cliptta", "cliptta", PROTOCOL),
+        Contender("cliptta + oce", "cliptta", {**PROTOCOL, "open_set": True}),
+    )
+    return Table(name, TABLES[name].title, rows, tuple(Column(one, model) for one in contenders))
+
+
+def _unknown(title: str, shift: Shift, source: str, unknown: str) -> Row:
+    return Row(f"{title}, {shift.title}", shift, source, Protocol(batches=8, unknown_source=unknown))
+
+
+@declare("mini-unknown", "mini-CLIP: half of the pictures unknown")
+def mini_unknown(known: Numbers) -> Table:
+    rows = (
+        _unknown(kind.title.lower(), shift, "rendered", name)
+        for name, kind in UNKNOWN_SOURCES.items()
+        for shift in (CLEAN, FOG)
+    )
+    return _open("mini-unknown", MINI.name, tuple(rows))
+
+
+@declare("photo-unknown", "photo-CLIP: half of the pictures unknown, CIFAR-100's for CIFAR-10's and back")
+def photo_unknown(known: Numbers) -> Table:
+    shifts = (CLEAN, Shift("gaussian_noise"), FOG)
+    ten = (_unknown("CIFAR-100 among CIFAR-10", shift, CIFAR, HUNDRED) for shift in shifts)
+    hundred = (_unknown("CIFAR-10 among CIFAR-100", shift, HUNDRED, CIFAR) for shift in shifts)
+    return _open("photo-unknown", PHOTO.name, (*ten, *hundred))
+
+
+# ---- the paper's protocol on photographs ----
+
+LOSSES = (  # CLIPTTA put together part by part, then with its loss the other way round and both ways
+    Contender("loss alone", "cliptta", {**PROTOCOL, "composition": "batch_only", "beta_reg": 0.0}),
+    Contender("with bonus", "cliptta", {**PROTOCOL, "composition": "batch_only"}),
+    Contender("with bonus and memory", "cliptta", PROTOCOL),
+    Contender("text to image", "cliptta", {**PROTOCOL, "direction": "text_to_image"}),
+    Contender("symmetric", "cliptta", {**PROTOCOL, "direction": "symmetric"}),
+)
+TENTS = (
+    Contender("tent", "tent", PROTOCOL),
+    Contender("tent + diversity", "tent", {**PROTOCOL, "beta_reg": 1.0}),
+)
+
+
+@declare("photo-paper", "photo-CLIP on CIFAR-10 under CLIPTTA's protocol: batches of 128, long streams")
+def photo_paper(known: Numbers) -> Table:
+    rows = tuple(
+        dataclasses.replace(row, protocol=Protocol(batch_size=128, batches=20))
+        for row in corrupted(STANDARD, CIFAR, STREAM)
+    )
+    columns = (Column(one, PHOTO.name) for one in (ZERO_SHOT, TENTS[0], LOSSES[2]))
+    return Table("photo-paper", TABLES["photo-paper"].title, rows, tuple(columns), (0,))
+
+
+@declare("photo-parts", "photo-CLIP on CIFAR-10, fog: the parts of CLIPTTA's loss by the size of a batch")
+def photo_parts(known: Numbers) -> Table:
+    rows = tuple(
+        Row(f"batches of {size}", FOG, CIFAR, Protocol(batch_size=size, batches=512 // size))
+        for size in (1, 4, 16, 64, 256, 512)
+    )
+    columns = tuple(Column(one, PHOTO.name) for one in (ZERO_SHOT, *TENTS, *LOSSES))
+    return Table("photo-parts", TABLES["photo-parts"].title, rows, columns, (0,))

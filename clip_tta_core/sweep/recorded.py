@@ -1,0 +1,97 @@
+"""Tables that were measured earlier and come with the project: its cards and its page show them.
+
+A recording holds cells by what they are, not by the code that measured them, which it names: numbers of a
+release stay at hand while work goes on. New weights make them worthless, and they are then as if not there.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+
+from clip_tta_core.sweep.cells import Cell, weights_version
+from clip_tta_core.sweep.folder import Folder
+from clip_tta_core.sweep.tables import Numbers, Table
+
+FOLDER = Path(__file__).parents[2] / "assets" / "tables"
+KEPT = (
+    *("accuracy", "ece", "auroc", "fpr95", "effective_classes", "seconds", "pictures"),
+    *("third_1", "third_2", "third_3"),
+)
+MADE = ("code", "date", "machine", "torch", "open_clip_torch", "numpy", "python")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What was recorded in a folder of tables."""
+
+    path: Path = field(default_factory=lambda: FOLDER)
+
+    def get(self, cell: Cell) -> Mapping[str, float] | None:
+        """The numbers of a cell, or None where it was not recorded with the weights there are."""
+        found = _cells(self.path).get(cell.content)
+        return (
+            found[1] if found and found[0]["weights"].get(cell.model) == weights_version(cell.model) else None
+        )
+
+    def card(self, cell: Cell) -> Mapping[str, object]:
+        """All that is kept of a cell that was recorded, as a folder tells it."""
+        recording, numbers = _cells(self.path)[cell.content]
+        weights = recording["weights"][cell.model]
+        return {"cell": asdict(cell), "weights": weights, "numbers": numbers, **recording["made"]}
+
+
+@dataclass(frozen=True)
+class Either:
+    """The numbers of the first, and where it has none those of the second."""
+
+    first: Numbers
+    second: Numbers
+
+    def get(self, cell: Cell) -> Mapping[str, float] | None:
+        return self.first.get(cell) or self.second.get(cell)
+
+
+def record(table: Table, folder: Folder, path: Path = FOLDER) -> Path:
+    """Write what a folder has of a table as <path>/<table>.json.gz, the same bytes for the same numbers.
+
+    Raises:
+        ValueError: nothing of it is measured.
+    """
+    cells = {cell.content: cell for cell in table.cells() if folder.has(cell)}
+    if not cells:
+        raise ValueError(
+            f"Sweep: nothing of table '{table.name}' is measured in {folder.path}; measure it first."
+        )
+    cards = {content: folder.card(cell) for content, cell in cells.items()}
+    last = max(cards.values(), key=lambda card: str(card["date"]))
+    content = {
+        "made": {name: last[name] for name in MADE if name in last},
+        "weights": {
+            model: weights_version(model) for model in sorted({cell.model for cell in cells.values()})
+        },
+        "cells": {key: _short(card["numbers"]) for key, card in sorted(cards.items())},
+    }
+    file = path / f"{table.name}.json.gz"
+    path.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(gzip.compress(json.dumps(content, separators=(",", ":")).encode(), mtime=0))
+    return file
+
+
+def _short(numbers: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(f"{numbers[name]:.5g}") for name in KEPT if name in numbers}
+
+
+@cache
+def _cells(path: Path) -> dict[str, tuple[dict, dict[str, float]]]:
+    """{what a cell is: (its recording, its numbers)}, read once."""
+    found = {}
+    for file in sorted(path.glob("*.json.gz")):
+        recording = json.loads(gzip.decompress(file.read_bytes()))
+        cells = recording.pop("cells")
+        found |= {key: (recording, numbers) for key, numbers in cells.items()}
+    return found

@@ -1,0 +1,83 @@
+"""What comes with the project: found by what a cell is, and only with the weights it was measured on."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import json
+
+import pytest
+
+from clip_tta_core.clip.loading import MINI
+from clip_tta_core.records import Contender
+from clip_tta_core.sweep import recorded
+from clip_tta_core.sweep.cells import Cell, Protocol, Shift
+from clip_tta_core.sweep.folder import Folder
+from clip_tta_core.sweep.recorded import Either, Recorded, record
+from clip_tta_core.sweep.tables import Column, Row, Table
+
+ROWS = tuple(Row(name, Shift(name), protocol=Protocol(4, 1)) for name in ("fog", "snow"))
+TABLE = Table("small", "Small", ROWS, (Column(Contender("TENT", "tent", {"lr": 1e-3})),), (0,))
+FOG, SNOW = TABLE.cells()
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A recording of fog alone."""
+    folder = Folder(tmp_path / "cells")
+    folder.put(FOG, {"accuracy": 0.123456789, "seconds": 2.0, "drift": 3.0})
+    record(TABLE, folder, tmp_path / "tables")
+    return tmp_path
+
+
+def test_a_recorded_cell_is_found_by_what_it_is(kept):
+    known = Recorded(kept / "tables")
+    assert known.get(FOG) == {"accuracy": 0.12346, "seconds": 2.0}, "five digits of what tables show"
+    assert known.get(SNOW) is None
+    here = Folder(kept / "cells").card(FOG)
+    assert known.card(FOG) == {name: here[name] for name in known.card(FOG)} | {"numbers": known.get(FOG)}
+    assert {"cell", "code", "weights", "date", "machine", "torch"} <= known.card(FOG).keys()
+    assert known.get(dataclasses.replace(FOG, seed=1)) is None
+    assert known.get(dataclasses.replace(FOG, settings={"lr": 1e-4})) is None
+
+
+def test_new_code_leaves_a_recording_and_new_weights_end_it(kept, monkeypatch):
+    monkeypatch.setattr("clip_tta_core.sweep.cells.code_version", lambda: "another")
+    assert Recorded(kept / "tables").get(FOG)
+    monkeypatch.setattr(recorded, "weights_version", lambda model: "another")
+    assert Recorded(kept / "tables").get(FOG) is None
+
+
+def test_what_a_cell_is_does_not_depend_on_what_stands_at_its_default():
+    """A setting that a later version adds to cells leaves the recordings of today valid."""
+    assert Cell("tent").content == Cell("tent", {}, MINI, shift=Shift(), protocol=Protocol(), seed=0).content
+    seen = {
+        cell.content
+        for cell in (
+            Cell("tent"),
+            Cell("tent", seed=1),
+            Cell("tent", shift=Shift(severity=4)),
+            Cell("tent", protocol=Protocol(batches=4)),
+            Cell("tent", {"lr": 1e-3}),
+        )
+    }
+    assert len(seen) == 5
+
+
+def test_the_same_numbers_make_the_same_file(kept):
+    first = (kept / "tables" / "small.json.gz").read_bytes()
+    assert record(TABLE, Folder(kept / "cells"), kept / "again").read_bytes() == first
+    assert json.loads(gzip.decompress(first))["weights"].keys() == {MINI}
+
+
+def test_nothing_is_not_recorded(tmp_path):
+    with pytest.raises(ValueError, match="nothing of table 'small' is measured"):
+        record(TABLE, Folder(tmp_path), tmp_path)
+
+
+def test_what_is_measured_here_comes_before_what_was_recorded(kept):
+    here = Folder(kept / "here")
+    both = Either(here, Recorded(kept / "tables"))
+    assert both.get(FOG)["accuracy"] == 0.12346 and both.get(SNOW) is None
+    here.put(FOG, {"accuracy": 0.5})
+    assert both.get(FOG) == {"accuracy": 0.5}

@@ -1,0 +1,46 @@
+"""A visitor's run: what is told when, and what its log keeps."""
+
+import pytest
+
+from clip_tta_core import engine, export
+from clip_tta_core.logs import open_log
+from clip_tta_core.records import RunConfig, RunLog
+from clip_tta_core.ui.session import follow, play, status
+from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.session.news import News
+from clip_tta_core.ui.session.play import Play
+from clip_tta_core.ui.session.site import Site
+from tests.ui.fakes import ScriptedRun, fake_engine
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site(engine.catalog(), RunLog(), run=fake_engine())
+
+
+def test_a_run_says_nothing_of_the_lesson_it_began_as(site):
+    """Any setting may have been changed since; those that are kept say all."""
+    settings = FIRST.settings() | {"batches": 2, "batch_size": 4}
+    assert settings["lesson"]
+    list(Play(site).run(settings, "me"))
+    log = site.log("me")
+    assert len(log) == 2 and log.settings["corruption"] == settings["corruption"]
+    assert "lesson" not in log.settings and '"lesson"' not in export.to_json(log)
+
+
+def test_pictures_are_told_less_often_than_curves(site, monkeypatch):
+    run = ScriptedRun()
+    for module in (follow, play, status):
+        monkeypatch.setattr(module, "time", run)
+    reports = fake_engine()(RunConfig(batches=40, batch_size=4))
+    run.reports = [(1 + k / 10, report) for k, report in enumerate(reports)]  # ten a second for four
+    told, seen = {"curves": [], "gallery": []}, {}
+    answers = Play(site)._show(run, open_log(RunConfig(batches=40)), News(), "me")
+    for answer in answers:
+        for part, times in told.items():
+            if (serial := answer["serials"].get(part)) != seen.get(part):
+                times.append(run.now)
+                seen[part] = serial
+    assert len(told["curves"]) == 41 and told["gallery"][-1] == told["curves"][-1]  # the end tells all
+    apart = [b - a for a, b in zip(told["gallery"][:-1], told["gallery"][1:-1], strict=False)]
+    assert 8 <= len(apart) <= 10 and min(apart) >= play.BETWEEN_BATCHES
