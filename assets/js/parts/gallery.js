@@ -210,8 +210,12 @@ export default function mount({ element, trigger }) {
     if (!names.includes(kept)) kept = "all";
     title.textContent = `Batch ${shown.step}: predictions of ${method.title}`;
     const struck = "Struck through: the prediction of zero-shot CLIP, where it was another.";
-    const gone = shown.sprite ? "" : "The pictures of this batch are no longer kept. ";
-    help.textContent = gone + (judged ? struck : `No labels, so no marks. ${struck}`);
+    const gates = "In or out: whether its score passes the threshold; in italics, pictures of no class.";
+    const parts = [
+      !shown.sprite && "The pictures of this batch are no longer kept.",
+      !judged && "No labels, so no marks.",
+    ];
+    help.textContent = [...parts, struck, gated && gates].filter(Boolean).join(" ");
     buttons(
       choose,
       list.map((one) => [one.name, swatch(one), h("span", { text: one.title })]),
