@@ -5,9 +5,10 @@ from __future__ import annotations
 from pprint import pformat
 from typing import Any
 
+from clip_tta_core import engine
 from clip_tta_core.records import Catalog
 from clip_tta_core.ui.session import form
-from clip_tta_core.ui.session.settings import contenders, defaults, to_config
+from clip_tta_core.ui.session.settings import defaults, to_config
 from clip_tta_core.ui.wire.form import ChoiceField, Field, NamesField, NumberField, PickField, SwitchField
 
 SNIPPET = """from gradio_client import Client  # pip install gradio_client
@@ -15,7 +16,7 @@ SNIPPET = """from gradio_client import Client  # pip install gradio_client
 client = Client("{address}")
 settings = {settings}
 for record in client.submit(settings, api_name="/experiment"):
-    print(record["batch"], record["methods"][{label!r}])
+    print(record["batch"], record["methods"][{label}])
 """
 
 
@@ -31,13 +32,13 @@ def snippet(settings: Any) -> str:
             "Script: uploaded pictures belong to this visit; choose other pictures, or give a folder's to "
             "clip_tta_core.engine.run in Python."
         )
+    engine.check(config)
     start = defaults()
     start["lesson"] = settings.get("lesson", "")  # says nothing that the others do not
     own = {name: settings[name] for name in start if name in settings and settings[name] != start[name]}
     methods = settings.get("methods", start["methods"])
-    label = [one.label for one in (*contenders(methods), *contenders(settings.get("copies", ())))][-1]
     written = pformat({**own, "methods": methods}, sort_dicts=False, width=100)
-    return SNIPPET.replace("{settings}", written).replace("{label!r}", repr(label))
+    return SNIPPET.replace("{label}", repr(config.contenders[-1].label)).replace("{settings}", written)
 
 
 def allowed(catalog: Catalog) -> str:

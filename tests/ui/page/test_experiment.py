@@ -92,13 +92,19 @@ def test_the_page_itself_has_no_other_endpoint_to_compare(client):
 def test_the_script_for_what_is_set_up_runs_and_gives_what_it_says(client, url):
     settings = FIRST.settings() | SHORT | {"lesson": "", "corruption": "fog"}
     code = script.snippet(settings).replace("{address}", url)
-    assert '"severity"' not in code and "'corruption': 'fog'" in code, "only what differs from the defaults"
+    assert "'severity'" not in code and "'corruption': 'fog'" in code, "only what differs from the defaults"
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         exec(compile(code, "snippet", "exec"), {})
     lines = out.getvalue().splitlines()
     lines = [line for line in lines if line[:1].isdigit()]
     assert [line.split()[0] for line in lines] == ["1", "2", "3"] and "accuracy" in lines[0]
+
+
+@pytest.mark.parametrize("settings", [{"methods": {}}, {"batches": 0}, 5])
+def test_there_is_no_script_for_what_cannot_run(settings):
+    with pytest.raises(ValueError):
+        script.snippet(settings)
 
 
 def test_no_script_sends_uploaded_pictures():
