@@ -10,10 +10,11 @@ from clip_tta_core.clip.loading import MODELS
 from clip_tta_core.corruptions import CORRUPTIONS
 from clip_tta_core.corruptions.schedule import SCHEDULES
 from clip_tta_core.methods import METHODS, Method, looks_of
-from clip_tta_core.records import Catalog, Choice, MethodCard
+from clip_tta_core.records import Catalog, Choice, MethodCard, StartCard
 from clip_tta_core.sources import datasets
 from clip_tta_core.sources.base import ORDERS
 from clip_tta_core.sources.rendered import OBJECTS, STYLES, TASK, UNKNOWN_SOURCES
+from clip_tta_core.starts import STARTS, Start
 from clip_tta_core.stream import ARRIVALS
 
 
@@ -29,6 +30,7 @@ def catalog() -> Catalog:
     )
     return Catalog(
         methods=tuple(_card(METHODS[name]) for name in METHODS),
+        starts=tuple(_start(cls) for cls in STARTS.values()),
         models=tuple(MODELS.values()),
         sources=sources,
         styles=tuple(Choice(s.name, s.title, s.meaning) for s in STYLES.values()),
@@ -49,12 +51,11 @@ def catalog() -> Catalog:
 
 
 def _card(cls: type[Method[Any]]) -> MethodCard:
-    summary = " ".join((inspect.getdoc(cls) or "").split())
     return MethodCard(
         cls.name,
         cls.title,
         cls.family,
-        summary,
+        _summary(cls),
         cls.citation,
         cls.Config.knobs(),
         cls.presets,
@@ -62,3 +63,11 @@ def _card(cls: type[Method[Any]]) -> MethodCard:
         cls.cost(cls.Config()),
         looks_of({cls.name: cls.name})[cls.name],
     )
+
+
+def _start(cls: type[Start[Any]]) -> StartCard:
+    return StartCard(cls.name, cls.title, _summary(cls), cls.citation, cls.fails, cls.Config.knobs())
+
+
+def _summary(cls: type) -> str:
+    return " ".join((inspect.getdoc(cls) or "").split())

@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+BETWEEN_LOOKS = 1.0  # seconds between two looks inside a batch of a run that goes on; a held one shows all
 
 
 class Stopped(Exception):
@@ -22,7 +26,7 @@ class Progress:
 
     batch: int = 0  # 1 for the first
     batches: int = 0
-    method: str = ""  # title of the method at work
+    label: str = ""  # of the contender at work
     step: int = 0  # optimization steps finished on this batch
     steps: int = 0
     doing: str = ""  # what is done before the first batch: "downloading ViT-B/32, OpenAI: 12 of 605 MB"
@@ -37,11 +41,14 @@ class Control:
     def __init__(self) -> None:
         self.progress = Progress()
         self.held = 0.0  # seconds spent waiting at checkpoints
+        self.looker: Callable[[Any], None] | None = None  # takes a records.Glimpse, in the run's thread
+        self.inside = False  # whether reports are to say what contenders look like inside
         self._changed = threading.Condition()
         self._paused = False
         self._steps_allowed = 0
         self._stopped = False
         self._end = math.inf
+        self._looked = -math.inf
 
     @property
     def paused(self) -> bool:
@@ -85,6 +92,14 @@ class Control:
     def left(self) -> float:
         """Seconds until the run must end, infinite without a limit."""
         return self._end - time.monotonic()
+
+    def wants_look(self) -> bool:
+        """Whether somebody would see the step that is about to be taken; if so, that counts as a look."""
+        now = time.monotonic()
+        if self.looker is None or not (self._paused or now - self._looked >= BETWEEN_LOOKS):
+            return False
+        self._looked = now
+        return True
 
     def announce(self, progress: Progress) -> None:
         """Called by the run where it cannot be held: publish `progress`, raise if it is to end."""

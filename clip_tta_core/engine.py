@@ -13,8 +13,9 @@ import hashlib
 import math
 import time
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -23,16 +24,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clip_tta_core import limits, notes, optim, scores
+from clip_tta_core import few_shots, limits, notes, optim, scores
 from clip_tta_core.attacks import pgd
 from clip_tta_core.catalog import catalog
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.loading import MODELS, LoadedClip, classifier, load
 from clip_tta_core.control import Control, OutOfTime, Progress, Stopped
+from clip_tta_core.inside import Observer
 from clip_tta_core.methods import Method
 from clip_tta_core.metrics import Tally
-from clip_tta_core.records import Batch, Loading, Outcome, Report, RunConfig
+from clip_tta_core.records import Batch, Glimpse, Loading, Outcome, Remembered, Report, RunConfig, Step
+from clip_tta_core.starts import STARTS, Shots, making
 from clip_tta_core.stream import Stream
 from clip_tta_core.validation import LIMITS, ZERO_SHOT, Checked, Entry, attack_of, check, costs
 
@@ -60,6 +63,14 @@ def prepare(config: RunConfig | Checked, control: Control | None = None) -> None
     checked = config if isinstance(config, Checked) else check(config)
     config = checked.config
     load(config.model, config.device, _announcer(control or Control()), wanted=config.precision)
+
+
+def save_start(config: RunConfig, file: Path) -> None:
+    """Write the model that a run begins with as a checkpoint; see `starts.making.save`."""
+    check(config)
+    loaded = load(config.model, config.device, wanted="float32")
+    start, _ = _begin(config, Stream(config, loaded.image_size), loaded, Control())
+    making.save(start, file)
 
 
 def preview(config: RunConfig) -> np.ndarray:
@@ -112,14 +123,20 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
     loaded = load(config.model, config.device, _announcer(control), wanted=config.precision)
     stream = Stream(config, loaded.image_size)
     frozen = classifier(loaded, stream.class_names, config.templates, _announcer(control))
+    start, said_before = _begin(config, stream, loaded, control)
+    begun = frozen if start is loaded else classifier(start, stream.class_names, config.templates)
     clean = _clean(checked, stream, loaded)
-    runners = {entry.contender.label: Runner(entry, config, frozen, clean) for entry in checked.entries}
+    runners = {
+        entry.contender.label: Runner(entry, config, begun if entry.contender.from_start else frozen, clean)
+        for entry in checked.entries
+    }
 
     def make(index: int) -> Batch:
         batch = stream.batch(index)
-        return attacked(batch, index * config.batch_size, config, frozen, loaded.image_size)
+        return attacked(batch, index * config.batch_size, config, begun, loaded.image_size)
 
     weights, total = fingerprint(loaded), len(stream)
+    observer = Observer(frozen) if control.inside else None
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="stream") as ahead:
         upcoming = ahead.submit(make, 0)
         for number in range(1, total + 1):
@@ -130,16 +147,55 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
             if not len(batch):  # all of its files were broken
                 continue
             images = to_tensor(batch.images, loaded.image_size, loaded.device)
-            outcomes, said = {}, [*stream.notes, *notes.of_batch(batch)]
+            outcomes, said = {}, [*stream.notes, *said_before, *notes.of_batch(batch)]
+            sight = Sight(control, number, total, batch)
             for label, runner in runners.items():
-                outcome = runner.process(images, batch, control, Progress(number, total, runner.title))
+                progress = Progress(number, total, label)
+                outcome = runner.process(images, batch, control, progress, sight)
+                sight.take(label, outcome, runner.method)
                 said += notes.of_outcome(runner.title, outcome, stream.unknowns is not None)
                 said += runner.take_notes()
+                if observer:
+                    outcome = observer.look(label, outcome, runner.method, runner.start, images, number)
                 outcomes[label] = outcome
             if config.model in EMBEDDED and not EMBEDDED[config.model].is_at_home(config.source):
                 said.append(EMBEDDED[config.model].abroad)
             place, form = str(loaded.device), loaded.precision
-            yield Report(number, total, batch, outcomes, place, tuple(said), weights, form)
+            plane = observer.plane if observer else None
+            yield Report(number, total, batch, outcomes, place, tuple(said), weights, form, plane)
+
+
+def _begin(
+    config: RunConfig, stream: Stream, loaded: LoadedClip, control: Control
+) -> tuple[LoadedClip, tuple[str, ...]]:
+    """The model that contenders begin with, a start where there is one, and notes for the visitor."""
+    if config.start == "none":
+        return loaded, ()
+    title = STARTS[config.start].title
+    control.announce(Progress(doing=f"drawing labelled pictures for {title}"))
+    drawn = few_shots.draw(config, stream, loaded.image_size)
+    exact = loaded if loaded.autocast is None else load(config.model, config.device, wanted="float32")
+    size, device = loaded.image_size, loaded.device
+    shots = Shots(
+        to_tensor(drawn.images, size, device),
+        torch.from_numpy(drawn.labels).to(device),
+        to_tensor(drawn.unlabelled, size, device),  # may be none
+    )
+
+    def tell(step: int, steps: int) -> None:
+        amount = f": step {step + 1} of {steps}" if steps else ""
+        control.announce(Progress(step=step, steps=steps, doing=f"making the start, {title}{amount}"))
+
+    visual = making.make(
+        config.start,
+        STARTS[config.start].Config.from_values(config.start_settings),
+        classifier(exact, stream.class_names, config.templates, _announcer(control)),
+        shots,
+        fingerprint(exact),
+        config.seed,
+        tell,
+    )
+    return making.begun(loaded, visual), drawn.notes
 
 
 def attacked(batch: Batch, start: int, config: RunConfig, frozen: ClipClassifier, size: int) -> Batch:
@@ -203,6 +259,31 @@ def fingerprint(loaded: LoadedClip) -> str:
     return _fingerprints[loaded.visual]
 
 
+class Sight:
+    """What somebody sees of a batch before its report; without anybody who looks, nothing is done for it."""
+
+    def __init__(self, control: Control, number: int, total: int, batch: Batch) -> None:
+        self.control = control
+        self._where, self._batch = (number, total), batch
+        self._outcomes: dict[str, Outcome] = {}
+        self._memories: dict[str, Remembered] = {}
+
+    def take(self, label: str, outcome: Outcome, method: Method[Any]) -> None:
+        """A method is done with the batch."""
+        if self.control.looker is None:
+            return
+        self._outcomes[label] = outcome
+        if (memory := method.remembered()) is not None:
+            self._memories[label] = memory
+        self.show()
+
+    def show(self, step: Step | None = None) -> None:
+        """Tell whoever looks where the batch is."""
+        if self.control.looker is not None:
+            done, memories = dict(self._outcomes), dict(self._memories)
+            self.control.looker(Glimpse(*self._where, self._batch, done, memories, step))
+
+
 class Runner:
     """One contender in one run: builds its method, feeds it, counts what it gets right."""
 
@@ -224,6 +305,7 @@ class Runner:
         self.rng = torch.Generator().manual_seed(zlib.crc32(drawn) ^ config.seed)
         self.tally = Tally()
         self.notes: list[str] = []
+        self.shown = False  # whether the method has shown its last step
         self.method = self._build()
         self.episodic = config.episodic or self.method.episodic
         self.start = optim.copies(self.method.clip.trainable())
@@ -239,14 +321,17 @@ class Runner:
         said, self.notes = self.notes, []
         return said
 
-    def process(self, images: Tensor, batch: Batch, control: Control, progress: Progress) -> Outcome:
+    def process(
+        self, images: Tensor, batch: Batch, control: Control, progress: Progress, sight: Sight
+    ) -> Outcome:
         """Adapt to a batch and predict it. (B, 3, H, W) in [0, 1]"""
         in_time = (progress.batch - 1) % self.every == 0
         if self.episodic and in_time and progress.batch > 1:
             self.method = self._build()
         start, held = time.perf_counter(), control.held
         prediction, losses = self._within_memory(
-            lambda: self._process(images, control, progress) if in_time else self._late(images), len(images)
+            lambda: self._process(images, control, progress, sight) if in_time else self._late(images),
+            len(images),
         )
         probs = prediction.logits.float().softmax(dim=-1).cpu().numpy()
         seconds = time.perf_counter() - start - (control.held - held)
@@ -263,11 +348,9 @@ class Runner:
         return Outcome(probs, features, ranks, threshold, losses, metrics, seconds)
 
     def _process(
-        self, images: Tensor, control: Control, progress: Progress
+        self, images: Tensor, control: Control, progress: Progress, sight: Sight
     ) -> tuple[Prediction, dict[str, float]]:
-        self.method.on_step = lambda step, steps: control.checkpoint(
-            Progress(progress.batch, progress.batches, progress.method, step, steps)
-        )
+        self._watch(control, progress, sight)
         if self.predict_first:
             prediction = self.method.predict(images)
             return prediction, self.method.adapt(images)
@@ -280,6 +363,31 @@ class Runner:
         """
         forgets = self.entry.method.draws == "views"
         return (self.frozen.zero_shot(images) if forgets else self.method.predict(images)), {}
+
+    def _watch(self, control: Control, here: Progress, sight: Sight) -> None:
+        """Let the run be held and seen between the method's steps.
+
+        A method that shows its steps is held once it has shown one, so that the page has the numbers of what
+        it is held at; any other, and every one where nobody looks, before the step is computed.
+        """
+
+        def on_step(step: int, steps: int) -> None:
+            nonlocal here
+            here = dataclasses.replace(here, step=step, steps=steps)
+            (control.announce if self.shown else control.checkpoint)(here)
+            self.shown = False
+
+        def on_show(logits: Tensor, terms: Mapping[str, Tensor]) -> None:
+            if control.looker is None:
+                return
+            if control.wants_look():
+                probs = logits.detach().float().softmax(dim=-1).cpu().numpy()
+                numbers = {name: term.item() for name, term in terms.items()}
+                sight.show(Step(self.entry.contender.label, here.step, here.steps, probs, numbers))
+            self.shown = True
+            control.checkpoint(here)
+
+        self.method.on_step, self.method.on_show = on_step, on_show
 
     def _within_memory(self, work: Callable[[], Result], count: int) -> Result:
         """Do a batch's work; where memory runs out, do it again in smaller pieces from where the batch began.

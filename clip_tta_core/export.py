@@ -42,6 +42,8 @@ SETTINGS = (  # of the stream, as columns of a CSV, so that tables of several ru
     "unknown_share",
     "unknown_arrival",
     "templates",
+    "start",
+    "shots",
     "seed",
 )
 

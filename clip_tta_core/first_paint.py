@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from clip_tta_core import comparison, engine, export
+from clip_tta_core.control import Control
 from clip_tta_core.logs import open_log
 from clip_tta_core.methods import METHODS
 from clip_tta_core.records import RunConfig, RunLog, Standing
@@ -27,8 +28,9 @@ TABLE = ("accuracy", "effective_classes", "effective_classes_run", "ece", "auroc
 def record(config: RunConfig) -> RunLog:
     """Run `config` to its end and keep every number."""
     log = open_log(config)
-    start = time.perf_counter()
-    for report in engine.run(config):
+    control, start = Control(), time.perf_counter()
+    control.inside = True
+    for report in engine.run(config, control):
         log.append(report, time.perf_counter() - start)
         shown = {name: f"{outcome.metrics['accuracy']:.3f}" for name, outcome in report.outcomes.items()}
         print(f"batch {report.batch_number} of {report.total}: {shown}", flush=True)

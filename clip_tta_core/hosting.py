@@ -20,7 +20,7 @@ from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.loading import load
 from clip_tta_core.control import Control, OutOfTime, Progress, Stopped
 from clip_tta_core.records import Report, RunConfig
-from clip_tta_core.validation import Checked
+from clip_tta_core.validation import Checked, start_steps
 
 # What a run asks for. The rates are guesses on the safe side, not measurements: a call that takes longer than
 # it declared is ended, and one that declares more than a visitor has left today is refused.
@@ -43,7 +43,7 @@ def seconds(config: RunConfig) -> int:
         * load(config.model, "cpu", wanted=config.precision).flops
     )
     # A method that needs `relative` forwards for a picture takes about a third as many steps for a batch.
-    steps = sum(1 + cost.relative / 3 for cost in costs) * config.batches
+    steps = sum(1 + cost.relative / 3 for cost in costs) * config.batches + start_steps(config)
     expected = START_SECONDS + work / FLOPS_PER_SECOND + steps * STEP_SECONDS
     longest = min(LONGEST, limits.MAX_SECONDS.value or LONGEST)
     return min(longest, max(SHORTEST, math.ceil(expected)))

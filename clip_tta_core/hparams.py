@@ -14,6 +14,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from inspect import get_annotations
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 Value = bool | int | float | str
@@ -80,7 +81,7 @@ class Config:
 
     @classmethod
     def knobs(cls) -> tuple[Knob, ...]:
-        """Every hyper-parameter, in the order of declaration."""
+        """Every hyper-parameter, in the order of declaration; those that a base declares come last."""
         return _knobs(cls)
 
     @classmethod
@@ -96,7 +97,9 @@ class Config:
 @cache
 def _knobs(cls: type[Config]) -> tuple[Knob, ...]:
     hints = get_type_hints(cls)
-    return tuple(_describe(f, hints[f.name]) for f in dataclasses.fields(cls))
+    own = get_annotations(cls)
+    fields = sorted(dataclasses.fields(cls), key=lambda f: f.name not in own)
+    return tuple(_describe(f, hints[f.name]) for f in fields)
 
 
 def _describe(f: dataclasses.Field[Any], hint: Any) -> Knob:

@@ -75,6 +75,7 @@ SETTINGS = (ANY_MODEL, LOCAL_FILES, MODELS_KEPT, MAX_MODEL_MB, MAX_IMAGES, MAX_S
 
 DATA = "CLIPTTA_DATA"
 CELLS = "CLIPTTA_CELLS"
+STARTS = "CLIPTTA_STARTS"
 
 
 def data_folder() -> Path | None:
@@ -97,9 +98,18 @@ def data_folder() -> Path | None:
 
 def cells_folder() -> Path:
     """Where the Benchmark tab keeps what it has measured: what CLIPTTA_CELLS names, else a cache."""
-    named = os.environ.get(CELLS, "").strip()
+    return _cache(CELLS, "cells")
+
+
+def starts_folder() -> Path:
+    """Where image encoders made from a few pictures are kept: what CLIPTTA_STARTS names, else a cache."""
+    return _cache(STARTS, "starts")
+
+
+def _cache(variable: str, name: str) -> Path:
+    named = os.environ.get(variable, "").strip()
     cache = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
-    return Path(named or f"{cache}/cliptta-playground/cells").expanduser()
+    return Path(named or f"{cache}/cliptta-playground/{name}").expanduser()
 
 
 def check() -> None:

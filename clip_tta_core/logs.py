@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 
 from clip_tta_core.methods import title_of
-from clip_tta_core.records import Contender, RunConfig, RunLog
+from clip_tta_core.records import RunConfig, RunLog
 from clip_tta_core.sources.rendered import TASK
-from clip_tta_core.validation import ZERO_SHOT
+from clip_tta_core.validation import ZERO_SHOT, references_of
 
 NOT_SETTINGS = ("contenders", "pictures", "unknown_pictures")  # too large, or kept elsewhere in the log
 
@@ -17,7 +17,8 @@ def settings_of(config: RunConfig) -> dict[str, object]:
     """What decides a run's numbers besides its contenders and uploaded pictures, as plain values."""
     names = (item.name for item in dataclasses.fields(config) if item.name not in NOT_SETTINGS)
     kept: dict[str, object] = {name: getattr(config, name) for name in names}
-    return kept | {"class_names": "\n".join(config.class_names)}
+    plain = {"class_names": "\n".join(config.class_names), "start_settings": dict(config.start_settings)}
+    return kept | plain
 
 
 def classes_of(config: RunConfig) -> tuple[str, ...]:
@@ -35,7 +36,7 @@ def open_log(config: RunConfig, settings: Mapping[str, object] | None = None) ->
         settings: plain values to keep with it, as a form holds them; those of `config` come beneath.
     """
     others = (one for one in config.contenders if one.label != ZERO_SHOT)
-    contenders = (Contender(ZERO_SHOT, ZERO_SHOT), *others)
+    contenders = (*references_of(config), *others)
     return RunLog(
         class_names=classes_of(config),
         contenders=contenders,

@@ -104,6 +104,28 @@ def _directed(loss: Callable[[Tensor], Tensor], captions: Tensor, direction: Dir
     return loss(captions) + loss(captions.T)
 
 
+SourceForm = Literal["predictions", "features"]
+
+
+def source_distance(
+    features: Tensor, source: Tensor, texts: Tensor, scale: float, form: SourceForm = "predictions"
+) -> Tensor:
+    """How far a batch has moved from where the frozen model had it; where it has not, 0. -> ()
+
+    KL(p0 || p) of the predictions, or 1 - z . z0 of the features, as a mean over the batch. Distillation to
+    an earlier model without its pictures, as in Continual Panoptic Perception, arXiv 2407.14242.
+
+    Args:
+        features, source: (B, D) unit rows, now and of the frozen model.
+        texts: (K, D) unit rows.
+        scale: CLIP's.
+    """
+    if form == "features":  # for unit rows the same, and its gradient is 0 without rounding
+        return (features - source).square().sum(dim=-1).mean() / 2
+    before, now = ((scale * part @ texts.T).log_softmax(dim=-1) for part in (source, features))
+    return F.kl_div(now, before, reduction="batchmean", log_target=True)
+
+
 OceForm = Literal["contrastive", "inter_variance", "intra_variance"]
 
 

@@ -40,7 +40,7 @@ class Entry:
         return self
 
 
-class _Shelves(Generic[E]):
+class Shelves(Generic[E]):
     """Pictures sorted by the class predicted for them."""
 
     def __init__(self, num_classes: int) -> None:
@@ -56,7 +56,7 @@ class _Shelves(Generic[E]):
         return [entry for slot in self.slots for entry in slot]
 
 
-class ConfidentMemory(_Shelves[Entry]):
+class ConfidentMemory(Shelves[Entry]):
     """Class-wise confident memory: of each predicted class the `shots` surest. CLIPTTA, arXiv 2507.14312.
 
     Stored confidences are never refreshed, as in the released code: entries scored by an earlier model stay.
@@ -133,7 +133,7 @@ class DoubtedEntry(Entry):
     uncertainty: float  # entropy of the prediction it was stored with, in nats
 
 
-class _Limited(_Shelves[E]):
+class _Limited(Shelves[E]):
     """A limited number of pictures in all."""
 
     def __init__(self, num_classes: int, capacity: int) -> None:

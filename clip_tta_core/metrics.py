@@ -44,6 +44,18 @@ def effective(counts: np.ndarray) -> float:
     return math.exp(-(shares * np.log(shares)).sum()) if len(shares) else math.nan
 
 
+def entropies(probs: np.ndarray) -> np.ndarray:
+    """Entropy of each prediction, in nats. (..., K) -> (...)"""
+    probs = probs.astype(np.float64)
+    return -(probs * np.log(np.where(probs > 0, probs, 1))).sum(axis=-1)
+
+
+def truth_rising(probs: np.ndarray, source_probs: np.ndarray, labels: np.ndarray) -> float:
+    """Share of labelled pictures whose own class is more probable than to the source. 2 x (B, K), (B,)"""
+    rows = np.flatnonzero(labels >= 0)
+    return float((probs > source_probs)[rows, labels[rows]].mean()) if len(rows) else math.nan
+
+
 def mcnemar(gained: int, lost: int) -> float:
     """How likely pairs that differ split as unevenly by chance: McNemar's exact test, two-sided.
 
@@ -100,6 +112,56 @@ def flips(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> tuple[in
     labelled = labels >= 0
     was, now = before == labels, after == labels
     return int((labelled & ~was & now).sum()), int((labelled & was & ~now).sum())
+
+
+def confusion(labels: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarray:
+    """How often each true class (row) got each answer (column), labelled pictures only. -> int64 (K, K)"""
+    labelled = labels >= 0
+    pairs = labels[labelled] * classes + answers[labelled]
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def between_class_variance(features: np.ndarray, answers: np.ndarray) -> float:
+    """How far apart the classes that a model answers lie: the mean squared distance of their mean features
+    from the mean of all, each class alike. (N, D), (N,) -> NaN of fewer than two pictures
+
+    What Mint raises (Bao et al., NeurIPS 2025, arXiv 2510.22127), of one batch; labels are not needed.
+    """
+    if len(features) < 2:
+        return math.nan
+    used, which = np.unique(answers, return_inverse=True)
+    sums = np.zeros((len(used), features.shape[1]))
+    np.add.at(sums, which, features)
+    means = sums / np.bincount(which)[:, None]  # (C, D)
+    return float(((means - features.mean(axis=0)) ** 2).sum(axis=1).mean())
+
+
+def correlation(first: np.ndarray, second: np.ndarray) -> tuple[float, float, float]:
+    """Pearson's correlation of two series, and where it may truly lie with 95 % confidence. (N,), (N,)
+
+    Neighbours in a series are alike, so N of them tell less than N apart would: they count as
+    N (1 - a b) / (1 + a b), a and b the series' correlations with themselves one step later, and never as
+    more than N. The interval is Fisher's, from there; -1 to 1 where three or fewer are left.
+    Sources: Bartlett, J. R. Stat. Soc. 1935; Fisher, Metron 1921.
+
+    Returns:
+        correlation, low, high; all NaN where one series never changes.
+    """
+    if len(first) < 3 or not np.ptp(first) or not np.ptp(second):
+        return math.nan, math.nan, math.nan
+    r = float(np.corrcoef(first, second)[0, 1])
+    alike = _with_the_next(first) * _with_the_next(second)
+    count = min(1.0, (1 - alike) / (1 + alike)) * len(first)
+    if count <= 3:
+        return r, -1.0, 1.0
+    centre, half = np.arctanh(np.clip(r, -1 + 1e-12, 1 - 1e-12)), 1.96 / math.sqrt(count - 3)
+    return r, float(np.tanh(centre - half)), float(np.tanh(centre + half))
+
+
+def _with_the_next(series: np.ndarray) -> float:
+    """A series' correlation with itself one step later."""
+    centred = series - series.mean()
+    return float((centred[1:] * centred[:-1]).sum() / (centred**2).sum())
 
 
 def _accepted(scores: np.ndarray, *groups: np.ndarray) -> list[np.ndarray]:
@@ -162,6 +224,21 @@ def oscr(known: np.ndarray, right: np.ndarray, unknown: np.ndarray) -> float:
     return float(np.trapezoid(np.append(0, sound / len(known)), np.append(0, alarms / len(unknown))))
 
 
+def recent(probs: np.ndarray, predicted: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """What the last n of N pictures say: their probabilities (n, K), n > 0; all classes and labels (N,)."""
+    counts = np.bincount(predicted[-len(probs) :])
+    soft = collapse(probs.mean(axis=0, dtype=np.float64))
+    return {
+        "accuracy_window": accuracy(predicted[-len(probs) :], labels[-len(probs) :]),
+        **soft,
+        "effective_classes": effective(counts),
+        "effective_classes_run": effective(np.bincount(predicted)),
+        "effective_classes_soft": soft["effective_classes"],
+        "largest_share": float(counts.max() / counts.sum()),
+        "distinct_classes": float((counts > 0).sum()),
+    }
+
+
 class Tally:
     """Everything seen of one method over a stream, boiled down to the numbers of a report."""
 
@@ -209,6 +286,8 @@ class Tally:
         return {
             "accuracy": accuracy(self._predicted, self._labels),
             "accuracy_batch": accuracy(predicted[known], labels[known]),
+            "entropy": float(entropies(probs).mean()),
+            "truth_rising": truth_rising(probs[known], source_probs[known], labels[known]),
             **self._recent_numbers(),
             **self._judged_numbers(),
             "changed": self._changed / self._seen,
@@ -229,22 +308,10 @@ class Tally:
         self._unknown_scores = strange[np.argsort(-strange, kind="stable")]
 
     def _recent_numbers(self) -> dict[str, float]:
-        if not len(self._recent):
-            spread = ("effective_classes", "effective_classes_run", "effective_classes_soft")
-            names = ("accuracy_window", *collapse(np.ones(1)), *spread, "largest_share", "distinct_classes")
-            return dict.fromkeys(names, math.nan)
-        count = len(self._recent)
-        counts = np.bincount(self._predicted[-count:])
-        soft = collapse(self._recent.mean(axis=0, dtype=np.float64))
-        return {
-            "accuracy_window": accuracy(self._predicted[-count:], self._labels[-count:]),
-            **soft,
-            "effective_classes": effective(counts),
-            "effective_classes_run": effective(np.bincount(self._predicted)),
-            "effective_classes_soft": soft["effective_classes"],
-            "largest_share": float(counts.max() / counts.sum()),
-            "distinct_classes": float((counts > 0).sum()),
-        }
+        if not len(self._recent):  # their names, as any one picture has them
+            one = np.zeros(1, dtype=np.int64)
+            return dict.fromkeys(recent(np.ones((1, 1)), one, one), math.nan)
+        return recent(self._recent, self._predicted, self._labels)
 
     def _judged_numbers(self) -> dict[str, float]:
         labelled = self._labels >= 0

@@ -56,6 +56,35 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Plane:
+    """Two directions through the features of the frozen model, found once, on which a run is drawn."""
+
+    captions: np.ndarray  # float32 (K, 2), where the class texts lie
+    explained: float  # share of the variance along the two directions
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A picture of a batch that a memory has stored."""
+
+    picture: int  # of the batch, 0 for the first; -1 where it is none of its pictures as they came
+    label: int  # the class that was predicted for it then
+    confidence: float  # and how sure that was
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What a contender looks like inside, after one batch."""
+
+    places: np.ndarray  # float32 (B, 2), its features on the run's plane
+    variance: float  # between the classes it answers
+    drift: tuple[float, ...] = ()  # of each trained layer: norm of its weights' way from the start
+    layers: tuple[str, ...] = ()  # their names; in the first batch only
+    stored: tuple[Kept, ...] = ()  # pictures of this batch that its memory has taken in
+    dropped: tuple[tuple[int, int], ...] = ()  # (batch number, picture) that had to make way for them
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What one method made of one batch."""
 
@@ -66,6 +95,7 @@ class Outcome:
     losses: Mapping[str, float]  # what adapt() returned
     metrics: Mapping[str, float]  # NaN where undefined (no labels, no unknowns)
     seconds: float  # adapt and predict together
+    inside: Inside | None = None  # where somebody wants to look inside: see `Control.inside`
 
 
 @dataclass(frozen=True)
@@ -80,6 +110,40 @@ class Report:
     notes: tuple[str, ...] = ()  # sentences the visitor should read: a skipped step, a smaller micro-batch
     weights: str = ""  # SHA-256 of the frozen model's weights, as stored in this precision
     precision: str = "float32"  # of the image encoder: or "bfloat16", "float16"
+    plane: Plane | None = None  # with `Outcome.inside`
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What a method's memory of pictures holds, by class."""
+
+    images: np.ndarray  # uint8 (S, H, W, 3)
+    labels: np.ndarray  # int64 (S,) predicted when they were stored
+    confidence: np.ndarray  # float32 (S,) of that prediction
+    features: np.ndarray  # float32 (S, D), unit rows, as they were then
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one optimization step of a method starts from."""
+
+    label: str
+    step: int  # taken on this batch before
+    steps: int
+    probs: np.ndarray  # float32 (B, K), with the weights as they are
+    losses: Mapping[str, float]  # "loss", which it lowers, and its weighted terms
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """A batch under way: who is done with it, and where the method at work is. Only for whoever looks."""
+
+    batch_number: int
+    total: int
+    batch: Batch
+    outcomes: Mapping[str, Outcome]  # by label, of the methods that are done
+    memories: Mapping[str, Remembered]  # of those among them that have one
+    step: Step | None = None  # None between two methods
 
 
 @dataclass(frozen=True)
@@ -103,6 +167,9 @@ class Contender:
     label: str
     method: str
     settings: Mapping[str, Value] = field(default_factory=dict)  # {knob: value}; what is left out is default
+    from_start: bool = (
+        True  # whether it begins at the run's start, where there is one, or at the model as it is
+    )
 
 
 Chosen = Mapping[str, Mapping[str, Value]] | tuple[Contender, ...] | list[Contender]
@@ -129,6 +196,9 @@ class RunConfig:
     pictures: Pictures | None = None  # for the source "upload"
     class_names: tuple[str, ...] = ()  # empty: the source's own task
     templates: str = "single"  # a name of clip.prompts.TEMPLATES, or sentences with {}, one a line
+    start: str = "none"  # a name of starts.STARTS: what a few labelled pictures make of the model beforehand
+    start_settings: Mapping[str, Value] = field(default_factory=dict)  # {knob: value} of it
+    shots: int = 16  # labelled pictures per class for it
     style: str = "none"  # a style shift of the rendered objects
     corruption: str = "none"
     severity: int = 5
@@ -210,6 +280,8 @@ class RunLog:
     sizes: list[int] = field(default_factory=list)  # pictures per batch
     elapsed: list[float] = field(default_factory=list)  # seconds since the run began
     notes: list[str] = field(default_factory=list)
+    plane: Plane | None = None
+    inside: dict[str, list[Inside]] = field(default_factory=dict)  # {label: one per batch}, where recorded
     last: Report | None = None
 
     def __len__(self) -> int:
@@ -276,6 +348,8 @@ class RunLog:
             self.known.setdefault(label, []).append(_rounded(outcome.scores[~batch.unknown]))
             self.unknown.setdefault(label, []).append(_rounded(outcome.scores[batch.unknown]))
             self._append_curves(label, outcome, before)
+            if outcome.inside is not None:
+                self.inside.setdefault(label, []).append(outcome.inside)
         self.truth.append(_counts(counted[counted >= 0], size))
         self.labels.append(tuple(counted.tolist()))
         self.outside.append(tuple(batch.unknown.astype(int).tolist()))
@@ -283,6 +357,7 @@ class RunLog:
         self.applied.append(batch.applied)
         self._keep_pictures(batch)
         self.total, self.device, self.last = report.total, report.device, report
+        self.plane = self.plane or report.plane
         self.made = self.made or versions.now() | {"weights": report.weights, "precision": report.precision}
         self.sizes.append(len(batch))
         self.elapsed.append(elapsed)
@@ -362,10 +437,23 @@ class MethodCard:
 
 
 @dataclass(frozen=True)
+class StartCard:
+    """A pre-step as the page shows it."""
+
+    name: str
+    title: str
+    summary: str
+    citation: str
+    fails: str  # one sentence: where it is known to help little or to harm
+    knobs: tuple[Knob, ...]
+
+
+@dataclass(frozen=True)
 class Catalog:
     """Everything there is to choose."""
 
     methods: tuple[MethodCard, ...]
+    starts: tuple[StartCard, ...]
     models: tuple[Choice, ...]
     sources: tuple[Choice, ...]
     styles: tuple[Choice, ...]

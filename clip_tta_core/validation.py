@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from clip_tta_core.hparams import Config
 from clip_tta_core.methods import METHODS, Method, title_of
 from clip_tta_core.records import Chosen, Contender, Cost, RunConfig, contenders_of
 from clip_tta_core.sources.base import ORDERS
-from clip_tta_core.sources.rendered import STYLES
+from clip_tta_core.sources.rendered import STYLES, TASK
+from clip_tta_core.starts import STARTS
 from clip_tta_core.stream import ARRIVALS, open_source, open_unknowns
 
 ZERO_SHOT = "zero_shot"  # the reference of every comparison, part of every run
@@ -32,6 +34,7 @@ LIMITS = {
     "attack_epsilon": (0.0, 255.0),  # levels
     "attack_step": (0.0, 2.0),
     "attack_iterations": (1, 200),
+    "shots": (1, 16),
     "contenders": (1, 6),  # at once; any number in turns
     "prompts": (1, 100_000),  # class names times templates
 }
@@ -68,10 +71,27 @@ def check(config: RunConfig) -> Checked:
         )
     entries = check_contenders(config.contenders)
     check_stream(config)
+    for one in references_of(config)[1:]:
+        if any(one.label in (entry.contender.label, entry.title) for entry in entries):
+            raise ValueError(f"Run: the label '{one.label}' is that of the run's start; choose another.")
     check_amount(config, config.contenders)
-    reference = Contender(ZERO_SHOT, ZERO_SHOT)
-    zero_shot = Entry(reference, METHODS[ZERO_SHOT], METHODS[ZERO_SHOT].Config())
-    return Checked(config, (zero_shot, *(one for one in entries if one.contender.label != ZERO_SHOT)))
+    references = (
+        Entry(one, METHODS[ZERO_SHOT], METHODS[ZERO_SHOT].Config()) for one in references_of(config)
+    )
+    return Checked(config, (*references, *(one for one in entries if one.contender.label != ZERO_SHOT)))
+
+
+def references_of(config: RunConfig) -> tuple[Contender, ...]:
+    """Who takes part in every run and never adapts: zero-shot CLIP and, where there is one, the start."""
+    zero_shot = Contender(ZERO_SHOT, ZERO_SHOT, from_start=False)
+    if config.start == "none":
+        return (zero_shot,)
+    return (zero_shot, Contender(start_label(config), ZERO_SHOT))
+
+
+def start_label(config: RunConfig) -> str:
+    """What the start of a run is called among its contenders."""
+    return f"{STARTS[config.start].title}, {config.shots} shots"
 
 
 def check_contenders(contenders: tuple[Contender, ...]) -> tuple[Entry, ...]:
@@ -104,7 +124,7 @@ def check_contenders(contenders: tuple[Contender, ...]) -> tuple[Entry, ...]:
 
 def check_stream(config: RunConfig) -> None:
     """Everything about a run but who takes part."""
-    for name in ("batch_size", "batches", "severity", "seed", "unknown_share"):
+    for name in ("batch_size", "batches", "severity", "seed", "unknown_share", "shots"):
         _check_number(name, getattr(config, name), whole=name != "unknown_share")
     if config.predict not in ("post", "pre"):
         raise ValueError(f"Run: predict must be 'post' or 'pre', got '{config.predict}'.")
@@ -115,6 +135,7 @@ def check_stream(config: RunConfig) -> None:
     for registry, name in ((STYLES, config.style), (SCHEDULES, config.schedule), (ORDERS, config.order)):
         registry[name]
     _check_attack(config)
+    _check_start(config)
     ARRIVALS[config.unknown_arrival]
     _check_classes(config.class_names)
     # Opened only to be told what is wrong; a data set is fetched where it is opened, so it waits for the run.
@@ -148,6 +169,23 @@ def _check_attack(config: RunConfig) -> None:
         )
 
 
+def _check_start(config: RunConfig) -> None:
+    """A start must be one with settings it allows, and needs labelled pictures."""
+    if config.start == "none":
+        if config.start_settings:
+            raise ValueError(
+                "Run: settings of a start need a start, and none is chosen; choose one or leave them out."
+            )
+        return
+    STARTS[config.start].Config.from_values(config.start_settings)
+    pictures = config.pictures if config.source == "upload" else None
+    if pictures is not None and len(pictures) > 1 and not (pictures.labels >= 0).any():
+        raise ValueError(
+            "Start: it learns from labelled pictures, and yours have no labels; put them into folders named "
+            "after their classes, or start from CLIP as it is."
+        )
+
+
 def attack_of(config: RunConfig) -> Attack:
     """How the pictures of a run are attacked; a radius of 0 where they are not."""
     if config.attack == "none":
@@ -160,7 +198,7 @@ def check_amount(config: RunConfig, contenders: tuple[Contender, ...]) -> None:
     """What the operator allows one run; a step is one backward pass over as many pictures as a batch has."""
     images = config.batch_size * config.batches
     passes = costs(contenders, config.batch_size, config.batches).values()
-    steps = math.ceil(sum(cost.backwards for cost in passes) * config.batches)
+    steps = math.ceil(sum(cost.backwards for cost in passes) * config.batches) + start_steps(config)
     for limit, amount, what in ((limits.MAX_IMAGES, images, "pictures"), (limits.MAX_STEPS, steps, "steps")):
         if 0 < limit.value < amount:
             raise ValueError(
@@ -169,12 +207,25 @@ def check_amount(config: RunConfig, contenders: tuple[Contender, ...]) -> None:
             )
 
 
+def start_steps(config: RunConfig) -> int:
+    """Steps that making the run's start takes, the first time."""
+    if config.start == "none":
+        return 0
+    classes = len(config.class_names) or len(TASK)
+    cls = STARTS[config.start]
+    return cls.steps_of(cls.Config.from_values(config.start_settings), config.shots * classes)
+
+
 def costs(chosen: Chosen, batch_size: int = 64, batches: int = 16) -> dict[str, Cost]:
     """What contenders cost on such a stream. {label: cost}"""
     found = {}
     for one in contenders_of(chosen):
         cls = METHODS[one.method]
-        found[one.label] = cls.cost(cls.Config.from_values(one.settings), batch_size, batches)
+        config = cls.Config.from_values(one.settings)
+        cost = cls.cost(config, batch_size, batches)
+        if getattr(config, "beta_source", 0):  # what learns goes through the frozen model, too
+            cost = dataclasses.replace(cost, forwards=cost.forwards + cost.backwards)
+        found[one.label] = cost
     return found
 
 

@@ -19,8 +19,10 @@ ROOMS = [  # from the ground up; rooms on one line know nothing of each other
     {"methods"},
     {"corruptions"},
     {"sources"},
+    {"starts"},
     {"stream"},
-    {"catalog", "validation"},
+    {"few_shots"},
+    {"catalog", "validation", "inside"},
     {"engine", "logs"},
     {"hosting"},
     {"plots", "export", "comparison"},
@@ -67,6 +69,19 @@ def test_a_room_imports_only_rooms_below_it(path):
         if parts[0] == "clip_tta_core" and len(parts) > 1 and here != "__init__":
             there = parts[1]
             assert there == here or FLOOR[there] < FLOOR[here], f"{here} must not import {there}"
+
+
+STARTS_MAY_USE = {"clip", "losses", "optim", "augment", "sources", "hparams", "registry", "limits", "starts"}
+
+
+def test_starts_know_neither_methods_nor_streams():
+    used = {
+        name.split(".")[1]
+        for path in (PACKAGE / "starts").glob("*.py")
+        for name in imports(path)
+        if name.startswith("clip_tta_core.")
+    }
+    assert used <= STARTS_MAY_USE
 
 
 UI_FILES = sorted((PACKAGE / "ui").rglob("*.py"))

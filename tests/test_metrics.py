@@ -237,3 +237,38 @@ def test_a_batch_of_unknowns_only_leaves_everything_else_undefined():
     )
     assert numbers["accepted"] == 1
     assert all(math.isnan(numbers[name]) for name in ("accuracy", "effective_classes", "auroc", "ece"))
+
+
+def test_confusion_counts_labelled_pictures_by_truth_and_answer():
+    labels, answers = np.array([0, 0, 1, -1, 2, 0]), np.array([0, 2, 1, 1, 0, 2])
+    assert metrics.confusion(labels, answers, 3).tolist() == [[1, 0, 2], [0, 1, 0], [1, 0, 0]]
+
+
+def test_variance_between_classes_by_hand():
+    features = np.array([[1.0, 0], [3, 0], [0, 2]])  # class means (2, 0) and (0, 2), mean (4/3, 2/3)
+    by_hand = ((2 / 3) ** 2 + (2 / 3) ** 2 + (4 / 3) ** 2 + (4 / 3) ** 2) / 2
+    assert metrics.between_class_variance(features, np.array([4, 4, 7])) == pytest.approx(by_hand)
+    assert metrics.between_class_variance(features, np.array([4, 4, 4])) == pytest.approx(0)
+    assert math.isnan(metrics.between_class_variance(features[:1], np.array([4])))
+
+
+def test_a_correlation_has_fishers_interval_where_neighbours_do_not_repeat_each_other():
+    steps = np.arange(40.0)
+    up_and_down, rising = (-1) ** np.arange(40) + 0.02 * steps, steps  # the one's neighbours are opposed
+    r, low, high = metrics.correlation(up_and_down, rising)
+    assert r == pytest.approx(np.corrcoef(up_and_down, rising)[0, 1])
+    z, half = np.arctanh(r), 1.96 / math.sqrt(37)
+    assert (low, high) == pytest.approx((np.tanh(z - half), np.tanh(z + half)))
+
+
+def test_two_series_that_drift_tell_less_than_as_many_pictures_apart():
+    smooth = np.cumsum(np.random.default_rng(3).normal(size=(2, 60)), axis=1)
+    shuffled = smooth[:, np.random.default_rng(4).permutation(60)]
+    r, low, high = metrics.correlation(*smooth)
+    same, near, far = metrics.correlation(*shuffled)
+    assert r == pytest.approx(same) and high - low > 1.5 * (far - near)
+
+
+def test_a_correlation_of_what_never_changes_is_none_and_of_three_says_nothing():
+    assert all(map(math.isnan, metrics.correlation(np.ones(9), np.arange(9.0))))
+    assert metrics.correlation(np.array([1.0, 3, 2]), np.array([1.0, 3, 2])) == (pytest.approx(1), -1, 1)

@@ -2,47 +2,68 @@
 
 from __future__ import annotations
 
-import importlib.util
+import os
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from clip_tta_core import limits
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+LEFT_OUT = shutil.ignore_patterns(".git", "node_modules", "__pycache__", ".*_cache", "*.pyi", "assets")
+WANTED = "pseudo_label or look or distinct"
+# What is true of this method only, beside what every method must do.
+ADAPTS = """
+import torch
 from clip_tta_core.methods import METHODS
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-
-
-@pytest.fixture
-def walk_through(tmp_path, monkeypatch):
-    """The method of "Add a method", saved to a file and imported as the package would."""
-    (code,) = (block for block in BLOCKS if "@register" in block)
-    path = tmp_path / "pseudo_label.py"
-    path.write_text(code)
-    spec = importlib.util.spec_from_file_location("pseudo_label", path)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses look themselves up there
-    spec.loader.exec_module(module)
-    yield METHODS["pseudo_label"]
-    del METHODS._items["pseudo_label"]
-
-
-def test_the_method_of_the_walk_through_adapts(walk_through, clip, make_images):
-    method = walk_through(
-        clip.fork(walk_through.train), walk_through.Config(threshold=0.2), torch.Generator()
-    )
-    report = method.adapt(make_images())
-    assert report["kept"] > 0
+def test_it_adapts(clip, make_images):
+    cls = METHODS["pseudo_label"]
+    method = cls(clip.fork(cls.train), cls.Config(threshold=0.2), torch.Generator())
+    assert method.adapt(make_images())["kept"] > 0
     assert not torch.equal(method.predict(make_images()).logits, clip.predict(make_images()).logits)
+
+def test_the_page_has_its_controls():
+    from clip_tta_core import engine
+    from clip_tta_core.ui.session import form
+    card = next(card for card in form.cards(engine.catalog()) if card.name == "pseudo_label")
+    assert [knob.name for knob in card.knobs] == ["lr", "threshold"]
+"""
+
+
+def test_the_file_of_the_walk_through_is_the_whole_change(tmp_path):
+    """In a copy of the project: the method as printed, in one file, and the tests of every method."""
+    copy = tmp_path / "project"
+    shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+    (copy / "assets").symlink_to(ROOT / "assets")
+    (code,) = (block for block in BLOCKS if "@register" in block)
+    file = copy / "clip_tta_core" / "methods" / "pseudo_label.py"
+    assert f"`{file.name}`" in README
+    file.write_text(code, "utf-8")
+    (copy / "tests" / "methods" / "test_pseudo_label.py").write_text(ADAPTS, "utf-8")
+    subprocess.run([sys.executable, "-m", "ruff", "format", "--check", file], check=True, cwd=copy)
+    files = ("methods/test_pseudo_label", "methods/test_contract", "methods/test_costs", "test_palette")
+    tests = [f"tests/{name}.py" for name in (*files, "test_comparison")]
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    command = [sys.executable, "-m", "pytest", "-n0", "-v", "-p", "no:cacheprovider", "-k", WANTED, *tests]
+    ended = subprocess.run(command, cwd=copy, env=alone, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout[-3000:]
+    assert "test_contract.py::test_a_batch_of_one_works[pseudo_label-] PASSED" in ended.stdout
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_every_example_is_valid_python(block):
     compile(block, "README.md", "exec")
+
+
+def test_it_can_be_read_in_one_sitting():
+    assert len(README.splitlines()) <= 150
 
 
 def test_the_front_matter_names_the_installed_gradio():
@@ -59,4 +80,4 @@ def test_every_setting_of_an_operator_is_listed_with_what_holds_without_it(setti
         return f"{value:,}" if value else "any"
 
     row = f"| `{setting.name}` | {setting.meaning} | {shown(setting.here)} | {shown(setting.public)} |"
-    assert row in README
+    assert row in (ROOT / "clip_tta_core" / "limits.md").read_text("utf-8")

@@ -44,7 +44,7 @@ export interface Measure {
   kind: "share" | "number" | "count" | "seconds" | "times";
   better: "high" | "low" | "";
   help: string;
-  places: ("curves" | "table" | "ranking")[];
+  places: ("curves" | "table" | "ranking" | "steps")[];
   needs: "" | "labels" | "unknowns";
   full: "one" | "classes" | "";
   short: string;
@@ -180,6 +180,7 @@ export interface Curves {
   labelled: boolean;
   unknowns: boolean;
   classes: number;
+  more: Measure[];
   curves: Record<string, Record<string, Numbers>>;
   low: Record<string, Record<string, Numbers>>;
   high: Record<string, Record<string, Numbers>>;
@@ -244,6 +245,25 @@ export interface Gallery {
   answers: Record<string, Indices>;
   sure: Record<string, Indices>;
   accepted: Record<string, Indices>;
+  work?: string;
+  after?: string;
+}
+
+/** The batch under way, optimization step by step, as far as it has been looked into. */
+export interface Steps {
+  methods: Contender[];
+  classes: string[];
+  batch: number;
+  size: number;
+  labelled: boolean;
+  work: string;
+  planned: Record<string, number>;
+  done: string[];
+  taken: Record<string, Numbers>;
+  measures: Measure[];
+  values: Record<string, Record<string, Numbers>>;
+  counts: Record<string, Counts>;
+  truth: Counts;
 }
 
 /** The status line and the timeline. */
@@ -320,6 +340,7 @@ export interface Copy {
   label: string;
   method: string;
   settings: Record<string, any>;
+  from_start?: boolean;
 }
 
 /** What the form is built from. */
@@ -461,6 +482,85 @@ export interface HeatCard {
   settings: Record<string, any>;
 }
 
+/** Features on the run's plane. */
+export interface FeatureMap {
+  captions: [number, number][];
+  explained: number;
+  start: Lines;
+  end: Lines;
+}
+
+/** Which true class got which answer: a row a class, of those that occur most. */
+export interface Confusion {
+  classes: number[];
+  left_out: number;
+  before: Counts;
+  after: Counts;
+}
+
+/** Pictures that an adaptation put right or wrong, over the whole run. */
+export interface Flips {
+  gained: number;
+  lost: number;
+  shown: Lines;
+}
+
+/** How far apart the classes lie that are answered, and whether that tells of accuracy. */
+export interface Variance {
+  variance: Record<string, Numbers>;
+  accuracy: Numbers;
+  says: string;
+}
+
+/** What a memory held when: the pictures that ever entered it. */
+export interface MemoryWall {
+  stays: Lines;
+}
+
+/** How far each trained layer's weights are from where they started. */
+export interface LayerDrift {
+  layers: string[];
+  drift: Lines;
+}
+
+/** One contender of a run, batch by batch. Of a long run some batches are drawn, counts are of all. */
+export interface InsideRun {
+  methods: Contender[];
+  method: string;
+  classes: string[];
+  stream: string;
+  made: string;
+  done: number;
+  total: number;
+  batches: number[];
+  labelled: boolean;
+  labels: Lines;
+  before: Lines;
+  after: Lines;
+  sure: Lines;
+  flips: Flips;
+  confusion?: Confusion;
+  features?: FeatureMap;
+  variance?: Variance;
+  memory?: MemoryWall;
+  drift?: LayerDrift;
+}
+
+/** Pictures that were asked for, side by side; those that are no longer there are left out. */
+export interface InsideSheet {
+  sprite: DataUrl;
+  columns: number;
+  tiles: Indices;
+}
+
+/** An answer: a run or pictures of it. */
+export interface Inside {
+  asked: number;
+  run?: InsideRun;
+  sheet?: InsideSheet;
+  message?: string;
+}
+
 /** A visitor's own picture, by the key to ask for it; or what is wrong with it. */
 export interface Subject {
   key?: string;
@@ -528,6 +628,7 @@ export interface Parts {
   results: { view: Results; props: null; events: never; serves: never };
   sentence: { view: Sentence; props: null; events: never; serves: never };
   gallery: { view: Gallery | null; props: null; events: "look"; serves: never };
+  steps: { view: Steps | null; props: null; events: never; serves: never };
   status: { view: Status; props: null; events: never; serves: never };
   message: { view: Message; props: null; events: never; serves: never };
   board: { view: Board; props: null; events: never; serves: never };
@@ -541,12 +642,13 @@ export interface Parts {
   heat: { view: Heat; props: HeatProps; events: "start" | "stop" | "play"; serves: "look" | "card" | "keep" };
   subject: { view: Subject; props: SubjectProps; events: never; serves: "keep" };
   corruptions: { view: null; props: CorruptionsProps; events: "take"; serves: "sheet" | "ladder" };
+  inside: { view: Inside; props: null; events: "look" | "fetch"; serves: never };
   why: { view: null; props: null; events: never; serves: never };
   primer: { view: null; props: PrimerProps; events: never; serves: never };
 }
 
 export const PARTS: (keyof Parts)[];
-export const ON_THE_BOARD: ("curves" | "classes" | "scores" | "results" | "sentence" | "gallery" | "status" | "message")[];
+export const ON_THE_BOARD: ("curves" | "classes" | "scores" | "results" | "sentence" | "gallery" | "steps" | "status" | "message")[];
 export const EVENTS: Partial<Record<keyof Parts, string[]>>;
 export const STATES: Record<RunState, State>;
 export const CLASS_LIST: ClassList;

@@ -7,6 +7,7 @@ export const PARTS = [
   "results",
   "sentence",
   "gallery",
+  "steps",
   "status",
   "message",
   "board",
@@ -20,6 +21,7 @@ export const PARTS = [
   "heat",
   "subject",
   "corruptions",
+  "inside",
   "why",
   "primer"
 ];
@@ -31,6 +33,7 @@ export const ON_THE_BOARD = [
   "results",
   "sentence",
   "gallery",
+  "steps",
   "status",
   "message"
 ];
@@ -84,6 +87,10 @@ export const EVENTS = {
   ],
   "corruptions": [
     "take"
+  ],
+  "inside": [
+    "look",
+    "fetch"
   ]
 };
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from clip_tta_core.bench import corruptions, speed
+from clip_tta_core.bench import corruptions, rounding, speed
 from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.loading import MINI
 from clip_tta_core.methods import METHODS
@@ -28,6 +28,9 @@ def main() -> None:
     print(f"{machine()}, batches of {arguments.batch}.\n")
     if arguments.corruptions:
         print_corruptions()
+        return
+    if arguments.rounding:
+        print_rounding(arguments)
         return
     if arguments.released:
         print_pairs(arguments)
@@ -54,6 +57,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--precision", default="auto", help="of large encoders: auto, float32 or bfloat16")
     parser.add_argument(
         "--released", action="store_true", help="time CLIPTTA and the released loop in turns instead"
+    )
+    parser.add_argument(
+        "--rounding", action="store_true", help="say what bfloat16 changes in a whole run instead"
     )
     parser.add_argument("--corruptions", action="store_true", help="time the corruptions instead")
     arguments = parser.parse_args()
@@ -131,6 +137,17 @@ def print_pairs(arguments: argparse.Namespace) -> None:
             flush=True,
         )
     print("\nMedians over rounds; in a round both take the same batch, one after the other, in turns first.")
+
+
+def print_rounding(arguments: argparse.Namespace) -> None:
+    print("| model | method | float32 | bfloat16 | other answers | smallest cosine |")
+    print("| --- | --- | --: | --: | --: | --: |")
+    for model in arguments.models:
+        for one in rounding.differences(model, arguments.batch, arguments.batches):
+            accuracy = " | ".join(f"{share:.1%}" for share in one.accuracy)
+            print(
+                f"| {model} | {one.method} | {accuracy} | {one.changed:.1%} | {one.cosine:.5f} |", flush=True
+            )
 
 
 def print_whole_run(batches: int, device: str) -> None:

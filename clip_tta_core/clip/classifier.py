@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from clip_tta_core import losses
 from clip_tta_core.clip.learned import Prompted, with_context, with_visual_prompts
 from clip_tta_core.clip.prompts import SINGLE, fill
 from clip_tta_core.clip.tokens import has_tokens, token_reader
@@ -105,6 +106,7 @@ class ClipClassifier:
         self._trainable: list[nn.Parameter] = []
         self._last: tuple[weakref.ref, Prediction] | None = None
         self.last_views: tuple | None = None  # kept by `views.encode_views`, of a frozen classifier only
+        self._held: tuple[float, losses.SourceForm] | None = None  # see `hold_to_source`
         self._texts: dict[str, Tensor] = {}  # prompt -> (D,), of the frozen text encoder; shared by all forks
 
     @property
@@ -141,7 +143,29 @@ class ClipClassifier:
         # Going backward, the last piece comes first and is gone before another needs the memory it keeps.
         features.append(self._encode(last))
         features = torch.cat(features) if others else features[0]
+        if self._held and features.requires_grad:
+            features = _Pulled.apply(features, self._pull(images, features.detach()))
         return F.normalize(features, dim=-1) if unit else features
+
+    def hold_to_source(self, strength: float, form: losses.SourceForm = "predictions") -> None:
+        """Let every gradient that passes an encoding of this fork also lower `losses.source_distance`.
+
+        The same as adding strength times that distance, over the pictures of each encoding, to whatever loss
+        is made of it. Values stay as they are.
+        """
+        self._held = (strength, form)
+
+    @torch.enable_grad()
+    def _pull(self, images: Tensor, features: Tensor) -> Tensor:
+        """Gradient of the distance to the source by the encoder's rows. (B, 3, H, W), (B, D) -> (B, D)"""
+        assert self._held is not None
+        strength, form = self._held
+        rows = features.requires_grad_()
+        source = self.zero_shot(images).features
+        distance = losses.source_distance(
+            F.normalize(rows, dim=-1), source, self.text_features, self.scale, form
+        )
+        return torch.autograd.grad(strength * distance, rows)[0]
 
     def _pieces(self, images: Tensor) -> tuple[Tensor, ...]:
         """Equal pieces within the micro-batch; a lone picture at the end would starve batch normalization."""
@@ -263,7 +287,7 @@ class ClipClassifier:
             a classifier whose `source` is the frozen one it came from. Costs milliseconds.
         """
         forked = copy.copy(self)
-        forked._last = None
+        forked._last, forked._held = None, None
         if self.source is self and not train:
             return forked
         if train in ("visual_tower", "context", "visual_prompts"):
@@ -352,6 +376,19 @@ class ClipClassifier:
     def trainable(self) -> list[nn.Parameter]:
         """The private parameters of a fork, in a fixed order; empty for a frozen classifier."""
         return list(self._trainable)
+
+
+class _Pulled(torch.autograd.Function):
+    """Identity whose gradient has another one added."""
+
+    @staticmethod
+    def forward(ctx, features: Tensor, pull: Tensor) -> Tensor:
+        ctx.save_for_backward(pull)
+        return features.view_as(features)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient + ctx.saved_tensors[0], None
 
 
 class _Amplify(torch.autograd.Function):

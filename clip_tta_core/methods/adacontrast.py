@@ -27,15 +27,15 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from clip_tta_core import augment, hparams, losses, optim
+from clip_tta_core import augment, losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.hparams import knob
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class AdacontrastConfig(hparams.Config):
+class AdacontrastConfig(GradientConfig):
     lr: float = knob(1e-4, 0.0, 1e-1, log=True, help="Step size of Adam.")
     steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
     neighbours: int = knob(10, 1, 100, help="Past pictures whose predictions refine a label.")

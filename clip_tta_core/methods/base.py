@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
-from clip_tta_core import hparams
+from clip_tta_core import hparams, losses
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction, Train
-from clip_tta_core.hparams import Value
+from clip_tta_core.hparams import Value, knob
 from clip_tta_core.palette import Look, looks
-from clip_tta_core.records import Contender, Cost
+from clip_tta_core.records import Contender, Cost, Remembered
 from clip_tta_core.registry import Registry
 
 C = TypeVar("C", bound=hparams.Config)
 
 METHODS: Registry[type[Method[Any]]] = Registry("method")
+
+
+@dataclass(frozen=True)
+class GradientConfig(hparams.Config):
+    """What every method that trains weights over a whole stream can take: an anchor against forgetting.
+
+    The idea of Continual Panoptic Perception, arXiv 2407.14242, which distils the previous model into the
+    next: here every gradient also pulls towards the frozen model's answers on the same pictures. It is added
+    where features leave the encoder (`ClipClassifier.hold_to_source`), so that no method needs a line for it.
+    """
+
+    beta_source: float = knob(
+        0.0,
+        0.0,
+        100.0,
+        help="Weight of holding on to the model that adaptation began with; 0 is as published.",
+    )
+    hold: losses.SourceForm = knob("predictions", help="What is held: its predictions or its features.")
 
 
 class Method(Generic[C]):
@@ -50,6 +69,9 @@ class Method(Generic[C]):
         self.config = config
         self.rng = rng
         self.on_step: Callable[[int, int], None] = lambda step, steps: None
+        self.on_show: Callable[[Tensor, Mapping[str, Tensor]], None] = lambda logits, terms: None
+        if isinstance(config, GradientConfig) and config.beta_source:
+            clip.hold_to_source(config.beta_source, config.hold)
 
     def adapt(self, images: Tensor) -> dict[str, float]:
         """Learn from a batch. (B, 3, H, W) in [0, 1] -> numbers worth plotting"""
@@ -68,6 +90,10 @@ class Method(Generic[C]):
         """Classify a batch with what has been learned so far. (B, 3, H, W) in [0, 1]"""
         return self.clip.predict(images)
 
+    def remembered(self) -> Remembered | None:
+        """What its memory of pictures holds now, for whoever looks; None where it has none."""
+        return None
+
     @classmethod
     def cost(cls, config: C, batch_size: int = 64, batches: int = 16) -> Cost:
         """Passes through the image encoder per picture, the prediction among them, when no picture is left
@@ -81,6 +107,17 @@ class Method(Generic[C]):
         for step in range(count):
             self.on_step(step, count)
             yield step
+
+    def show(self, logits: Tensor, **terms: Tensor) -> None:
+        """Hand out what the coming step starts from, for whoever looks (`on_show`); else nothing happens.
+
+        To be called between the forward and the step, wherever a step computes the batch's logits anyway.
+
+        Args:
+            logits: (B, K) of the batch, with the weights as they are.
+            terms: () each; `loss` is what the step lowers, the others its weighted terms where it has some.
+        """
+        self.on_show(logits, terms)
 
 
 def register(cls: type[Method]) -> type[Method]:

@@ -16,16 +16,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim
+from clip_tta_core import losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import BLUE, DASHED, Look
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class BatclipConfig(hparams.Config):
+class BatclipConfig(GradientConfig):
     lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam; large for small batches.")
     steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
     weight_decay: float = knob(0.01, 0.0, 1.0, help="Shrinks the weights a little each step.")
@@ -73,8 +73,9 @@ class Batclip(Method[BatclipConfig]):
     def adapt(self, images: Tensor) -> dict[str, float]:
         skipped = 0
         for _ in self.steps(self.config.steps):
-            terms = self._terms(images)
+            logits, terms = self._terms(images)
             loss = reduce(torch.add, terms.values())
+            self.show(logits, loss=loss, **terms)
             skipped += not optim.guarded_step(self.optimizer, loss)
         with torch.no_grad():
             self.texts = self.clip.encode_classes()
@@ -86,8 +87,8 @@ class Batclip(Method[BatclipConfig]):
         features = self.clip.encode_image(images)
         return Prediction(self.clip.classify(features, self.texts), features)
 
-    def _terms(self, images: Tensor) -> dict[str, Tensor]:
-        """The weighted terms of the loss."""
+    def _terms(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits (B, K), and the weighted terms of the loss."""
         config = self.config
         texts = self.clip.encode_classes()  # (K, D)
         raw = self.clip.encode_image(images, unit=False)  # (B, D)
@@ -96,7 +97,7 @@ class Batclip(Method[BatclipConfig]):
         members = F.one_hot(which, len(present)).to(raw.dtype)  # (B, C)
         means = members.T @ raw / members.sum(dim=0)[:, None]  # (C, D)
         matched = F.normalize(means, dim=-1) if config.unit_means else means
-        return {
+        return logits, {
             "entropy": losses.entropy(logits).mean(),
             "match": -config.match * (matched * texts[present]).sum(dim=-1).mean(),
             "separation": -config.separate * losses.class_separation(means, config.average_pairs),

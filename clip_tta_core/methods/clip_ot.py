@@ -15,18 +15,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim
+from clip_tta_core import losses, optim
 from clip_tta_core.assignment import sinkhorn
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.clip.prompts import TEMPLATES
 from clip_tta_core.hparams import knob
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import BLUE, DOTTED, Look
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class ClipOtConfig(hparams.Config):
+class ClipOtConfig(GradientConfig):
     lr: float = knob(1e-4, 0.0, 1e-1, log=True, help="Step size of AdamW.")
     weight_decay: float = knob(0.01, 0.0, 1.0, help="Shrinks the weights a little each step.")
     templates: int = knob(8, 1, 8, help="Prompt templates, one step each.")
@@ -82,6 +82,7 @@ class ClipOt(Method[ClipOtConfig]):
             logits = self.clip.classify(features, self.texts[turn])  # (B, K)
             codes = self._codes(logits)  # (B, K)
             loss = losses.soft_cross_entropy(codes, logits).mean()
+            self.show(logits, loss=loss)
             skipped += not optim.guarded_step(self.optimizer, loss)
         agreed = (codes.argmax(dim=-1) == logits.argmax(dim=-1)).float().mean()
         return {"loss": loss.item(), "agreed": agreed.item(), "skipped": float(skipped)}

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim
+from clip_tta_core import losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.clip.prompts import SINGLE, fill
 from clip_tta_core.hparams import knob
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import SKY, SOLID, Look
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class CliparttConfig(hparams.Config):
+class CliparttConfig(GradientConfig):
     lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam.")
     steps: int = knob(10, 1, 50, help="Gradient steps per batch.")
     top: int = knob(3, 1, 10, help="Classes named in a picture's caption, the likeliest first.")
@@ -70,6 +70,7 @@ class Clipartt(Method[CliparttConfig]):
                 self.config.transposed,
                 self.config.through_targets,
             )
+            self.show(prediction.logits, loss=loss)
             skipped += not optim.guarded_step(self.optimizer, loss)
         entropy = losses.entropy(prediction.logits.detach()).mean()
         return {"loss": loss.item(), "entropy": entropy.item(), "skipped": float(skipped)}

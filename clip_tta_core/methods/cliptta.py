@@ -27,20 +27,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clip_tta_core import hparams, losses, optim, scores
+from clip_tta_core import losses, optim, scores
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
 from clip_tta_core.memory import ConfidentMemory, to_images
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import BLUE, SOLID, Look
-from clip_tta_core.records import Cost
+from clip_tta_core.records import Cost, Remembered
 
 
 @dataclass(frozen=True)
-class ClipttaConfig(hparams.Config):
+class ClipttaConfig(GradientConfig):
     lr: float = knob(1e-4, 0.0, 1e-1, log=True, help="Step size of Adam.")
     steps: int = knob(10, 1, 50, help="Gradient steps per batch.")
     loss: Literal["soft", "hard"] = knob(
@@ -135,6 +136,7 @@ class Cliptta(Method[ClipttaConfig]):
     def __init__(self, clip: ClipClassifier, config: ClipttaConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
         self.memory = ConfidentMemory(clip.num_classes, config.shots)
+        self.stored: dict[int, Tensor] = {}  # {memory key: (D,)} features of what it holds, as stored
         self.threshold = nn.Parameter(torch.zeros((), device=clip.device))  # Otsu sets it before its use
         self.gamma = 1.0  # likewise
         learned = [*clip.trainable(), *([self.threshold] if config.open_set else [])]
@@ -160,11 +162,14 @@ class Cliptta(Method[ClipttaConfig]):
             else:
                 fresh, drawn = self._draw(rows, shown)
                 features = self.clip.encode_image(torch.cat([shown, fresh]))  # (B + fresh, D)
-            terms = self._terms(features, len(shown), drawn)
+            logits = self.clip.classify(features)  # (B + fresh, K)
+            terms = self._terms(features, logits, len(shown), drawn)
             if step == 0:
                 measured = self._gradient_norms(terms, features)
                 measured["pseudo_classes"] = float(len(self._labels(features).unique()))
             loss = sum(terms.values(), features.new_zeros(()))
+            if uses_batch:
+                self.show(logits[: len(shown)], loss=loss, **terms)
             skipped += not optim.guarded_step(self.optimizer, loss)
         report = {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}, **measured}
         report |= {"memory": float(len(self.memory)), "skipped": float(skipped)}
@@ -223,7 +228,24 @@ class Cliptta(Method[ClipttaConfig]):
         cosines = features[kept] @ self.clip.text_features.T  # (N, K)
         confidence = scores.score(cosines, "max_prob", self._kappa())
         keys = self.memory.insert(images[kept], cosines.argmax(dim=-1), confidence)
-        return dict(zip(keys, kept.tolist(), strict=True))
+        rows = dict(zip(keys, kept.tolist(), strict=True))
+        # A view would keep the whole batch.
+        self.stored = {
+            one.key: features[rows[one.key]].clone() if one.key in rows else self.stored[one.key]
+            for one in self.memory.entries
+        }
+        return rows
+
+    def remembered(self) -> Remembered | None:
+        entries = self.memory.entries
+        if not entries:
+            return None
+        return Remembered(
+            torch.stack([one.image for one in entries]).permute(0, 2, 3, 1).numpy(),
+            np.array([one.label for one in entries]),
+            np.array([one.confidence for one in entries], dtype=np.float32),
+            torch.stack([self.stored[one.key] for one in entries]).float().cpu().numpy(),
+        )
 
     def _draw(self, rows: dict[int, int], shown: Tensor) -> tuple[Tensor, list[int]]:
         """Draw from the memory. -> pictures to encode besides `shown` (F, 3, H, W), rows of the drawn"""
@@ -238,17 +260,16 @@ class Cliptta(Method[ClipttaConfig]):
                 fresh.append(entry.image)
         return (to_images(fresh, shown) if fresh else shown[:0]), drawn
 
-    def _terms(self, features: Tensor, batch: int, drawn: list[int]) -> dict[str, Tensor]:
+    def _terms(self, features: Tensor, logits: Tensor, batch: int, drawn: list[int]) -> dict[str, Tensor]:
         """The weighted terms of the loss; what has nothing to work on is left out.
 
         Args:
-            features: (B + F, D), the batch first.
+            features, logits: (B + F, D) and (B + F, K), the batch first.
             batch: B, 0 when only the memory enters.
             drawn: rows of the pictures drawn from the memory.
         """
         config = self.config
         contrast = losses.soft_contrastive if config.loss == "soft" else losses.hard_contrastive
-        logits = self.clip.classify(features)  # (B + F, K)
         terms: dict[str, Tensor] = {}
 
         def add(name: str, term: Tensor) -> None:

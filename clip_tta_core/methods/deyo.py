@@ -26,15 +26,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim
+from clip_tta_core import losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.hparams import knob
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class DeyoConfig(hparams.Config):
+class DeyoConfig(GradientConfig):
     lr: float = knob(
         1e-3,
         0.0,
@@ -105,6 +105,7 @@ class Deyo(Method[DeyoConfig]):
             return report
         doubt = entropy[reliable][kept]
         loss = (weight(doubt.detach(), lost[kept], self.config.anchor * unit) * doubt).mean()
+        self.show(logits, loss=loss)
         if optim.guarded_step(self.optimizer, loss):
             report["loss"] = loss.item()
         return report

@@ -20,17 +20,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim
+from clip_tta_core import losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.hparams import knob
 from clip_tta_core.memory import MeanPrediction
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import DASHED, ORANGE, Look
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class EataConfig(hparams.Config):
+class EataConfig(GradientConfig):
     lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size.")
     steps: int = knob(1, 1, 50, help="Gradient steps per batch; each selects afresh.")
     optimizer: optim.OptimizerName = knob("adam", help="The authors use sgd, with momentum 0.9.")
@@ -110,9 +110,11 @@ class Eata(Method[EataConfig]):
                 continue
             entropy = losses.reliable_entropy(logits[chosen], margin)
             penalty = self.config.fisher_weight * self.forgetting()
-            skipped += not optim.guarded_step(self.optimizer, entropy + penalty)
+            loss = entropy + penalty
+            self.show(logits, loss=loss, entropy=entropy, penalty=penalty)
+            skipped += not optim.guarded_step(self.optimizer, loss)
             self.learned.update(probs[chosen])
-            report |= {"loss": (entropy + penalty).item(), "penalty": penalty.item()}
+            report |= {"loss": loss.item(), "penalty": penalty.item()}
         return report | {"skipped": float(skipped), "fisher_pictures": float(self.seen)}
 
     def forgetting(self) -> Tensor:

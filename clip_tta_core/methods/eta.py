@@ -18,16 +18,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim
+from clip_tta_core import losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.hparams import knob
 from clip_tta_core.memory import MeanPrediction
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import ORANGE, SOLID, Look
 
 
 @dataclass(frozen=True)
-class EtaConfig(hparams.Config):
+class EtaConfig(GradientConfig):
     lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size.")
     steps: int = knob(1, 1, 50, help="Gradient steps per batch; each selects afresh.")
     optimizer: optim.OptimizerName = knob("adam", help="The authors use sgd, with momentum 0.9.")
@@ -72,6 +72,7 @@ class Eta(Method[EtaConfig]):
                 skipped += 1
                 continue
             loss = losses.reliable_entropy(logits[chosen], margin)
+            self.show(logits, loss=loss)
             skipped += not optim.guarded_step(self.optimizer, loss)
             self.learned.update(probs[chosen])
             report["loss"] = loss.item()

@@ -23,15 +23,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim
+from clip_tta_core import losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.hparams import knob
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import DASH_DOT, ORANGE, Look
 
 
 @dataclass(frozen=True)
-class FretConfig(hparams.Config):
+class FretConfig(GradientConfig):
     lr: float = knob(1e-4, 0.0, 1e-1, log=True, help="Step size of Adam.")
     steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
     form: Literal["simple", "graph"] = knob("simple", help="S-FRET or G-FRET.")
@@ -78,6 +78,7 @@ class Fret(Method[FretConfig]):
                 if step == 0:
                     self._remember(prediction.features.detach(), prediction.logits.detach())
                 loss = self._graph_loss(prediction.features, prediction.logits)
+            self.show(prediction.logits, loss=loss)
             skipped += not optim.guarded_step(self.optimizer, loss)
         return {"loss": loss.item(), "redundancy": redundancy.item(), "skipped": float(skipped)}
 

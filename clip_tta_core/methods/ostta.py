@@ -14,16 +14,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim
+from clip_tta_core import losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.hparams import knob
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import DASHED, VERMILION, Look
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class OsttaConfig(hparams.Config):
+class OsttaConfig(GradientConfig):
     lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam.")
     steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
     delta: float = knob(
@@ -70,6 +70,7 @@ class Ostta(Method[OsttaConfig]):
             loss = losses.entropy(logits[trusted]).mean()
             if self.config.beta_reg and len(images) > 1:  # of one image alone it would reward doubt
                 loss = loss - self.config.beta_reg * losses.marginal_entropy(logits)
+            self.show(logits, loss=loss)
             skipped += not optim.guarded_step(self.optimizer, loss)
             report["loss"] = loss.item()
         return report | {"skipped": float(skipped)}

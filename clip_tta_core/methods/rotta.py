@@ -20,17 +20,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clip_tta_core import augment, hparams, losses, optim
+from clip_tta_core import augment, losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
 from clip_tta_core.memory import LastResult, TimelyMemory, to_bytes, to_images
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import DOTTED, GREEN, Look
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class RottaConfig(hparams.Config):
+class RottaConfig(GradientConfig):
     lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of the student's Adam.")
     steps: int = knob(1, 1, 50, help="Passes over the memory at each update.")
     nu: float = knob(1e-3, 0.0, 1.0, log=True, help="How far the teacher follows the student each step.")

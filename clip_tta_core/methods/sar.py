@@ -22,16 +22,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim
+from clip_tta_core import losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.hparams import knob
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import GREEN, SOLID, Look
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class SarConfig(hparams.Config):
+class SarConfig(GradientConfig):
     lr: float = knob(
         1e-3,
         0.0,
@@ -88,7 +88,8 @@ class Sar(Method[SarConfig]):
     def _step(self, images: Tensor) -> dict[str, float]:
         """One sharpness-aware step on a batch. -> what it selected, and its loss if there was a step"""
         margin = self.config.margin * math.log(self.clip.num_classes)
-        entropy = losses.entropy(self.clip.predict(images).logits)  # (B,)
+        logits = self.clip.predict(images).logits  # (B, K)
+        entropy = losses.entropy(logits)  # (B,)
         reliable = entropy.detach() < margin
         report = {"reliable": reliable.float().mean().item(), "selected": 0.0}
         if not report["reliable"]:
@@ -101,7 +102,9 @@ class Sar(Method[SarConfig]):
             report["selected"] = chosen.float().mean().item()
             return uphill[chosen].mean() if report["selected"] else None
 
-        loss = optim.sharp_step(self.optimizer, entropy[reliable].mean(), again, self.config.rho)
+        doubt = entropy[reliable].mean()
+        self.show(logits, loss=doubt)
+        loss = optim.sharp_step(self.optimizer, doubt, again, self.config.rho)
         if loss is not None:
             report["loss"] = loss.item()
             self._watch(report["loss"])

@@ -20,17 +20,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim
+from clip_tta_core import losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
 from clip_tta_core.memory import LastResult, UniformMemory, to_bytes, to_images
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import DOTTED, ORANGE, Look
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class SottaConfig(hparams.Config):
+class SottaConfig(GradientConfig):
     lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam.")
     steps: int = knob(1, 1, 50, help="Passes over the memory at each update.")
     confidence: float | Literal["auto"] = knob(

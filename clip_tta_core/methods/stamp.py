@@ -24,11 +24,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from clip_tta_core import augment, hparams, losses, optim
+from clip_tta_core import augment, losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
 from clip_tta_core.memory import LastResult, ReplayMemory, to_bytes, to_images
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import DOTTED, PINK, Look
 from clip_tta_core.records import Cost
 
@@ -36,7 +36,7 @@ MANY_CLASSES = 1000  # from here on the authors do not ask the source model
 
 
 @dataclass(frozen=True)
-class StampConfig(hparams.Config):
+class StampConfig(GradientConfig):
     lr: float = knob(1e-4, 0.0, 1e-1, log=True, help="Step size.")
     steps: int = knob(1, 1, 50, help="Passes over the memory per batch.")
     optimizer: optim.OptimizerName = knob("adam", help="The authors use sgd, without momentum.")

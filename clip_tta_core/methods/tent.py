@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim
+from clip_tta_core import losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.hparams import knob
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import SOLID, VERMILION, Look
 
 
 @dataclass(frozen=True)
-class TentConfig(hparams.Config):
+class TentConfig(GradientConfig):
     lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size.")
     steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
     optimizer: optim.OptimizerName = knob("adam", help="For ImageNet the authors use sgd.")
@@ -49,8 +49,10 @@ class Tent(Method[TentConfig]):
         for _ in self.steps(self.config.steps):
             logits = self.clip.predict(images).logits  # (B, K)
             entropy = losses.entropy(logits).mean()
-            loss = entropy
+            loss, terms = entropy, {"entropy": entropy}
             if self.config.beta_reg and len(images) > 1:  # of one image alone it would reward doubt
-                loss = loss - self.config.beta_reg * losses.marginal_entropy(logits)
+                terms["diversity"] = -self.config.beta_reg * losses.marginal_entropy(logits)
+                loss = loss + terms["diversity"]
+            self.show(logits, loss=loss, **terms)
             stepped = optim.guarded_step(self.optimizer, loss)
         return {"loss": loss.item(), "entropy": entropy.item(), "skipped": float(not stepped)}

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim, scores
+from clip_tta_core import losses, optim, scores
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.hparams import knob
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import DOTTED, VERMILION, Look
 from clip_tta_core.records import Cost
 
@@ -30,7 +30,7 @@ FEWEST = 8  # pictures that can be split in two
 
 
 @dataclass(frozen=True)
-class UnientConfig(hparams.Config):
+class UnientConfig(GradientConfig):
     lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam.")
     steps: int = knob(1, 1, 50, help="Gradient steps per batch.")
     soft: bool = knob(False, help="UniEnt+: weigh every picture by how likely it is known.")
@@ -69,6 +69,7 @@ class Unient(Method[UnientConfig]):
         for _ in self.steps(self.config.steps):
             logits = self.clip.predict(images).logits  # (B, K)
             loss = self._loss(logits, weight)
+            self.show(logits, loss=loss)
             skipped += not optim.guarded_step(self.optimizer, loss)
         return {"loss": loss.item(), "known": known.mean().item(), "skipped": float(skipped)}
 

@@ -26,17 +26,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim
+from clip_tta_core import losses, optim
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.clip.prompts import TEMPLATES
 from clip_tta_core.hparams import knob
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import GradientConfig, Method, register
 from clip_tta_core.palette import DASHED, SKY, Look
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class WattConfig(hparams.Config):
+class WattConfig(GradientConfig):
     lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size of Adam.")
     steps: int = knob(2, 1, 20, help="Gradient steps each time a template has its turn.")
     rounds: int = knob(5, 1, 50, help="How often all templates have their turn.")
@@ -125,7 +125,10 @@ class Watt(Method[WattConfig]):
     def _loss(self, images: Tensor, texts: Tensor) -> Tensor:
         """CLIPArTT's loss with the captions of the likeliest classes under one template's texts (K, D)."""
         features = self.clip.encode_image(images)  # (B, D)
-        captions = texts[self.clip.classify(features.detach(), texts).argmax(dim=-1)]  # (B, D)
-        return losses.similarity_matching(
+        logits = self.clip.classify(features.detach(), texts)  # (B, K)
+        captions = texts[logits.argmax(dim=-1)]  # (B, D)
+        loss = losses.similarity_matching(
             features, captions, self.clip.scale, self.config.transposed, self.config.through_targets
         )
+        self.show(logits, loss=loss)
+        return loss

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from clip_tta_core.sweep.cells import Cell, code_version, weights_version
 from clip_tta_core.versions import now
@@ -58,7 +59,7 @@ class Folder:
         """Keep why a cell could not be measured."""
         self._write(self.path / (cell.key + FAILED), self._card(cell) | {"problem": problem})
 
-    def card(self, cell: Cell) -> Mapping[str, object]:
+    def card(self, cell: Cell) -> dict[str, Any]:
         """All that is kept of a cell that was measured: what, with which versions, when, and the numbers."""
         return json.loads(self._file(cell).read_text(encoding="utf-8"))
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from clip_tta_core.sweep.cells import Cell, weights_version
 from clip_tta_core.sweep.folder import Folder
@@ -38,7 +39,7 @@ class Recorded:
             found[1] if found and found[0]["weights"].get(cell.model) == weights_version(cell.model) else None
         )
 
-    def card(self, cell: Cell) -> Mapping[str, object]:
+    def card(self, cell: Cell) -> dict[str, Any]:
         """All that is kept of a cell that was recorded, as a folder tells it."""
         recording, numbers = _cells(self.path)[cell.content]
         weights = recording["weights"][cell.model]

@@ -55,8 +55,8 @@ def summarize(table: Table, known: Numbers, metric: str = "accuracy") -> list[li
                 if all(seed in line[place] for line in grid)
             }
             data = {row.data for row in table.rows}
-            known = _published(table.rows[0], column, metric) if len(data) == 1 else ()
-            means.append(_entry(MEAN, column, whole, known))
+            reported = _published(table.rows[0], column, metric) if len(data) == 1 else ()
+            means.append(_entry(MEAN, column, whole, reported))
         lines.append(means)
     return lines
 

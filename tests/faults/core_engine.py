@@ -21,7 +21,7 @@ FAULTS = [
     Fault("x1 ten bins", METRICS, "bins: int = 15", "bins: int = 10", _of("test_metrics.py", "test_the_calibration_error_has_fifteen_bins")),
     Fault("x3 a score at the threshold is accepted", METRICS, "(scores > threshold).mean()", "(scores >= threshold).mean()", ABOVE),
     Fault("x4 unknown pictures never change", METRICS, "(predicted != before).sum()", "(predicted != before)[known].sum()", ABOVE),
-    Fault("x5 a mean in single precision", METRICS, "self._recent.mean(axis=0, dtype=np.float64)", "self._recent.mean(axis=0)", _of("test_metrics.py", "test_the_mean_prediction_of_single_precision_is_taken_in_double")),
+    Fault("x5 a mean in single precision", METRICS, "probs.mean(axis=0, dtype=np.float64)", "probs.mean(axis=0)", _of("test_metrics.py", "test_the_mean_prediction_of_single_precision_is_taken_in_double")),
     Fault("e1 methods draw whatever the seed", ENGINE, "zlib.crc32(drawn) ^ config.seed", "zlib.crc32(drawn)", _of("test_engine.py", "test_what_a_method_draws_depends_on_the_seed_of_the_run")),
     Fault("e4 memory is not given back", ENGINE, "            release_memory()\n            size", "            size", _of("test_engine.py", "test_what_a_failed_attempt_left_behind_is_gone_before_the_next")),
     Fault("e5 authors' protocols are ignored", ENGINE, "config.episodic or self.method.episodic", "config.episodic", _of("test_engine.py", "test_clipartt_runs_by_its_authors_protocol_unless_told_otherwise")),

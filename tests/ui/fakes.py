@@ -11,13 +11,12 @@ import numpy as np
 
 from clip_tta_core.control import Control, Progress, Stopped
 from clip_tta_core.metrics import Tally
-from clip_tta_core.records import Batch, Outcome, Report, RunConfig
+from clip_tta_core.records import Batch, Glimpse, Outcome, Report, RunConfig, Step
 from clip_tta_core.ui.session.follow import Moment, follow
 from clip_tta_core.ui.session.runs import Run
 
 CLASSES = 20
 SIDE = 16
-TITLES = {"zero_shot": "Zero-shot CLIP", "tent": "TENT", "cliptta": "CLIPTTA"}
 
 
 def fake_engine(delay: float = 0.0, steps: int = 3, classes: int = CLASSES):
@@ -43,7 +42,12 @@ def _reports(config: RunConfig, control: Control, delay: float, steps: int, clas
             outcomes = {}
             for label, name in contenders.items():
                 for k in range(steps):
-                    control.checkpoint(Progress(step, config.batches, TITLES.get(label, label), k, steps))
+                    if control.wants_look() and outcomes:  # as if each step made half of the rest certain
+                        probs = np.eye(classes, dtype=np.float32)[source.argmax(axis=1)]
+                        probs = 0.5**k * source + (1 - 0.5**k) * probs
+                        look = Step(label, k, steps, probs, {"loss": 0.5**k})
+                        control.looker(Glimpse(step, config.batches, batch, dict(outcomes), {}, look))
+                    control.checkpoint(Progress(step, config.batches, label, k, steps))
                     time.sleep(delay)
                 probs = (
                     source
@@ -57,6 +61,8 @@ def _reports(config: RunConfig, control: Control, delay: float, steps: int, clas
                 outcomes[label] = Outcome(
                     probs, features, scores, 0.0, {"loss": 1 / step}, metrics, delay * steps
                 )
+                if control.looker:
+                    control.looker(Glimpse(step, config.batches, batch, dict(outcomes), {}))
             yield Report(step, config.batches, batch, outcomes, "cpu")
     except Stopped:
         return

@@ -67,8 +67,18 @@ export const copyRows = (cards, form, costs) => {
       const read = () => copies()[k]?.settings[spec.name] ?? spec.default;
       return knob(spec, card.name, read, (value) => change(k, (copy) => (copy.settings[spec.name] = value)));
     });
-    shows.push(...knobs.map((one) => one.show), () => {
+    const asItIs = h("input", { type: "checkbox" });
+    asItIs.addEventListener("change", () =>
+      change(k, (copy) => {
+        if (asItIs.checked) copy.from_start = false;
+        else delete copy.from_start;
+      }),
+    );
+    const alone = h("label", { class: "tick" }, asItIs, h("span", { text: "begin with CLIP as it is" }));
+    shows.push(...knobs.map((one) => one.show), (settings) => {
       const copy = copies()[k];
+      asItIs.checked = copy.from_start === false;
+      alone.hidden = settings.start === "none";
       if (document.activeElement !== name) name.value = copy.label;
       remove.setAttribute("aria-label", `Remove ${copy.label}`);
       summary.setAttribute("aria-label", `Settings of ${copy.label}`);
@@ -82,7 +92,15 @@ export const copyRows = (cards, form, costs) => {
     const choose =
       presets.length > 0 && h("div", { class: "presets" }, h("span", { text: "Presets:" }), ...presets);
     const summary = h("summary", {}, set, cost, h("i", { class: "gear", "aria-hidden": "true" }));
-    const more = h("details", { class: "more" }, summary, choose, ...knobs.map((one) => one.node), remove);
+    const more = h(
+      "details",
+      { class: "more" },
+      summary,
+      alone,
+      choose,
+      ...knobs.map((one) => one.node),
+      remove,
+    );
     return h("div", { class: "method copy" }, h("div", { class: "named" }, swatch(card), name), more);
   };
 

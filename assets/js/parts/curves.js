@@ -29,6 +29,7 @@ const NOTHING = {
   labelled: false,
   unknowns: false,
   classes: 0,
+  more: [],
   curves: {},
   low: {},
   high: {},
@@ -214,11 +215,15 @@ export default function mount({ element, props }) {
 
   const redraw = () => {
     if (!width) return;
-    const options = fitting(props.options, news);
+    const [usual, more] = [fitting(props.options, news), fitting(news.more, news)];
+    const options = [...usual, ...more];
     const names = options.map((one) => one.name).join();
     if (names !== listed) {
       listed = names;
-      select.replaceChildren(...options.map((one) => h("option", { value: one.name, text: one.title })));
+      /** @param {Measure} one */
+      const entry = (one) => h("option", { value: one.name, text: one.title });
+      const reported = h("optgroup", { label: "What methods report" }, ...more.map(entry));
+      select.replaceChildren(...usual.map(entry), ...(more.length ? [reported] : []));
     }
     const measure = pick(options, curve.value);
     select.value = measure.name;

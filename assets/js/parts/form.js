@@ -28,6 +28,28 @@ const previewOf = () => {
   return { node, show };
 };
 
+/** @typedef {Record<string, any>} Settings */
+
+/**
+ * Where a field's value is among the settings: under its name, or, of a start's knob, in start_settings.
+ * Another start has other knobs, so those of the one before go with it.
+ * @param {import("../wire.js").Field} spec
+ * @returns {{read: (settings: Settings) => any, news: (settings: Settings, value: any) => Settings}}
+ */
+const place = ({ name, default: fallback }) => {
+  const knob = name.split(".")[1];
+  if (knob) {
+    return {
+      read: ({ start_settings: own }) => own[knob] ?? fallback,
+      news: ({ start_settings: own }, value) => ({ start_settings: { ...own, [knob]: value } }),
+    };
+  }
+  return {
+    read: (settings) => settings[name],
+    news: (_, value) => ({ [name]: value, ...(name === "start" && { start_settings: {} }) }),
+  };
+};
+
 /** @param {import("../part.js").Part<"form">} part */
 export default function mount({ element, props, watch, server }) {
   let settings = structuredClone(props.value);
@@ -58,13 +80,14 @@ export default function mount({ element, props, watch, server }) {
   shows.push(chosen.show);
   const host = find(element, ".sections");
   for (const section of props.sections) {
-    const fields = section.fields.map((spec) =>
-      field(
+    const fields = section.fields.map((spec) => {
+      const { read, news } = place(spec);
+      return field(
         spec,
-        () => settings[spec.name],
-        (value) => adopt({ [spec.name]: value, lesson: "" }),
-      ),
-    );
+        () => read(settings),
+        (value) => adopt({ ...news(settings, value), lesson: "" }),
+      );
+    });
     shows.push(...fields.map((one) => one.show));
     const open = section.open && !isNarrow();
     host.append(

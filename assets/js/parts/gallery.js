@@ -161,6 +161,7 @@ export default function mount({ element, trigger }) {
   let latest = null;
   /** @type {string | null} */
   let chosen = null;
+  let left = ""; // the method at work that the reader has turned from
   let kept = "all";
 
   /**
@@ -202,13 +203,16 @@ export default function mount({ element, trigger }) {
     fetch();
     const adapted = shown.methods.filter((one) => one.name !== "zero_shot");
     const list = adapted.length ? adapted : shown.methods;
-    const method = list.find((one) => one.name === chosen) ?? list[list.length - 1];
+    const wanted = shown.work && shown.work !== left ? shown.work : chosen;
+    const method = list.find((one) => one.name === wanted) ?? list[list.length - 1];
     const all = tilesOf(shown, method.name);
     const judged = all.some((tile) => tile.judged);
-    const gated = all.some((tile) => tile.unknown);
+    const gated = all.some((tile) => tile.unknown) && method.name in shown.accepted;
     const names = judged ? ["all", "changed", "gained", "lost"] : ["all", "changed"];
     if (!names.includes(kept)) kept = "all";
-    title.textContent = `Batch ${shown.step}: predictions of ${method.title}`;
+    figure.toggleAttribute("data-under-way", Boolean(shown.work));
+    const after = shown.after && method.name === shown.work ? ` after ${shown.after}` : "";
+    title.textContent = `Batch ${shown.step}: predictions of ${method.title}${after}`;
     const struck = "Struck through: the prediction of zero-shot CLIP, where it was another.";
     const gates = "In or out: whether its score passes the threshold; in italics, pictures of no class.";
     const parts = [
@@ -222,6 +226,7 @@ export default function mount({ element, trigger }) {
       method.name,
       (name) => {
         chosen = name;
+        left = shown.work ?? "";
       },
     );
     buttons(
@@ -263,7 +268,8 @@ export default function mount({ element, trigger }) {
       [...seen.keys(), ...asked].forEach(forget);
       latest = null;
     }
-    forget(news.step);
+    // Of a batch that was under way, the whole may have been skipped: it is asked for again.
+    for (const [batch, one] of seen) if (one.work || batch === news.step) forget(batch);
     seen.set(news.step, { ...news });
     if (!latest || news.step >= latest.step) latest = seen.get(news.step) ?? null;
     for (const batch of seen.keys()) if (seen.size > KEPT && batch !== latest?.step) forget(batch);

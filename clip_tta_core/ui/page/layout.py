@@ -12,6 +12,7 @@ from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.ui.page.benchmark_tab import benchmark_tab
 from clip_tta_core.ui.page.compare_tab import compare_tab
 from clip_tta_core.ui.page.corruptions_tab import corruptions_tab
+from clip_tta_core.ui.page.inside_tab import inside_tab
 from clip_tta_core.ui.page.parts import NOW, PRIVATE
 from clip_tta_core.ui.page.play_tab import play_tab
 from clip_tta_core.ui.page.primer import Primer
@@ -22,6 +23,7 @@ from clip_tta_core.ui.session import form, recordings
 from clip_tta_core.ui.session.benchmark import Benchmark
 from clip_tta_core.ui.session.compare import Compare, Table
 from clip_tta_core.ui.session.compare import read_recorded as read_comparison
+from clip_tta_core.ui.session.inside import Inside
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
 from clip_tta_core.ui.session.site import Site
 
@@ -55,6 +57,8 @@ def build(site: Site | None = None) -> Page:
         with gr.Tabs() as tabs:
             with gr.Tab("Play", id="play"):
                 settings = play_tab(page, site)
+            with gr.Tab("Look inside", id="inside"):
+                inside_tab(Inside(site))
             with gr.Tab("Compare", id="compare"):
                 compare = Compare(site, _recorded_comparison(site))
                 compare_tab(tabs, compare, settings, form.cards(site.catalog))

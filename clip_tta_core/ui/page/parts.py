@@ -130,6 +130,15 @@ aria-label="Method"></div><div class="filter" role="group" aria-label="Which pic
 <ul tabindex="0" aria-label="Pictures of the batch"></ul><p class="help"></p></figure>"""
 
 
+class Steps(Part):
+    """The batch under way, optimization step by step."""
+
+    name = "steps"
+    describe = "A method's numbers on the batch, one a step; or nothing."
+    template = """<figure hidden><figcaption><h3>Inside the batch</h3><span class="turns"></span></figcaption>
+<div class="inside"><div class="moving"></div><div class="bars"></div></div><p class="help"></p></figure>"""
+
+
 class Results(Part):
     """The table of results."""
 

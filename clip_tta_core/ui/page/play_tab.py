@@ -99,6 +99,7 @@ def results_panel() -> parts.Gallery:
         parts.Curves(props=CurvesProps(measures.shown("curves")))
         parts.Classes()
     parts.Scores()
+    parts.Steps()
     gallery = parts.Gallery()
     parts.Results()
     return gallery

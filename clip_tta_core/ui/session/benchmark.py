@@ -269,6 +269,7 @@ class Benchmark:
         run = Run(functools.partial(self._measure, cells), RunConfig())
         self.site.runs.begin(session, run)
         catalog = self.site.catalog
+        named = {card.name: card.title for card in catalog.methods}
         try:
             for moment in follow(run, lambda news, active: known.take(news), self.site.absence(session)):
                 if moment.last:
@@ -278,7 +279,8 @@ class Benchmark:
                     yield replace(ended, message=run.problem or rest)
                     continue
                 state = "stopping" if moment.state == "stopping" else "running"
-                said = words.under_way(len(known.numbers), len(known.places), turn(run.control.progress))
+                doing = turn(run.control.progress, named)
+                said = words.under_way(len(known.numbers), len(known.places), doing)
                 yield view(known, catalog, state, said)
         finally:  # the end, Stop, a closed tab, an error
             self.site.runs.end(session, run)

@@ -78,7 +78,7 @@ def view(table: Table, catalog: Catalog, state: RunState, progress: Progress | N
         methods=table.methods,
         finished=table.finished(),
         share=round(_share(table, progress), 4),
-        doing=turn(progress) if progress else "",
+        doing=turn(progress, titles) if progress else "",
         sentence=ranking(standings, titles, table.classes, len(table.methods)),
         rows=tuple(map(_row, standings, places(standings))),
     )

@@ -41,7 +41,7 @@ def follow(
         absence: of the visitor; a run that nobody listens to is stopped.
     """
     clock, came, shown, fresh, due = Clock(), 0, 0.0, False, 0.0
-    seen: tuple = (0, None, "")
+    seen: tuple = (0, 0, None, "")
     while not (run.ended.is_set() and run.empty()):
         if absence and absence.is_long():
             run.control.stop()
@@ -49,14 +49,14 @@ def follow(
         if due and time.monotonic() - due > AFTER:
             run.give_up()
         reports = run.drain(BETWEEN if fresh else POLL)
-        active = clock.tick(run.control.paused)
+        active = clock.tick(under_way(run) in ("paused", "loading"))
         for report in reports:
             take(report, active)
         came += len(reports)
         now, state = time.monotonic(), under_way(run)
-        here = (came, run.control.progress, state)
+        here = (came, run.looks, run.control.progress, state)
         fresh = seen[0] != came
-        quiet = not fresh and state == seen[2] == "running"
+        quiet = not fresh and state == seen[-1] == "running"
         if here == seen or now - shown < (BETWEEN_STEPS if quiet else BETWEEN):
             continue
         yield Moment(state, active, fresh)

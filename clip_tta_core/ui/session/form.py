@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -36,6 +37,7 @@ COMFORTABLE = {
     "seed": (0, 99),
     "attack_epsilon": (0, 16),
     "attack_iterations": (1, 50),
+    "shots": (1, 16),
 }
 FRONT = ("zero_shot", "tent", "cliptta")  # the methods that the page is about
 
@@ -48,6 +50,7 @@ def sections(catalog: Catalog) -> tuple[Section, ...]:
         Section("stream", "The stream", True, _stream(catalog)),
         Section("unknowns", "Unknown objects", False, _unknowns(catalog)),
         Section("model", "Model and classes", False, _model(catalog)),
+        Section("start", "A better start", False, _start(catalog)),
     )
 
 
@@ -186,6 +189,25 @@ def _model(catalog: Catalog) -> tuple[Field, ...]:
     )
     lent = not all(hosting.has_controls(one.name) for one in catalog.models)
     return (model, classes, templates, *(() if lent else _device()), PRECISION)
+
+
+def _start(catalog: Catalog) -> tuple[Field, ...]:
+    """What a few labelled pictures make of the model beforehand; a start's knobs are named start.knob."""
+    plain = Choice("none", "CLIP as it is", "Every method begins with the model as it was loaded.")
+    others = (Choice(s.name, s.title, f"{s.summary} {s.citation}. {s.fails}") for s in catalog.starts)
+    some: When = ("start", "not", "none")
+    knobs = [
+        dataclasses.replace(knob_field(knob), name=f"{one.name}.{knob.name}", when=("start", "is", one.name))
+        for one in catalog.starts
+        for knob in one.knobs
+    ]
+    shots = _number(
+        "shots",
+        "Pictures a class",
+        when=some,
+        help="With labels, clean, drawn by the seed and none of the stream's. Made once, then remembered.",
+    )
+    return (_choice("start", "Begin with", (plain, *others)), shots, *knobs)
 
 
 PRECISION = PickField(

@@ -12,7 +12,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from clip_tta_core import export, plots
-from clip_tta_core.records import Catalog, RunLog
+from clip_tta_core.engine import ZERO_SHOT
+from clip_tta_core.records import Catalog, Contender, RunLog
 from clip_tta_core.ui.session import links
 from clip_tta_core.ui.session.compare import Table
 from clip_tta_core.ui.session.script import snippet
@@ -142,7 +143,7 @@ def opened(text: str) -> RunLog:
 def settings_of(log: RunLog) -> Settings | None:
     """What the form has to be set to for a run like this one; None where that is no longer possible."""
     same = {one.label: dict(one.settings) for one in log.contenders if one.label == one.method}
-    copies = [dataclasses.asdict(one) for one in log.contenders if one.label != one.method]
+    copies = [_copy(one) for one in log.contenders if one.label != one.method and one.method != ZERO_SHOT]
     own = {name: log.settings[name] for name in defaults() if name in log.settings}
     settings = json.loads(json.dumps(defaults() | own | {"methods": same, "copies": copies, "lesson": ""}))
     try:
@@ -150,3 +151,9 @@ def settings_of(log: RunLog) -> Settings | None:
     except ValueError:
         return None
     return settings
+
+
+def _copy(one: Contender) -> Settings:
+    """A method that takes part again, as the form holds it."""
+    plain = dataclasses.asdict(one)
+    return plain if not one.from_start else {key: plain[key] for key in ("label", "method", "settings")}

@@ -155,5 +155,16 @@ LESSONS = (
         OPEN_STEPS,
         OPEN,
     ),
+    Lesson(
+        "start",
+        "A better start",
+        "Sixteen labelled pictures a class, clean and none of the stream's, teach CLIP before it adapts. "
+        "Compare zero-shot CLIP, the start as it is, CLIPTTA, and both together.",
+        {"corruption": "fog", "severity": 5, "batches": 8, "start": "clipood"},
+        "CLIPTTA takes ten steps of 0.001 a batch, once from the start and once from CLIP as it is. Its "
+        "authors' steps are 0.0001.",
+        {"cliptta": TEN},
+        ({"label": "CLIPTTA alone", "method": "cliptta", "settings": TEN, "from_start": False},),
+    ),
 )
 FIRST = LESSONS[0]

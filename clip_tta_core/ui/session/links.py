@@ -55,9 +55,17 @@ STARTS: dict[int, Settings] = {
         "attack_iterations": 7,
         "attack": "none",
         "attack_epsilon": 1.0,
+        "start": "none",
+        "start_settings": {},
+        "shots": 16,
     }
 }
 VERSION = max(STARTS)
+COMPOUND = (
+    "methods",
+    "copies",
+    "start_settings",
+)  # these have several entries in a link, or one of their own
 LOOKS = ("tab", "curve", "run", "preset")  # what to look at: the page's scripts read these themselves
 
 
@@ -71,14 +79,15 @@ def to_query(settings: Mapping[str, Any]) -> str:
     start, pairs = STARTS[VERSION], {}
     for name, default in start.items():
         value = settings.get(name, default)
-        if name not in ("methods", "copies", "lesson") and value != default:
+        if name not in (*COMPOUND, "lesson") and value != default:
             pairs[name] = _write(value)
     if settings.get("methods") != start["methods"]:
         pairs["methods"] = ",".join(settings["methods"])
         for method, knobs in settings["methods"].items():
             pairs |= {f"{method}.{knob}": _write(value) for knob, value in knobs.items()}
+    pairs |= {f"start.{knob}": _write(value) for knob, value in settings.get("start_settings", {}).items()}
     if copies := settings.get("copies"):
-        rows = [[one["label"], one["method"], one.get("settings", {})] for one in copies]
+        rows = [_row(one) for one in copies]
         pairs["copies"] = json.dumps(rows, separators=(",", ":"))
     return urlencode({"v": VERSION} | {name: _fitting(name, text) for name, text in pairs.items()})
 
@@ -93,7 +102,7 @@ def from_query(params: Mapping[str, str]) -> tuple[Settings, str] | None:
         return None
     settings, problems = _start(own)
     # Methods before their knobs, and before the class list what it is for.
-    ordered = sorted(own, key=lambda name: (name not in ("methods", "source"), "." in name))
+    ordered = sorted(own, key=lambda name: (name not in ("methods", "source", "start"), "." in name))
     for name in ordered:
         if name in ("v", "lesson", *LOOKS):
             continue
@@ -109,7 +118,8 @@ def from_query(params: Mapping[str, str]) -> tuple[Settings, str] | None:
 
 
 def _is_ours(name: str) -> bool:
-    return name in ("v", "run", *STARTS[VERSION]) or name.partition(".")[0] in METHODS and "." in name
+    owner, dot, _ = name.partition(".")
+    return name in ("v", "run", *STARTS[VERSION]) or bool(dot) and (owner in METHODS or owner == "start")
 
 
 def _start(own: Mapping[str, str]) -> tuple[Settings, list[str]]:
@@ -148,6 +158,14 @@ def _apply(settings: Settings, name: str, text: str) -> Settings:
     if name == "copies":
         return settings | {"copies": _copies(text)}
     method, dot, knob = name.partition(".")
+    if name == "start_settings":
+        raise ValueError(
+            f"Link: settings of a start have one entry each, as start.steps=20; got '{text:.40}'."
+        )
+    if method == "start" and dot:
+        return settings | {"start_settings": settings["start_settings"] | {knob: _read(text)}}
+    if name == "start":
+        return settings | {"start": text, "start_settings": {}}
     if dot:
         if method not in settings["methods"]:
             raise ValueError(f"Link: {name} sets a method that takes no part; name it in methods.")
@@ -158,14 +176,23 @@ def _apply(settings: Settings, name: str, text: str) -> Settings:
 
 def _copies(text: str) -> list[dict[str, Any]]:
     try:
-        return [
-            {"label": str(label), "method": str(method), "settings": {k: _plain(v) for k, v in knobs.items()}}
-            for label, method, knobs in json.loads(text)
-        ]
+        return [_copy(*row) for row in json.loads(text)]
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise ValueError(
             f"Link: copies must be a JSON list of [label, method, settings], got '{text:.40}'."
         ) from None
+
+
+def _row(copy: Mapping[str, Any]) -> list[Any]:
+    """A copy in a link: [label, method, settings], and false where it does not begin at the start."""
+    row = [copy["label"], copy["method"], copy.get("settings", {})]
+    return row if copy.get("from_start", True) else [*row, False]
+
+
+def _copy(label: Any, method: Any, knobs: Any, from_start: Any = True) -> dict[str, Any]:
+    settings = {k: _plain(v) for k, v in knobs.items()}
+    found: dict[str, Any] = {"label": str(label), "method": str(method), "settings": settings}
+    return found if from_start else found | {"from_start": False}
 
 
 def _fitting(name: str, text: str) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 
 from clip_tta_core import engine
 from clip_tta_core.logs import open_log
-from clip_tta_core.records import RunConfig, RunLog
+from clip_tta_core.records import Glimpse, RunConfig, RunLog
 from clip_tta_core.ui.session import keep, status, views
-from clip_tta_core.ui.session.follow import follow
+from clip_tta_core.ui.session.course import Course
+from clip_tta_core.ui.session.follow import Moment, follow
 from clip_tta_core.ui.session.news import News, View, say
 from clip_tta_core.ui.session.runs import Run
 from clip_tta_core.ui.session.settings import Settings, defaults
@@ -21,6 +22,7 @@ from clip_tta_core.ui.wire.parts import Message, Status
 from clip_tta_core.ui.words.stream import stream
 
 BETWEEN_BATCHES = 0.4  # seconds between two batches in the gallery, which weigh more than all else
+SLOW = 2.0  # seconds of work after which a batch is drawn while it adapts; a held one is at once
 
 
 class Play:
@@ -32,7 +34,7 @@ class Play:
     def run(self, settings: Mapping[str, Any], session: str) -> Iterator[View]:
         """Adapt the chosen methods to the chosen stream and show every batch as it comes."""
         log, news = RunLog(), News()
-        yield news.tell(status=status.status("loading", log), message=Message(""))
+        yield news.tell(status=status.status("loading", log), message=Message(""), steps=None)
         try:
             config = self.site.configure(settings, session)
             engine.check(config)
@@ -52,6 +54,8 @@ class Play:
                 return
             log = self._open_log(settings, config)
             run = Run(self.site.engine, config)
+            run.look_inside()
+            run.control.inside = True
             self.site.runs.begin(session, run)
             try:
                 yield from self._show(run, log, news, session)
@@ -65,8 +69,10 @@ class Play:
             log.append(report, active)
             self.site.runs.keep(session, run, log)
 
-        pictures_shown = 0.0
+        pictures_shown, inside = 0.0, Inside(log)
         for moment in follow(run, take, self.site.absence(session)):
+            for glimpse in run.glimpses():
+                inside.course.take(glimpse)
             if moment.last:  # a run that has shown nothing leaves the earlier results where they are
                 line = status.status(moment.state, log, active=moment.active if len(log) else 0.0)
                 yield news.tell(status=line, message=Message(run.problem), **shown(log))
@@ -75,7 +81,8 @@ class Play:
             with_pictures = moment.fresh and now - pictures_shown >= BETWEEN_BATCHES
             pictures_shown = now if with_pictures else pictures_shown
             line = status.status(moment.state, log, run.control.progress, moment.active)
-            yield news.tell(status=line, **(shown(log, with_pictures) if moment.fresh else {}))
+            drawn = shown(log, with_pictures) if moment.fresh else {}
+            yield news.tell(status=line, **(drawn | inside.views(moment)))
 
     def _as_before(self, session: str) -> Status:
         """The status of what is still shown after a run that was refused."""
@@ -120,7 +127,7 @@ class Play:
         self.site.stop(session)
         self.site.runs.keep(session, Run(self.site.engine, RunConfig()), log)
         return keep.settings_of(log), News().tell(
-            status=status.recorded(log), message=Message(""), **views_of_it
+            status=status.recorded(log), message=Message(""), steps=None, **views_of_it
         )
 
     def first_paint(self, problem: str = "", run: bool = False, recorded: RunLog | None = None) -> View:
@@ -154,8 +161,32 @@ class Play:
         return News().tell(gallery=found) if found else None
 
 
+class Inside:
+    """Whether, and how, the batch that is under way is drawn."""
+
+    def __init__(self, log: RunLog) -> None:
+        self.course = Course()
+        self._log = log
+        self._told: Glimpse | None = None
+
+    def views(self, moment: Moment) -> dict[str, Any]:
+        """What to draw of it now: of a quick run nothing, unless it is held."""
+        glimpse, log = self.course.latest, self._log
+        if glimpse is None or glimpse is self._told:
+            return {}
+        reported = log.last is not None and log.last.batch_number >= glimpse.batch_number
+        since = moment.active - (log.elapsed[-1] if log.elapsed else 0.0)
+        wanted = not reported and (moment.state == "paused" or since >= SLOW)
+        begun = self._told is not None and self._told.batch_number == glimpse.batch_number
+        if not wanted and not begun:
+            return {}
+        self._told = glimpse
+        found: dict[str, Any] = {"steps": views.steps(log, self.course)}
+        return found if reported else found | {"gallery": views.gallery_under_way(log, self.course)}
+
+
 def _told(recorded: RunLog, message: Message) -> View:
-    return News().tell(status=status.recorded(recorded), message=message, **shown(recorded))
+    return News().tell(status=status.recorded(recorded), message=message, steps=None, **shown(recorded))
 
 
 def shown(log: RunLog, with_pictures: bool = True) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from clip_tta_core import export, thumbnails
-from clip_tta_core.records import Batch, Outcome, RunLog
+from clip_tta_core import export, logs, thumbnails
+from clip_tta_core.records import Batch, Outcome, RunConfig, RunLog
 
 FOLDER = Path(__file__).parents[3] / "assets" / "recordings"
 ENDING = ".json.gz"
@@ -43,7 +43,11 @@ def pack(log: RunLog) -> bytes:
 
 def unpack(content: bytes) -> RunLog:
     """The run in a file that `pack` made."""
-    return export.from_json(gzip.decompress(content).decode())
+    log = export.from_json(gzip.decompress(content).decode())
+    log.settings = (
+        logs.settings_of(RunConfig()) | log.settings
+    )  # what was not there yet was as it is by default
+    return log
 
 
 def read(name: str, folder: Path = FOLDER) -> RunLog | None:

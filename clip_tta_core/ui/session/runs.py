@@ -7,19 +7,20 @@ import logging
 import queue
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Generator
+from collections import OrderedDict, deque
+from collections.abc import Callable, Generator, Iterator
 from typing import Generic, TypeVar
 
 from clip_tta_core import limits
 from clip_tta_core.control import Control
-from clip_tta_core.records import RunConfig, RunLog
+from clip_tta_core.records import Glimpse, RunConfig, RunLog
 
 Reported = TypeVar("Reported")  # batches of a run, standings of a comparison, cells of a table
 Engine = Callable[[RunConfig, Control], Generator[Reported]]
 log = logging.getLogger(__name__)
 
 WAITING_REPORTS = 8  # a run that is this far ahead of its visitor waits
+WAITING_GLIMPSES = 64  # of those that nobody takes the oldest make room
 KEPT_LOGS = 64  # finished runs whose numbers can still be downloaded
 AFTER = 10.0  # seconds that a run whose end is due has to end by itself
 UNEXPECTED = "The run ended with an unexpected error; the server's log has the details."
@@ -38,7 +39,9 @@ class Run(Generic[Reported]):
         self.ended = threading.Event()
         self.after: Run | None = None  # the visitor's earlier run, which must end first
         self.abandoned = False  # its visitor has gone
+        self.looks = 0  # how often somebody has been shown the inside of a batch
         self._reports: queue.Queue[Reported] = queue.Queue(WAITING_REPORTS)
+        self._glimpses: deque[Glimpse] = deque(maxlen=WAITING_GLIMPSES)
         self._engine, self._config = engine, config
 
     def start(self) -> None:
@@ -46,6 +49,19 @@ class Run(Generic[Reported]):
         self.control.limit(limits.MAX_SECONDS.value)
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(self._work,), name="run", daemon=True).start()
+
+    def look_inside(self) -> None:
+        """From now on keep what the run shows of a batch before it reports it."""
+        self.control.looker = self._see
+
+    def _see(self, glimpse: Glimpse) -> None:
+        self._glimpses.append(glimpse)
+        self.looks += 1
+
+    def glimpses(self) -> Iterator[Glimpse]:
+        """Those that have come since the last call."""
+        while self._glimpses:
+            yield self._glimpses.popleft()
 
     def drain(self, seconds: float) -> list[Reported]:
         """The reports that have come, waiting up to `seconds` for the first."""

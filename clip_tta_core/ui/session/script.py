@@ -47,6 +47,7 @@ def allowed(catalog: Catalog) -> str:
     said = [f"{one.name}: {_values(one)}." for one in fields]
     methods = ", ".join(card.name for card in catalog.methods)
     said.append(f"methods: a mapping of names to knobs, of {methods}; the error for a wrong knob names all.")
+    said.append("start_settings: a mapping of knobs of the chosen start, which are listed as start.knob.")
     said.append("copies: a list of label, method and settings, for methods that take part again.")
     return " ".join(said)
 

@@ -13,15 +13,15 @@ from clip_tta_core.ui.wire.class_list import CLASS_LIST
 
 Settings = dict[str, Any]
 
-WHOLE = ("severity", "batch_size", "batches", "seed", "attack_iterations")
+WHOLE = ("severity", "batch_size", "batches", "seed", "attack_iterations", "shots")
 NUMBERS = ("unknown_share", "attack_epsilon")
 WORDS = (
     *("model", "source", "style", "corruption", "schedule", "order", "predict", "clock"),
-    *("unknown_source", "unknown_arrival", "device", "precision", "attack"),
+    *("unknown_source", "unknown_arrival", "device", "precision", "attack", "start"),
 )
 USUAL = "usual"  # sentences: a data set's own, for other pictures those of a RunConfig
 LARGEST = 1e300  # number: some whole ones are too large for a float
-ENTRY = ("label", "method", "settings")  # of a list of methods
+ENTRY = ("label", "method", "settings", "from_start")  # of a list of methods
 LONGEST = 200  # characters of a menu value
 LONGEST_SENTENCES = 4000  # characters of one's own sentences together
 
@@ -32,7 +32,7 @@ def defaults() -> Settings:
     plain = {name: getattr(config, name) for name in (*WHOLE, *WORDS, *NUMBERS, "episodic")}
     methods = {one.method: dict(one.settings) for one in config.contenders}
     words = {"lesson": "", "class_names": "", "templates": USUAL}
-    return {**words, "methods": methods, "copies": [], **plain}
+    return {**words, "methods": methods, "copies": [], "start_settings": {}, **plain}
 
 
 def to_config(settings: Mapping[str, Any]) -> RunConfig:
@@ -50,6 +50,7 @@ def to_config(settings: Mapping[str, Any]) -> RunConfig:
         contenders=(*contenders(full["methods"]), *contenders(full["copies"])),
         class_names=names,
         templates=templates(full["templates"], full["source"]),
+        start_settings=start_settings(full["start_settings"]),
         episodic=switch("episodic", full["episodic"]),
         **plain,
     )
@@ -88,9 +89,17 @@ def contenders(chosen: Any) -> tuple[Contender, ...]:
             str(one.get("label") or one.get("method")),
             str(one.get("method")),
             {str(knob): value for knob, value in one.get("settings", {}).items()},
+            switch("from_start", one.get("from_start", True)),
         )
         for one in chosen
     )
+
+
+def start_settings(value: Any) -> dict[str, Any]:
+    """{knob: value} of the start; what the values may be is for the start to say."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"Run: start_settings must be a mapping of knobs to values, got {value!r:.60}.")
+    return {str(knob): one for knob, one in value.items()}
 
 
 def templates(value: Any, source: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from clip_tta_core import engine
 from clip_tta_core.control import Progress
 from clip_tta_core.records import RunLog
 from clip_tta_core.ui.wire.parts import Status
@@ -11,16 +12,16 @@ from clip_tta_core.ui.wire.states import STATES, RunState
 
 
 class Clock:
-    """Seconds a run has been at work; time on hold does not count."""
+    """Seconds a run has been at work; time on hold, or until its model is ready, does not count."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
         self.active = 0.0
 
-    def tick(self, paused: bool) -> float:
-        """Count the time since the last tick, unless the run was on hold."""
+    def tick(self, idle: bool) -> float:
+        """Count the time since the last tick, unless the run was not at work."""
         now = time.monotonic()
-        if not paused:
+        if not idle:
             self.active += now - self._last
         self._last = now
         return self.active
@@ -44,13 +45,13 @@ def status(state: RunState, log: RunLog, progress: Progress | None = None, activ
         done=len(log),
         batch=progress.batch,
         batches=progress.batches or log.total,
-        method=progress.method if going else "",
+        method=log.titles.get(progress.label, progress.label) if going else "",
         step=progress.step,
         steps=progress.steps,
         doing=progress.doing if state == "loading" else "",
         share=round(share, 4),
         rate=round(images / active, 1) if images and active > 0 else None,
-        left=round(active * (1 - share) / share, 1) if going and len(log) and share > 0 else None,
+        left=round(active * (1 - share) / share, 1) if going and active > 0 and share > 0 else None,
         device=_place(log),
     )
 
@@ -76,9 +77,19 @@ def _share(log: RunLog, progress: Progress) -> float:
         return progress.step / progress.steps if progress.steps else 0.0
     if not progress.batches:
         return 0.0
-    titles = list(log.titles.values())
-    if len(log) >= progress.batch or progress.method not in titles:
+    work = _work(log)
+    labels = list(work)
+    if len(log) >= progress.batch or progress.label not in labels:
         return len(log) / progress.batches
     inside = progress.step / progress.steps if progress.steps else 0.0
-    part = (titles.index(progress.method) + inside) / len(titles)
+    before = sum(work[label] for label in labels[: labels.index(progress.label)])
+    part = (before + inside * work[progress.label]) / sum(work.values())
     return (max(len(log), progress.batch - 1) + part) / progress.batches
+
+
+def _work(log: RunLog) -> dict[str, float]:
+    """What each contender takes of a batch, in forwards, in the order of their turns."""
+    size = log.settings.get("batch_size")
+    stream = (size, log.total) if isinstance(size, int) and size > 0 else ()
+    costs = engine.costs(log.contenders, *stream)
+    return {label: costs[label].relative if label in costs else 1.0 for label in log.titles}

@@ -278,4 +278,21 @@ TEACHINGS: dict[str, Teaching] = {
         try_this="mix in textures instead of letters",
         changes={"unknown_source": "textures"},
     ),
+    "start": Teaching(
+        asks="CLIPTTA adapts anyway. What does it gain or lose when it begins with the better start?",
+        answers=GAINS,
+        measure="accuracy",
+        method="cliptta",
+        against="CLIPTTA alone",
+        says="Zero-shot CLIP is right on {zero_shot:accuracy}, the start as it is on "
+        "{CLIPood, 16 shots:accuracy}, CLIPTTA on {CLIPTTA alone:accuracy} from CLIP as it is and on "
+        "{cliptta:accuracy} from the start.",
+        why="The start has learned from clean pictures what tells these twenty classes apart, and has never "
+        "seen fog. CLIPTTA has no labels and learns from its own answers: the more of them are right in the "
+        "first batches, the better it is taught.",
+        preset="small",
+        try_this="begin with Core-tuning instead",
+        changes={"start": "core_tuning"},
+        pictures="gained",
+    ),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -11,15 +11,26 @@ import numpy as np
 from clip_tta_core import thumbnails
 from clip_tta_core.methods import looks_of
 from clip_tta_core.records import INTERVALS, RunLog
+from clip_tta_core.ui.session.course import Course
 from clip_tta_core.ui.wire import encode, measures
-from clip_tta_core.ui.wire.encode import Counts, DataUrl, Lines, Numbers, joined
+from clip_tta_core.ui.wire.diagnostics import reported
+from clip_tta_core.ui.wire.encode import Counts, DataUrl, Indices, Lines, Numbers, joined
 from clip_tta_core.ui.wire.measures import Measure
-from clip_tta_core.ui.wire.parts import Classes, Contender, Curves, Gallery, Results, Scores, Sentence
+from clip_tta_core.ui.wire.parts import (
+    Classes,
+    Contender,
+    Curves,
+    Gallery,
+    Results,
+    Scores,
+    Sentence,
+    Steps,
+)
 from clip_tta_core.ui.words.run import sentence as sentence_at
 from clip_tta_core.ui.words.run import summary
 
 _histories = encode.Histories()
-_numbers: WeakKeyDictionary[RunLog, int] = WeakKeyDictionary()
+_names: WeakKeyDictionary[RunLog, int] = WeakKeyDictionary()
 _fresh = itertools.count(1)
 DRAWN_ALWAYS = ("accuracy", "changed")  # one of these is what a reader sees who has chosen nothing
 
@@ -35,16 +46,19 @@ def methods(log: RunLog) -> tuple[Contender, ...]:
 
 def curves(log: RunLog) -> Curves:
     """Every curve over the stream; the picture lets its reader choose which one to draw."""
+    names = list(dict.fromkeys(name for series in log.series.values() for name in series))
+    more = reported(names)
     return Curves(
         methods=methods(log),
         total=log.total,
         labelled=log.labelled,
         unknowns=log.has_unknowns,
         classes=len(log.class_names),
+        more=more,
         curves={
             m.name: {name: _series(log, name, m.name) for name in log.series}
-            for m in measures.shown("curves")
-            if m.name in DRAWN_ALWAYS or any(m.name in series for series in log.series.values())
+            for m in (*measures.shown("curves"), *more)
+            if m.name in DRAWN_ALWAYS or m.name in names
         },
         low={name: _bounds(log, 0, recent) for name, recent in INTERVALS.items()},
         high={name: _bounds(log, 1, recent) for name, recent in INTERVALS.items()},
@@ -141,11 +155,8 @@ def _gallery_of_report(log: RunLog) -> Gallery | None:
         unknown=joined(batch.unknown.astype(int).tolist()),
         names=tuple(batch.names),
         applied=tuple(batch.applied),
-        answers={name: joined(item.probs.argmax(axis=1).tolist()) for name, item in outcomes.items()},
-        sure={
-            name: joined((100 * item.probs.max(axis=1)).round().astype(int))
-            for name, item in outcomes.items()
-        },
+        answers=_answers({name: item.probs for name, item in outcomes.items()}),
+        sure=_sure({name: item.probs for name, item in outcomes.items()}),
         accepted={
             name: joined((item.scores > item.threshold).astype(int)) for name, item in outcomes.items()
         },
@@ -200,7 +211,104 @@ def _accepted(log: RunLog, label: str, step: int, outside: np.ndarray) -> list[i
 
 def _number(log: RunLog) -> int:
     """Tells one run from another."""
-    return _numbers.setdefault(log, next(_fresh))
+    return _names.setdefault(log, next(_fresh))
+
+
+def gallery_under_way(log: RunLog, course: Course) -> Gallery | None:
+    """The batch that is under way: its pictures, and the predictions of the methods that have any yet."""
+    glimpse = course.latest
+    if glimpse is None or not course.seen:
+        return None
+    batch, work = glimpse.batch, course.work
+    probs = {label: looks[-1].probs for label, looks in course.seen.items()}
+    taken, steps = course.seen[work][-1].taken, course.steps[work]
+    at_work = work not in glimpse.outcomes
+    return Gallery(
+        methods=tuple(one for one in _contenders(log) if one.name in probs),
+        classes=tuple(log.class_names),
+        run=_number(log),
+        sprite=encode.jpeg_url(course.sheet),
+        step=glimpse.batch_number,
+        total=glimpse.total,
+        columns=thumbnails.columns(len(batch)),
+        labels=joined(np.where(batch.unknown, -1, batch.labels).tolist()),
+        unknown=joined(batch.unknown.astype(int).tolist()),
+        names=tuple(batch.names),
+        applied=tuple(batch.applied),
+        answers=_answers(probs),
+        sure=_sure(probs),
+        accepted={
+            name: joined((item.scores > item.threshold).astype(int))
+            for name, item in glimpse.outcomes.items()
+        },
+        work=work,
+        after=f"{taken} of {steps} steps" if at_work else None,
+    )
+
+
+def steps(log: RunLog, course: Course) -> Steps | None:
+    """How the methods' numbers on the batch move from step to step; None before anything was seen."""
+    glimpse = course.latest
+    if glimpse is None or not course.seen:
+        return None
+    batch, seen = glimpse.batch, course.seen
+    found = list(dict.fromkeys(name for looks in seen.values() for one in looks for name in one.numbers))
+    labelled = bool((batch.labels >= 0).any())
+    usual = (one for one in measures.shown("steps") if labelled or one.needs != "labels")
+    told = (*_moving(course, reported(found)), *usual)
+    answers = {label: looks[-1].probs.argmax(axis=1) for label, looks in seen.items()}
+    size = len(log.class_names)
+
+    def counted(classes: np.ndarray) -> Counts:
+        return Counts(encode.sparse(np.bincount(classes, minlength=size).tolist()))
+
+    return Steps(
+        methods=_contenders(log),
+        classes=tuple(log.class_names),
+        batch=glimpse.batch_number,
+        size=len(batch),
+        labelled=labelled,
+        work=course.work,
+        planned=dict(course.steps),
+        done=tuple(glimpse.outcomes),
+        taken={label: _numbers(one.taken for one in looks) for label, looks in seen.items()},
+        measures=told,
+        values={
+            one.name: {label: _numbers(course.series(label, one.name)) for label in seen} for one in told
+        },
+        counts={label: counted(own[~batch.unknown]) for label, own in answers.items()},
+        truth=counted(batch.labels[(batch.labels >= 0) & ~batch.unknown]),
+    )
+
+
+def _moving(course: Course, found: tuple[Measure, ...]) -> tuple[Measure, ...]:
+    """What the method at work reports of its loss; a loss of one term is that term."""
+    looks = [one.numbers for one in course.seen[course.work]]
+    own = [one for one in found if any(one.name in numbers for numbers in looks)]
+    return tuple(own[:1] if len(own) == 2 else own)
+
+
+def _contenders(log: RunLog) -> tuple[Contender, ...]:
+    """Everybody who takes part, in the order of their turns, also before the first report."""
+    looks = looks_of(log.methods)
+    return tuple(
+        Contender(name, title, looks[name].colour, looks[name].dash, looks[name].marker)
+        for name, title in log.titles.items()
+    )
+
+
+def _numbers(values: Iterable[float]) -> Numbers:
+    return Numbers("".join(map(encode.number, values)))
+
+
+def _answers(probs: Mapping[str, np.ndarray]) -> dict[str, Indices]:
+    """The likeliest classes, by method. {method: (B, K)}"""
+    return {name: joined(own.argmax(axis=1).tolist()) for name, own in probs.items()}
+
+
+def _sure(probs: Mapping[str, np.ndarray]) -> dict[str, Indices]:
+    """The confidence in them in percent, by method. {method: (B, K)}"""
+    return {name: joined((100 * own.max(axis=1)).round().astype(int)) for name, own in probs.items()}
 
 
 def _fits(log: RunLog, measure: Measure) -> bool:

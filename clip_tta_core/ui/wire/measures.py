@@ -1,6 +1,7 @@
 """Every number the page shows of a method: one entry here, and the curves, the tables and the files follow.
 
-The value itself is computed in `metrics`, under the same name.
+The value itself is computed in `metrics`, under the same name. What methods report of themselves has its
+words in `diagnostics`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Literal
 from clip_tta_core.metrics import WINDOW
 
 Kind = Literal["share", "number", "count", "seconds", "times"]
-Place = Literal["curves", "table", "ranking"]
+Place = Literal["curves", "table", "ranking", "steps"]
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,10 @@ class Measure:
     kind: Kind  # how it is written
     better: Literal["high", "low", ""]
     help: str
-    places: tuple[Place, ...]  # where it shows: the menu of curves, the table of Play, the one of Compare
+    places: tuple[Place, ...]  # the menu of curves, the table of Play, the one of Compare, a batch's steps
     needs: Literal["", "labels", "unknowns"] = ""
     full: Literal["one", "classes", ""] = ""  # the top of its scale; "" fits the scale to the values
-    short: str = ""  # the title in Compare, where it is shorter
+    short: str = ""  # the title in Compare and of a batch's steps, where it is shorter
     bar: bool = False  # whether Compare draws it as a bar, too
     chance: bool = False  # whether the curves mark the level of guessing, 1 / classes
 
@@ -62,7 +63,8 @@ MEASURES = (
         "share",
         "high",
         "Share of correct predictions in each single batch. It jumps, because a batch is small.",
-        ("curves",),
+        ("curves", "steps"),
+        short="Accuracy",
         needs="labels",
         full="one",
         chance=True,
@@ -74,7 +76,7 @@ MEASURES = (
         "",
         f"How many classes the last {WINDOW} predictions are spread over: e to the entropy of their "
         "histogram. Near 1, every image gets the same class.",
-        ("curves", "table", "ranking"),
+        ("curves", "table", "ranking", "steps"),
         full="classes",
         bar=True,
     ),
@@ -137,53 +139,22 @@ MEASURES = (
         ("curves",),
     ),
     Measure(
-        "loss",
-        "Loss",
-        "number",
-        "",
-        "What each method minimizes, after its last step on the batch. Each has a loss of its own: compare a "
-        "curve with its past, not with another.",
-        ("curves",),
-    ),
-    Measure(
-        "loss_entropy",
+        "entropy",
         "Entropy",
         "number",
         "",
-        "Mean entropy of the predictions, in nats, of the methods that minimize it. Near 0, all are certain.",
-        ("curves",),
+        "Mean entropy of the batch's predictions, in nats. Near 0, all are certain, rightly or not.",
+        ("curves", "steps"),
     ),
     Measure(
-        "loss_contrastive",
-        "Contrastive loss",
-        "number",
-        "",
-        "How far a picture and the caption predicted for it are from standing out in the batch.",
+        "truth_rising",
+        "Truth rising",
+        "share",
+        "high",
+        "Share of each batch whose true class is more probable than to zero-shot CLIP, right or not.",
         ("curves",),
-    ),
-    Measure(
-        "loss_diversity",
-        "Diversity loss",
-        "number",
-        "",
-        "The bonus for using all classes evenly, as it enters the loss: the lower, the more even.",
-        ("curves",),
-    ),
-    Measure(
-        "loss_grad_contrastive",
-        "Gradient of the contrastive loss",
-        "number",
-        "",
-        "Norm of its gradient in the trained weights.",
-        ("curves",),
-    ),
-    Measure(
-        "loss_grad_diversity",
-        "Gradient of the diversity loss",
-        "number",
-        "",
-        "Norm of its gradient in the trained weights.",
-        ("curves",),
+        needs="labels",
+        full="one",
     ),
     Measure(
         "accepted",

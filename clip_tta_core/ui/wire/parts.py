@@ -41,6 +41,7 @@ class Curves:
     labelled: bool
     unknowns: bool
     classes: int
+    more: tuple[Measure, ...]  # what the methods of this run report of themselves
     curves: Mapping[str, Mapping[str, Numbers]]  # {measure: {method: one number a batch}}
     low: Mapping[str, Mapping[str, Numbers]]  # of some measures, where the true value may lie: from here
     high: Mapping[str, Mapping[str, Numbers]]  # to here, with 95 % confidence
@@ -117,6 +118,27 @@ class Gallery:
     answers: Mapping[str, Indices]
     sure: Mapping[str, Indices]  # confidence in percent
     accepted: Mapping[str, Indices]  # 1 where the score is above the threshold
+    work: str | None = None  # of a batch that is under way: the method at work
+    after: str | None = None  # and how far it is, "3 of 10 steps"
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The batch under way, optimization step by step, as far as it has been looked into."""
+
+    methods: tuple[Contender, ...]  # in the order of their turns
+    classes: tuple[str, ...]
+    batch: int  # 1 for the first
+    size: int  # pictures
+    labelled: bool
+    work: str  # the method at work, or the one that was done last
+    planned: Mapping[str, int]  # {method: steps}, of those that have begun
+    done: tuple[str, ...]
+    taken: Mapping[str, Numbers]  # {method: after how many steps, one a look}
+    measures: tuple[Measure, ...]  # what is told at every look
+    values: Mapping[str, Mapping[str, Numbers]]  # {measure: {method: one number a look}}
+    counts: Mapping[str, Counts]  # a line: how often each class is predicted now
+    truth: Counts
 
 
 @dataclass(frozen=True)
@@ -214,6 +236,7 @@ class Copy:
     label: str
     method: str
     settings: dict[str, Any]  # {knob: value}
+    from_start: bool | None = None  # False: it begins with CLIP as it is, though the run has a start
 
 
 @dataclass(frozen=True)
@@ -396,6 +419,106 @@ class HeatCard:
     settings: Settings  # the same run in Play
 
 
+# ---- Look inside ----
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """Features on the run's plane."""
+
+    captions: tuple[tuple[float, float], ...]  # a place a class
+    explained: float  # share of the variance that the plane shows
+    start: Lines  # "x y x y", a place a picture: by the frozen model
+    end: Lines  # by the contender
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Which true class got which answer: a row a class, of those that occur most."""
+
+    classes: tuple[int, ...]
+    left_out: int  # pictures of other classes, or answered as one
+    before: Counts  # by zero-shot CLIP
+    after: Counts  # by the contender
+
+
+@dataclass(frozen=True)
+class Flips:
+    """Pictures that an adaptation put right or wrong, over the whole run."""
+
+    gained: int
+    lost: int
+    shown: Lines  # some of each: "batch picture truth before after", the batch counted from 1
+
+
+@dataclass(frozen=True)
+class Variance:
+    """How far apart the classes lie that are answered, and whether that tells of accuracy."""
+
+    variance: Mapping[str, Numbers]  # {label: one a batch}, of zero-shot CLIP and the contender
+    accuracy: Numbers  # of the contender, each batch
+    says: str
+
+
+@dataclass(frozen=True)
+class MemoryWall:
+    """What a memory held when: the pictures that ever entered it."""
+
+    stays: Lines  # "batch picture class confidence until truth": in percent; until 0 is still there
+
+
+@dataclass(frozen=True)
+class LayerDrift:
+    """How far each trained layer's weights are from where they started."""
+
+    layers: tuple[str, ...]
+    drift: Lines  # a number a layer
+
+
+@dataclass(frozen=True)
+class InsideRun:
+    """One contender of a run, batch by batch. Of a long run some batches are drawn, counts are of all."""
+
+    methods: tuple[Contender, ...]
+    method: str  # the one that is shown
+    classes: tuple[str, ...]
+    stream: str
+    made: str  # when: tells one run from another
+    done: int  # batches
+    total: int
+    batches: tuple[int, ...]  # that are drawn, 1 for the first; the lines are theirs
+    labelled: bool
+    labels: Lines  # a class a picture, -1 where there is none
+    before: Lines  # answers of zero-shot CLIP
+    after: Lines
+    sure: Lines  # in percent
+    flips: Flips
+    confusion: Confusion | None  # without labels there is none
+    features: FeatureMap | None  # these four only where the run was looked into, and of what there is
+    variance: Variance | None
+    memory: MemoryWall | None
+    drift: LayerDrift | None
+
+
+@dataclass(frozen=True)
+class InsideSheet:
+    """Pictures that were asked for, side by side; those that are no longer there are left out."""
+
+    sprite: DataUrl
+    columns: int
+    tiles: Indices  # "batch picture batch picture"
+
+
+@dataclass(frozen=True)
+class Inside:
+    """An answer: a run or pictures of it."""
+
+    asked: int  # the number of the question
+    run: InsideRun | None = None
+    sheet: InsideSheet | None = None
+    message: str | None = None
+
+
 # ---- Corruptions ----
 
 
@@ -505,6 +628,7 @@ PARTS: dict[str, Spec] = {
     "results": Spec(Results),
     "sentence": Spec(Sentence),
     "gallery": Spec(Gallery | None, events=("look",)),
+    "steps": Spec(Steps | None),
     "status": Spec(Status),
     "message": Spec(Message),
     # with a value of their own
@@ -519,7 +643,10 @@ PARTS: dict[str, Spec] = {
     "heat": Spec(Heat, HeatProps, events=("start", "stop", "play"), serves=("look", "card", "keep")),
     "subject": Spec(Subject, SubjectProps, serves=("keep",)),
     "corruptions": Spec(props=CorruptionsProps, events=("take",), serves=("sheet", "ladder")),
+    "inside": Spec(Inside, events=("look", "fetch")),
     "why": Spec(),
     "primer": Spec(props=PrimerProps),
 }
-ON_THE_BOARD = ("curves", "classes", "scores", "results", "sentence", "gallery", "status", "message")
+ON_THE_BOARD = (
+    *("curves", "classes", "scores", "results", "sentence", "gallery", "steps", "status", "message"),
+)

@@ -13,11 +13,11 @@ from clip_tta_core.ui.words.numbers import SURE, has_collapsed, in_points, liste
 MOST_NAMED = 3  # methods that are as good as the leader
 
 
-def turn(progress: Progress) -> str:
-    """Where a comparison is: the method at work, its batch and step."""
-    if not progress.method:
+def turn(progress: Progress, titles: Mapping[str, str]) -> str:
+    """Where a comparison is: the method at work, its batch and step. Titles are by label."""
+    if not progress.label:
         return progress.doing
-    said = f"{progress.method}, batch {progress.batch} of {progress.batches}"
+    said = f"{titles.get(progress.label, progress.label)}, batch {progress.batch} of {progress.batches}"
     return said + (f", step {progress.step} of {progress.steps}" if progress.steps else "")
 
 

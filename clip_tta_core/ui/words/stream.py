@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clip_tta_core.records import Catalog, Choice, RunConfig
+from clip_tta_core.records import Catalog, Choice, RunConfig, StartCard
 from clip_tta_core.stream import lay_out, open_source, open_unknowns
 from clip_tta_core.ui.words.numbers import percent
 
@@ -29,7 +29,7 @@ def length(config: RunConfig) -> str:
 def stream(config: RunConfig, catalog: Catalog) -> str:
     """What a run sees, in one line: pictures, what happens to them, order, length, model."""
 
-    def title(choices: tuple[Choice, ...], name: str) -> str:
+    def title(choices: tuple[Choice, ...] | tuple[StartCard, ...], name: str) -> str:
         return next((one.title for one in choices if one.name == name), name)
 
     shift = []
@@ -53,6 +53,10 @@ def stream(config: RunConfig, catalog: Catalog) -> str:
         parts.insert(1, f"{percent(config.unknown_share)} unknown ({unknown})")
     if config.clock == "runs":
         parts.append("the stream does not wait")
+    if config.start != "none":
+        parts.insert(
+            -1, f"begins with {title(catalog.starts, config.start)}, {config.shots} pictures a class"
+        )
     if config.episodic:
         parts.append("weights reset after every batch")
     return " · ".join(parts)

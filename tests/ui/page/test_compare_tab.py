@@ -42,7 +42,7 @@ def test_a_view_is_plain_json_with_the_best_first():
 
 def test_progress_counts_every_method_the_same():
     one_and_a_quarter = table(standing("zero_shot"), standing("tent", done=1))
-    progress = Progress(batch=2, batches=4, method="TENT", step=3, steps=10)
+    progress = Progress(batch=2, batches=4, label="tent", step=3, steps=10)
     value = plain(view(one_and_a_quarter, CATALOG, "running", progress))
     assert value["finished"] == 1 and value["share"] == pytest.approx(1.25 / 3, abs=1e-4)
     assert value["doing"] == "TENT, batch 2 of 4, step 3 of 10"

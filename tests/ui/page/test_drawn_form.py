@@ -294,3 +294,48 @@ def test_a_copy_has_a_name_and_settings_of_its_own(page):
     assert page.locator("#ct-form .total").text_content().startswith("3 of at most")
     row.get_by_role("button", name="Remove TENT + diversity").click()
     assert settings(page)["copies"] == [] and row.count() == 0
+
+
+# ---- starts ----
+
+
+def test_a_start_shows_its_own_knobs_and_another_one_begins_afresh(page):
+    call(page, "lib/store.js", "m.choice.put(a)", {"start": "none", "start_settings": {}, "copies": []})
+    assert field(page, "shots").is_hidden() and field(page, "'clipood.lr'").is_hidden()
+    menu = field(page, "start").locator("select")
+    menu.select_option("clipood")
+    for start in CATALOG.starts:
+        for one in start.knobs:
+            assert field(page, f"'{start.name}.{one.name}'").is_visible() == (start.name == "clipood")
+    card = next(one for one in CATALOG.starts if one.name == "clipood")
+    said = field(page, "start").locator(".help").first.text_content()
+    assert card.summary in said and card.citation in said and card.fails in said
+    field(page, "'clipood.steps'").locator(".box").fill("7")
+    field(page, "'clipood.steps'").locator(".box").press("Tab")
+    field(page, "shots").locator(".box").fill("4")
+    field(page, "shots").locator(".box").press("Tab")
+    now = settings(page)
+    assert (now["start"], now["start_settings"], now["shots"]) == ("clipood", {"steps": 7}, 4)
+    menu.select_option("orthsr")
+    assert settings(page)["start_settings"] == {}
+    default = next(one for one in CATALOG.starts if one.name == "orthsr").knobs
+    steps = next(one.default for one in default if one.name == "steps")
+    assert field(page, "'orthsr.steps'").locator(".box").input_value() == str(steps)
+    menu.select_option("none")
+    assert field(page, "shots").is_hidden()
+
+
+def test_a_copy_may_begin_with_clip_as_it_is(page):
+    copies = [{"label": "TENT alone", "method": "tent", "settings": {}}]
+    call(
+        page, "lib/store.js", "m.choice.put(a)", {"start": "clipood", "start_settings": {}, "copies": copies}
+    )
+    row = page.locator("#ct-form .copy")
+    row.locator("details").evaluate("one => { one.open = true; }")
+    tick = row.get_by_label("begin with CLIP as it is")
+    tick.check()
+    assert settings(page)["copies"] == [copies[0] | {"from_start": False}]
+    tick.uncheck()
+    assert settings(page)["copies"] == copies
+    call(page, "lib/store.js", "m.choice.put(a)", {"start": "none", "start_settings": {}})
+    assert tick.is_hidden()

@@ -52,14 +52,14 @@ def test_a_rare_batch_is_told_at_once(scripted):
 
 def test_steps_alone_are_told_once_a_second(scripted):
     scripted.reports = [(30.0, 1)]
-    scripted.moves = lambda now: Progress(1, 1, "TENT", int(100 * now), 5000)
+    scripted.moves = lambda now: Progress(1, 1, "tent", int(100 * now), 5000)
     times = scripted.times()[:-1]
     assert len(times) == 30 and set(gaps(times)) == {BETWEEN_STEPS}
 
 
 def test_that_a_run_is_held_is_told_at_once(scripted):
     scripted.reports = [(10.0, 1)]
-    scripted.moves = lambda now: Progress(1, 1, "TENT", int(100 * now), 5000)
+    scripted.moves = lambda now: Progress(1, 1, "tent", int(100 * now), 5000)
     scripted.held_at = 5.5
     told = [now for now, moment in scripted.followed() if moment.state == "paused"]
     assert told[0] == 5.5

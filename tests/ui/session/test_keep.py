@@ -6,11 +6,12 @@ import json
 import pytest
 
 from clip_tta_core import engine, export
+from clip_tta_core.logs import open_log
 from clip_tta_core.records import Contender, RunConfig
 from clip_tta_core.ui.session import keep
 from clip_tta_core.ui.session.compare import Table
 from clip_tta_core.ui.session.play import Play
-from clip_tta_core.ui.session.settings import to_config
+from clip_tta_core.ui.session.settings import defaults, to_config
 from clip_tta_core.ui.session.site import Site
 from tests.ui.conftest import make_log
 from tests.ui.fakes import fake_engine
@@ -70,3 +71,18 @@ def test_a_run_without_a_batch_is_no_saved_run(play):
     empty.sizes.clear()
     with pytest.raises(ValueError, match="one batch at least"):
         keep.opened(export.to_json(empty))
+
+
+def test_a_run_with_a_start_can_be_set_again():
+    copies = ({"label": "TENT alone", "method": "tent", "settings": {}, "from_start": False},)
+    wanted = defaults() | {
+        "methods": {"zero_shot": {}, "tent": {}},
+        "copies": list(copies),
+        "start": "clipood",
+    }
+    wanted |= {"start_settings": {"steps": 3}, "shots": 4}
+    log = open_log(to_config(wanted))
+    assert [one.label for one in log.contenders] == ["zero_shot", "CLIPood, 4 shots", "tent", "TENT alone"]
+    again = keep.settings_of(log)
+    for name in ("methods", "copies", "start", "start_settings", "shots"):
+        assert again[name] == wanted[name], name

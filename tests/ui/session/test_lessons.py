@@ -16,6 +16,7 @@ from clip_tta_core.ui.session.settings import to_config
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.session.teaching import TEACHINGS, last
 from clip_tta_core.ui.wire import measures
+from clip_tta_core.validation import references_of
 from tests.ui.conftest import make_log
 from tests.ui.drawn import known_log
 
@@ -51,7 +52,7 @@ def test_a_recording_is_the_whole_run_of_its_lesson_on_rendered_pictures(name):
     asked, kept = logs.settings_of(config), logs.settings_of(RunConfig()) | dict(log.settings)
     assert {key: kept[key] for key in asked} == asked
     assert {one.label: one.settings for one in log.contenders} == {
-        one.label: one.settings for one in config.contenders
+        one.label: one.settings for one in (*references_of(config), *config.contenders)
     }
     assert len(log) == log.total == config.batches
     assert config.source == "rendered" and config.unknown_source in ("none", "objects", "characters")

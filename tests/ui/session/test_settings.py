@@ -37,6 +37,9 @@ def test_the_defaults_are_those_of_a_run_config():
 @pytest.mark.parametrize(
     "changes, says",
     [
+        ({"start": ""}, "start must be a name"),
+        ({"start_settings": ["lr"]}, "start_settings must be a mapping"),
+        ({"shots": 1.5}, "shots must be a whole number"),
         ({"severity": 2.5}, "severity must be a whole number"),
         ({"batches": "many"}, "batches must be a number"),
         ({"batches": True}, "batches must be a number"),
@@ -195,14 +198,18 @@ def test_every_setting_has_a_control(monkeypatch):
     fields = {
         field["name"] for section in plain(form.sections(engine.catalog())) for field in section["fields"]
     }
-    without = {"lesson", "methods", "copies"}  # set by lessons, by the list of methods
-    assert fields == defaults().keys() - without
+    # Set by lessons, by the list of methods, by fields of their own: one for each knob of each start.
+    without = {"lesson", "methods", "copies", "start_settings"}
+    knobs = {name for name in fields if "." in name}
+    assert fields - knobs == defaults().keys() - without
+    assert knobs == {f"{one.name}.{knob.name}" for one in engine.catalog().starts for knob in one.knobs}
 
 
 def test_devices_are_a_choice_only_where_there_are_two(monkeypatch):
     def names(*found: str) -> list[str]:
         monkeypatch.setattr(form, "devices", lambda: found)
-        fields = plain(form.sections(engine.catalog()))[-1]["fields"]
+        sections = {section["name"]: section for section in plain(form.sections(engine.catalog()))}
+        fields = sections["model"]["fields"]
         return [one["name"] for field in fields if field["name"] == "device" for one in field["options"]]
 
     assert names("cpu") == [] and names("mps", "cpu") == ["auto", "mps", "cpu"]
@@ -297,3 +304,31 @@ def test_the_precision_of_large_models_can_be_chosen_and_a_wrong_one_is_refused(
     assert [option.name for option in field.options] == ["auto", "float32", "bfloat16"]
     with pytest.raises(ValueError, match="Precision must be one of auto, float32, bfloat16, got 'int4'"):
         engine.check(to_config({"precision": "int4"}))
+
+
+def test_a_start_with_its_settings_survives_in_a_link_and_is_said():
+    settings = start() | {"start": "clipood", "start_settings": {"steps": 7, "beta": 1.0}, "shots": 4}
+    settings["copies"] = [{"label": "alone", "method": "tent", "settings": {}, "from_start": False}]
+    query = links.to_query(settings)
+    assert "start=clipood" in query and "start.steps=7" in query and "shots=4" in query
+    assert opened(query) == (settings, "")
+    config = to_config(settings)
+    assert [one.from_start for one in config.contenders][-1] is False
+    said = stream_words.stream(config, engine.catalog())
+    assert "begins with CLIPood, 4 pictures a class" in said
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "start=clipod",
+        "start.steps=3",
+        "start=clipood&start.margins=1",
+        "start=clipood&start.steps=-1",
+        "shots=0",
+    ],
+)
+def test_an_impossible_start_in_a_link_keeps_its_default_and_says_so(query):
+    settings, problem = opened(query)
+    assert settings["start_settings"] == {} and settings["shots"] == 16
+    assert problem.startswith("The link asks for something impossible")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from clip_tta_core import engine
 from clip_tta_core.control import Progress
 from clip_tta_core.records import RunConfig
 from clip_tta_core.ui.session.status import recorded, status
@@ -23,14 +24,18 @@ def test_what_is_left_takes_as_long_as_what_is_done_did(log):
 
 
 def test_methods_and_steps_inside_a_batch_count(log):
-    """In the third batch the second of three methods has taken 2 of 4 steps: half a batch."""
-    line = status("paused", log, Progress(3, 8, "TENT", 2, 4), active=10.0)
-    assert line.share == 2.5 / 8 and line.left == 22.0
+    """In the third batch the second of three methods has taken 2 of 4 steps: half of what it takes."""
+    line = status("paused", log, Progress(3, 8, "tent", 2, 4), active=10.0)
+    zero, tent, cliptta = (cost.relative for cost in engine.costs(log.contenders, 16, 8).values())
+    assert (zero, tent) == (1, 4), "two forwards and one backward, which is two more"
+    share = (2 + (zero + tent / 2) / (zero + tent + cliptta)) / 8
+    assert line.share == pytest.approx(share, abs=1e-4)
+    assert line.left == pytest.approx(10 * (1 - share) / share, abs=0.1)
     assert (line.batch, line.method, line.step, line.steps) == (3, "TENT", 2, 4)
 
 
 def test_a_batch_that_has_been_reported_is_not_counted_twice(log):
-    assert status("running", log, Progress(2, 8, "CLIPTTA", 4, 4), active=10.0).share == 0.25
+    assert status("running", log, Progress(2, 8, "cliptta", 4, 4), active=10.0).share == 0.25
 
 
 @pytest.mark.parametrize("state", ["done", "stopped", "failed"])
