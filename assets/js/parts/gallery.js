@@ -179,6 +179,22 @@ const focusedIn = (grid) => {
   return tile ? `li[data-index="${tile.dataset.index}"] button` : "";
 };
 
+/**
+ * What the signs mean.
+ * @param {boolean} pictured whether the pictures are there
+ * @param {boolean} judged whether there are labels
+ * @param {boolean} gated whether it is said which images count as known
+ */
+const legend = (pictured, judged, gated) =>
+  [
+    !pictured && "The pictures of this batch are no longer kept.",
+    !judged && "No labels, so no marks.",
+    "Struck through: the prediction of zero-shot CLIP, where it was another.",
+    gated && "In or out: whether its score passes the threshold; in italics, pictures of no class.",
+  ]
+    .filter(Boolean)
+    .join(" ");
+
 /** @param {import("../part.js").Part<"gallery">} part */
 export default function mount({ element, trigger }) {
   const figure = find(element, "figure");
@@ -248,13 +264,7 @@ export default function mount({ element, trigger }) {
     if (!names.includes(kept)) kept = "all";
     figure.toggleAttribute("data-under-way", Boolean(shown.work));
     title.textContent = titleOf(shown, method);
-    const struck = "Struck through: the prediction of zero-shot CLIP, where it was another.";
-    const gates = "In or out: whether its score passes the threshold; in italics, pictures of no class.";
-    const parts = [
-      !shown.sprite && "The pictures of this batch are no longer kept.",
-      !judged && "No labels, so no marks.",
-    ];
-    help.textContent = [...parts, struck, gated && gates].filter(Boolean).join(" ");
+    help.textContent = legend(Boolean(shown.sprite), judged, gated);
     buttons(
       choose,
       list.map((one) => [one.name, swatch(one), h("span", { text: one.title })]),
