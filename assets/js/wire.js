@@ -7,6 +7,7 @@ export const PARTS = [
   "results",
   "sentence",
   "gallery",
+  "closer",
   "steps",
   "status",
   "message",
@@ -17,6 +18,7 @@ export const PARTS = [
   "exports",
   "upload",
   "ranking",
+  "standings",
   "heat",
   "subject",
   "corruptions",
@@ -32,12 +34,17 @@ export const ON_THE_BOARD = [
   "results",
   "sentence",
   "gallery",
+  "closer",
   "steps",
   "status",
   "message"
 ];
 
 export const EVENTS = {
+  "gallery": [
+    "open",
+    "look"
+  ],
   "transport": [
     "run",
     "pause",
@@ -55,17 +62,27 @@ export const EVENTS = {
     "png",
     "svg",
     "link",
+    "script",
     "open"
   ],
   "upload": [
     "read",
     "recount",
+    "level",
     "clear"
   ],
   "ranking": [
     "start",
     "stop",
     "watch"
+  ],
+  "standings": [
+    "csv",
+    "png",
+    "svg",
+    "markdown",
+    "latex",
+    "link"
   ],
   "heat": [
     "start",
