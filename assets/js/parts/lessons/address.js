@@ -9,7 +9,7 @@ export const addressOf = (lesson, mode = "") => {
   const here = new URL(location.href);
   const theme = here.searchParams.get("__theme");
   here.search = new URLSearchParams({
-    ...(theme && { __theme: theme }),
+    ...(mode && theme && { __theme: theme }), // of this window, not of whoever follows a link
     lesson,
     ...(mode && { [mode]: "1" }),
   }).toString();
