@@ -1,8 +1,6 @@
 // @ts-check
 // Many buttons that are one stop of the Tab key: arrow keys go from one to the next.
 
-const STEPS = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowRight: 1 });
-
 /**
  * The buttons of one line above or below: the nearest one that stands there.
  * @param {HTMLElement[]} all
@@ -17,6 +15,22 @@ const across = (all, from, way) => {
   const inLine = beyond.filter(({ box }) => Math.abs(box.top - line) < here.height / 2);
   inLine.sort((a, b) => Math.abs(a.box.left - here.left) - Math.abs(b.box.left - here.left));
   return inLine[0]?.button;
+};
+
+/**
+ * Where a key leads, undefined where it leads nowhere.
+ * @param {string} key
+ * @param {HTMLElement[]} all
+ * @param {HTMLElement} from
+ */
+const nextOf = (key, all, from) => {
+  if (key === "ArrowLeft") return all[all.indexOf(from) - 1];
+  if (key === "ArrowRight") return all[all.indexOf(from) + 1];
+  if (key === "ArrowDown") return across(all, from, 1);
+  if (key === "ArrowUp") return across(all, from, -1);
+  if (key === "Home") return all[0];
+  if (key === "End") return all[all.length - 1];
+  return undefined;
 };
 
 /**
@@ -37,12 +51,7 @@ export const roving = (host, selector, press) => {
     const button = of(event);
     if (!button) return;
     const all = buttons();
-    const next =
-      event.key in STEPS
-        ? all[all.indexOf(button) + STEPS[event.key]]
-        : ({ ArrowDown: () => across(all, button, 1), ArrowUp: () => across(all, button, -1) }[
-            event.key
-          ]?.() ?? { Home: all[0], End: all[all.length - 1] }[event.key]);
+    const next = nextOf(event.key, all, button);
     if (!next) return;
     event.preventDefault();
     for (const one of all) one.tabIndex = one === next ? 0 : -1;
