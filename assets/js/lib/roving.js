@@ -18,22 +18,6 @@ const across = (all, from, way) => {
 };
 
 /**
- * Where a key leads, undefined where it leads nowhere.
- * @param {string} key
- * @param {HTMLElement[]} all
- * @param {HTMLElement} from
- */
-const nextOf = (key, all, from) => {
-  if (key === "ArrowLeft") return all[all.indexOf(from) - 1];
-  if (key === "ArrowRight") return all[all.indexOf(from) + 1];
-  if (key === "ArrowDown") return across(all, from, 1);
-  if (key === "ArrowUp") return across(all, from, -1);
-  if (key === "Home") return all[0];
-  if (key === "End") return all[all.length - 1];
-  return undefined;
-};
-
-/**
  * Let arrow keys, Home and End go through the buttons that fit a selector, now and later.
  * @param {HTMLElement} host
  * @param {string} selector
@@ -51,7 +35,16 @@ export const roving = (host, selector, press) => {
     const button = of(event);
     if (!button) return;
     const all = buttons();
-    const next = nextOf(event.key, all, button);
+    /** @type {Record<string, () => HTMLElement | undefined>} */
+    const moves = {
+      ArrowRight: () => all[all.indexOf(button) + 1],
+      ArrowLeft: () => all[all.indexOf(button) - 1],
+      ArrowDown: () => across(all, button, 1),
+      ArrowUp: () => across(all, button, -1),
+      Home: () => all[0],
+      End: () => all[all.length - 1],
+    };
+    const next = moves[event.key]?.();
     if (!next) return;
     event.preventDefault();
     for (const one of all) one.tabIndex = one === next ? 0 : -1;

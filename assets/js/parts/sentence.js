@@ -4,6 +4,7 @@
 import { lines } from "../lib/decode.js";
 import { find, h, isNarrow } from "../lib/dom.js";
 import { at, opened, recorded, run, settings, step, view } from "../lib/store.js";
+import { tell } from "../lib/terms.js";
 import { STATES } from "../wire.js";
 
 const TAKEN = 300; // milliseconds after which the form shows what an answer has set
@@ -34,16 +35,18 @@ export default function mount({ element }) {
     const { busy } = STATES[state];
     if (busy && state !== "stopping" && !done)
       return `Until the first batch is done, the run before: ${news.stream}`;
-    return shown !== null && shown !== set
-      ? `${news.stream}. Press Run to see what is set up now.`
-      : news.stream;
+    if (shown === null || shown === set) return news.stream;
+    const next = busy
+      ? "What is set up now counts from the next run."
+      : "Press Run to see what is set up now.";
+    return `${news.stream}. ${next}`;
   };
   const draw = () => {
     const steps = lines(news.steps);
     const now = at(steps.length);
     // At the end it is the whole run that counts; looking back, what was recent then.
     const isEnd = now === steps.length - 1 && !STATES[run.value.state].busy;
-    said.textContent = (isEnd && news.whole) || steps[now] || NOTHING_YET;
+    tell(said, (isEnd && news.whole) || steps[now] || NOTHING_YET);
     stream.textContent = caption();
     const { state, done } = run.value;
     const isOther = STATES[state].busy ? state !== "stopping" && !done : shown !== null && shown !== set;

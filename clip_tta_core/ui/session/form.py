@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from clip_tta_core import engine, hosting
 from clip_tta_core.clip import embedded
-from clip_tta_core.clip.loading import devices
+from clip_tta_core.clip.loading import devices, here
 from clip_tta_core.engine import LIMITS
 from clip_tta_core.hparams import Knob
 from clip_tta_core.records import Catalog, Choice
@@ -28,6 +28,7 @@ from clip_tta_core.ui.wire.form import (
     SwitchField,
     When,
 )
+from clip_tta_core.ui.words import glossary
 
 # Of sliders; boxes take all that is allowed.
 COMFORTABLE = {
@@ -155,7 +156,7 @@ def _model(catalog: Catalog) -> tuple[Field, ...]:
     model = _choice(
         "model",
         "CLIP",
-        catalog.models,
+        _marked(catalog.models),
         other=Other(
             title="Another …",
             placeholder="name, hf-hub:…, or ViT-B-32@/path/to/weights",
@@ -209,6 +210,14 @@ def _start(catalog: Catalog) -> tuple[Field, ...]:
     return (_choice("start", "Begin with", (plain, *others)), shots, *knobs)
 
 
+def _marked(models: Iterable[Choice]) -> Iterator[Choice]:
+    """Models, those that were fetched before with a mark: they load without the hub."""
+    fetched = here() - set(embedded.EMBEDDED)
+    for one in models:
+        marked = dataclasses.replace(one, title=f"{one.title} ✓", help=f"On this machine. {one.help}")
+        yield marked if one.name in fetched else one
+
+
 PRECISION = PickField(
     name="precision",
     title="Precision",
@@ -253,6 +262,8 @@ def _card(method: Method) -> MethodCard:
         family=method.family,
         summary=method.summary,
         citation=method.citation,
+        paper=glossary.paper_of(method.citation),
+        code=glossary.code_of(method.name).address(),
         colour=method.look.colour,
         marker=method.look.marker,
         front=method.name in FRONT,

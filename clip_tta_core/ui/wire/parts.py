@@ -106,7 +106,8 @@ class Gallery:
 
     methods: tuple[Contender, ...]
     classes: tuple[str, ...]
-    sprite: DataUrl
+    run: int  # another number is another run
+    sprite: DataUrl  # "" where the pictures are no longer kept
     step: int  # 1 for the first batch
     total: int
     columns: int  # of the sheet
@@ -261,6 +262,7 @@ class LessonCard:
     title: str
     look_for: str
     protocol: str  # how the methods are set, and what changes under their authors' settings
+    minutes: int  # that it takes in a course
     settings: Settings
     picture: DataUrl | None
     looks: Looks | None = None
@@ -269,7 +271,7 @@ class LessonCard:
 
 @dataclass(frozen=True)
 class LessonsProps:
-    """The scenario menu."""
+    """The lessons, in the order of the course."""
 
     lessons: tuple[LessonCard, ...]
 
@@ -311,7 +313,23 @@ class Link:
     query: str
 
 
-Exports = KeptFile | Link
+@dataclass(frozen=True)
+class Snippet:
+    """A script that does what is set up, with {address} where the page's own belongs."""
+
+    id: int
+    code: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why there is no file."""
+
+    id: int
+    problem: str
+
+
+Exports = KeptFile | Link | Snippet | Refused
 
 
 @dataclass(frozen=True)
@@ -325,7 +343,9 @@ class Upload:
     thumbnails: DataUrl | None = None
     shown: int = 0  # thumbnails
     counts: tuple[tuple[str, int], ...] = ()  # class, pictures of it
-    empty: int = 0  # classes without a picture
+    notes: tuple[str, ...] = ()  # how the folders were read
+    levels: tuple[tuple[int, str], ...] = ()  # of folders that can be the classes: depth, what is there
+    level: int | None = None  # the depth that is taken
     folders: tuple[str, ...] = ()  # names that could be classes and are not
 
 
@@ -656,7 +676,7 @@ PARTS: dict[str, Spec] = {
     "scores": Spec(Scores | None),
     "results": Spec(Results),
     "sentence": Spec(Sentence),
-    "gallery": Spec(Gallery | None, events=("open",)),
+    "gallery": Spec(Gallery | None, events=("open", "look")),
     "closer": Spec(Closer | None),
     "steps": Spec(Steps | None),
     "status": Spec(Status),
@@ -666,9 +686,10 @@ PARTS: dict[str, Spec] = {
     "transport": Spec(props=TransportProps, events=("run", "pause", "step", "stop", "reset")),
     "lessons": Spec(props=LessonsProps, events=("choose",)),
     "form": Spec(Settings, FormProps, serves=("preview", "costs")),
-    "exports": Spec(Exports, events=("csv", "pictures", "json", "png", "svg", "link", "open")),
-    "upload": Spec(Upload, UploadProps, events=("read", "recount", "clear")),
+    "exports": Spec(Exports, events=("csv", "pictures", "json", "png", "svg", "link", "script", "open")),
+    "upload": Spec(Upload, UploadProps, events=("read", "recount", "level", "clear")),
     "ranking": Spec(Ranking, RankingProps, events=("start", "stop", "watch"), serves=("describe",)),
+    "standings": Spec(Exports, events=("csv", "png", "svg", "markdown", "latex", "link")),
     "heat": Spec(Heat, HeatProps, events=("start", "stop", "play"), serves=("look", "card", "keep")),
     "subject": Spec(Subject, SubjectProps, serves=("keep",)),
     "corruptions": Spec(props=CorruptionsProps, events=("take",), serves=("sheet", "ladder")),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from clip_tta_core.methods import METHODS
 
 ROOT = Path(__file__).parents[3]
 
@@ -109,6 +112,23 @@ GLOSSARY = (
         "answered equally often.",
     ),
     Term(
+        "calibration error",
+        "How far confidence is from accuracy: whoever is 90% sure and right on 60% is off by 30 points.",
+        also=("ECE",),
+    ),
+    Term(
+        "confidence",
+        "The largest of the class probabilities of an answer: how sure it is, be it right or wrong.",
+    ),
+    Term(
+        "AUROC",
+        "How often a known picture scores higher than an unknown one: 50% is guessing, 100% a clean cut.",
+    ),
+    Term(
+        "FPR95",
+        "Where the threshold lets 95% of the known pictures in, the share of unknown ones that come in too.",
+    ),
+    Term(
         "memory",
         "CLIPTTA’s store of the surest pictures of each predicted class; some are replayed at every step.",
         (CODE["memory"],),
@@ -195,6 +215,17 @@ PRIMER = (
 )
 
 
+def paper_of(citation: str) -> str:
+    """The address of a paper that is cited with its number at arXiv; "" without one."""
+    found = re.search(r"arXiv (\d{4}\.\d{5})", citation)
+    return Link.paper("", found[1]).address() if found else ""
+
+
+def code_of(method: str) -> Link:
+    """The file of a method."""
+    return Link.code(METHODS[method].__module__.replace(".", "/") + ".py")
+
+
 def code_files() -> list[Path]:
     """The files that the page's links open from this server."""
-    return sorted({ROOT / link.to for link in CODE.values()})
+    return sorted({ROOT / link.to for link in (*CODE.values(), *map(code_of, METHODS))})

@@ -109,6 +109,17 @@ def test_a_link_without_a_version_is_one_of_the_first():
     assert settings["corruption"] == "fog" and problem.startswith("Link: its version must be")
 
 
+def test_defaults_that_change_later_do_not_change_an_old_link(monkeypatch):
+    old = links.to_query(start() | {"corruption": "fog"})
+    before = opened(old)
+    changed = {"batch_size": 16, "severity": 3, "methods": {"zero_shot": {}, "sar": {}}}
+    monkeypatch.setattr(links, "STARTS", links.STARTS | {2: start() | changed})
+    monkeypatch.setattr(links, "VERSION", 2)
+    assert opened(old) == before and before[0]["batch_size"] == 64
+    assert links.to_query(before[0]).startswith("v=2&") and opened(links.to_query(before[0])) == before
+    assert links.to_query(start()) == "v=2" and opened("v=2")[0]["methods"] == changed["methods"]
+
+
 def test_copies_of_a_method_survive_in_a_link():
     copies = [
         {"label": "TENT + diversity, 10", "method": "tent", "settings": {"lr": 1e-3, "beta_reg": 1.0}},
@@ -240,6 +251,16 @@ def test_a_gpu_that_is_lent_is_no_choice(monkeypatch):
     monkeypatch.setattr(hosting, "has_controls", lambda model: model == "mini-clip")
     monkeypatch.setattr(form, "devices", lambda: ("cuda", "cpu"))
     assert "device" not in [field.name for field in form.sections(engine.catalog())[-1].fields]
+
+
+def test_models_that_were_fetched_before_are_marked(monkeypatch):
+    monkeypatch.setattr(form, "here", lambda: frozenset({"mini-clip", "ViT-B-32/openai"}))
+    fields = [field for section in form.sections(engine.catalog()) for field in section.fields]
+    (model,) = (field for field in fields if field.name == "model")
+    marked = {one.name for one in model.options if one.title.endswith("✓")}
+    assert marked == {"ViT-B-32/openai"}, "of those that ship with the page their group says so"
+    (option,) = (one for one in model.options if one.name in marked)
+    assert option.help.startswith("On this machine. ")
 
 
 def test_the_form_is_plain_json():
