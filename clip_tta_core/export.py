@@ -129,19 +129,20 @@ def standings_from_json(text: str) -> list[Standing]:
 COLUMNS = ("accuracy", "effective_classes_run", "changed", "ece", "auroc", "fpr95")  # of a table of standings
 
 
-def standings_to_csv(standings: Iterable[Standing]) -> str:
-    """Tidy: one row per contender with all its numbers."""
-    rows = list(standings)
+def standings_to_csv(standings: Iterable[Standing], settings: Mapping[str, object] | None = None) -> str:
+    """Tidy: one row per contender with all its numbers, and with the `settings` of the stream."""
+    rows, stream = list(standings), settings or {}
+    names = [name for name in SETTINGS if name in stream]
     measures = list(dict.fromkeys(name for row in rows for name in row.metrics))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        ["contender", "method", "settings", "batches", "of", *measures, "seconds_per_batch", "problem"]
-    )
+    who = ["contender", "method", "settings", "batches", "of"]
+    writer.writerow([*who, *measures, "seconds_per_batch", "problem", *names])
     for row in rows:
         numbers = [_number(row.metrics.get(name, math.nan)) for name in measures]
         who = [row.label, row.method or row.label, json.dumps(dict(row.settings)), row.done, row.total]
-        writer.writerow([*who, *numbers, _number(row.seconds), row.problem])
+        same = [stream[name] for name in names]
+        writer.writerow([*who, *numbers, _number(row.seconds), row.problem, *same])
     return out.getvalue()
 
 

@@ -1,11 +1,13 @@
 """Record what the page shows before anybody waits: python -m clip_tta_core.first_paint [lesson ...]
 
-Without names, every lesson; with --comparison, the table of all methods instead.
+Without names, every lesson; with --comparison, the table of all methods instead. With --seeds 3 nothing is
+recorded: each lesson runs with three seeds, and its text, its sentences and its tables are printed together.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
 
@@ -15,10 +17,12 @@ from clip_tta_core.logs import open_log
 from clip_tta_core.methods import METHODS
 from clip_tta_core.records import RunConfig, RunLog, Standing
 from clip_tta_core.ui.session import recordings
-from clip_tta_core.ui.session.lessons import FIRST, LESSONS
+from clip_tta_core.ui.session.lessons import FIRST, LESSONS, Lesson
 from clip_tta_core.ui.session.settings import to_config
+from clip_tta_core.ui.words.run import summary, value_at
 
 ASSETS = Path(__file__).parents[1] / "assets"
+TABLE = ("accuracy", "effective_classes", "effective_classes_run", "ece", "auroc", "fpr95", "gained", "lost")
 
 
 def record(config: RunConfig) -> RunLog:
@@ -43,11 +47,25 @@ def compare(config: RunConfig) -> list[Standing]:
     return comparison.ranked(last.values())
 
 
+def agreement(lesson: Lesson, seeds: int) -> str:
+    """What a lesson says before it runs, and what its sentence and its table say after each of its seeds."""
+    lines = [f"{lesson.title}: {lesson.look_for}"]
+    for seed in range(seeds):
+        log = record(dataclasses.replace(to_config(lesson.settings()), seed=seed))
+        lines.append(f"  seed {seed}: {summary(log)}")
+        for label in log.series:
+            last = {name: value_at(log, label, name, len(log) - 1) for name in TABLE}
+            shown = ", ".join(f"{name} {value:.3f}" for name, value in last.items() if value == value)
+            lines.append(f"    {log.titles[label]}: {shown}")
+    return "\n".join(lines)
+
+
 def main() -> None:
     lessons = {lesson.name: lesson for lesson in LESSONS}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("lesson", nargs="*", help=f"of {', '.join(lessons)}; all where none is named")
     parser.add_argument("--comparison", action="store_true", help="all methods in turn instead of lessons")
+    parser.add_argument("--seeds", type=int, default=0, help="how many, to print instead of to record")
     wanted = parser.parse_args()
     if unknown := set(wanted.lesson) - lessons.keys():
         parser.error(f"lesson must be one of {', '.join(lessons)}, got {', '.join(sorted(unknown))}.")
@@ -56,6 +74,9 @@ def main() -> None:
         (ASSETS / "recorded_comparison.json").write_text(text, encoding="utf-8")
         return
     for name in wanted.lesson or lessons:
+        if wanted.seeds:
+            print(agreement(lessons[name], wanted.seeds), flush=True)
+            continue
         path = recordings.write(name, record(to_config(lessons[name].settings())))
         print(f"{name}: {path.stat().st_size:,} bytes", flush=True)
 

@@ -6,6 +6,7 @@ import io
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -19,7 +20,7 @@ from clip_tta_core.corruptions import CORRUPTIONS
 from clip_tta_core.methods import looks_of
 from clip_tta_core.metrics import WINDOW
 from clip_tta_core.palette import Look
-from clip_tta_core.records import RunLog, Standing
+from clip_tta_core.records import INTERVALS, RunLog, Standing
 
 MARKERS = {
     "circle": "o",
@@ -34,16 +35,6 @@ MARKERS = {
 INK, SOFT, NOTE = "#1d2430", "#8a92a0", "#566072"
 ACROSS = 5  # pictures in a row of the corruption sheet
 MOST_CLASSES = 40  # more names than that cannot be read on a sheet
-
-
-def to_png(log: RunLog) -> bytes:
-    """The run on one sheet, as a PNG file."""
-    return figure_png(sheet(log))
-
-
-def to_svg(log: RunLog) -> bytes:
-    """The run on one sheet, as an SVG file."""
-    return figure_svg(sheet(log))
 
 
 def figure_png(figure: Figure) -> bytes:
@@ -94,8 +85,30 @@ def charts(log: RunLog) -> dict[str, Callable[[Axes, RunLog], None]]:
     return found | ({"scores": draw_scores} if log.has_unknowns else {})
 
 
-def chart(log: RunLog, name: str) -> Figure:
-    """One chart of a run, captioned so that it stands alone."""
+@dataclass(frozen=True)
+class Curve:
+    """A curve to draw instead of accuracy."""
+
+    name: str  # in the log's series
+    title: str
+    share: bool  # whether it is written in percent
+
+
+def chart(log: RunLog, name: str, curve: Curve | None = None) -> Figure:
+    """One chart of a run, captioned so that it stands alone.
+
+    Args:
+        log: the run.
+        name: of the chart, one of `charts`.
+        curve: what the chart of curves draws; None for accuracy, or what there is without labels.
+
+    Raises:
+        ValueError: one sentence, where this run has no such chart.
+    """
+    if name not in charts(log):
+        raise ValueError(f"Figure: of this run there are {' and '.join(charts(log))}, got '{name:.40}'.")
+    if name == "curves" and curve is not None:
+        return _captioned(log, [lambda axes, log: draw_curve(axes, log, curve)])
     return _captioned(log, [charts(log)[name]])
 
 
@@ -117,16 +130,14 @@ def _captioned(log: RunLog, drawn: list[Callable[[Axes, RunLog], None]]) -> Figu
 
 def draw_main_curve(axes: Axes, log: RunLog) -> None:
     """Accuracy where there are labels, else the share of answers that adaptation has changed."""
-    draw_curves(axes, log, "accuracy_window" if log.labelled else "changed")
-    axes.set_title(
-        f"Accuracy over the last {WINDOW} pictures" if log.labelled else "Answers changed by adaptation"
-    )
+    recent = Curve("accuracy_window", f"Accuracy over the last {WINDOW} pictures", True)
+    draw_curve(axes, log, recent if log.labelled else Curve("changed", "Answers changed by adaptation", True))
 
 
-def draw_curves(axes: Axes, log: RunLog, curve: str) -> None:
-    """One curve per contender over the stream; of recent accuracy, with its 95 % interval behind."""
+def draw_curve(axes: Axes, log: RunLog, curve: Curve) -> None:
+    """A line per contender over the stream; of accuracy, with its 95 % interval behind."""
     for label, sign in _signs(log).items():
-        values = log.series[label].get(curve, [])
+        values = log.series[label].get(curve.name, [])
         batches = range(1, len(values) + 1)
         axes.plot(
             batches,
@@ -138,12 +149,16 @@ def draw_curves(axes: Axes, log: RunLog, curve: str) -> None:
             clip_on=False,
             label=_plain(log.titles.get(label, label)),
         )
-        if curve == "accuracy_window" and log.answers:
-            low, high = zip(*(log.interval(label, batch, recent=True) for batch in batches), strict=True)
+        if curve.name in INTERVALS and label in log.answers:
+            ends = (log.interval(label, batch, INTERVALS[curve.name]) for batch in batches)
+            low, high = zip(*ends, strict=True)
             axes.fill_between(batches, low, high, color=sign.colour, alpha=0.12, linewidth=0)
-    _fit(axes, [value for series in log.series.values() for value in series.get(curve, ())])
+    shown = [value for series in log.series.values() for value in series.get(curve.name, ())]
+    axes.set_title(curve.title)
     axes.set_xlim(1, max(2, len(log)))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+    if curve.share:
+        _fit(axes, shown)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("batch")
     axes.grid(axis="y", color="#e3e5e9", linewidth=0.8)
@@ -229,10 +244,15 @@ def draw_standings(standings: Sequence[Standing], titles: Mapping[str, str], cap
     values = [one.metrics["accuracy"] for one in shown]
     names = [_plain(textwrap.shorten(titles.get(one.label, one.label), 32)) for one in shown]
     bars = axes.barh(names, values, color=[signs[one.label].colour for one in shown])
-    axes.bar_label(bars, [f" {100 * value:.1f}" for value in values], color=INK, fontsize=8)
     for one in shown:
         if one.label == "zero_shot":
             axes.axvline(one.metrics["accuracy"], color=INK, linewidth=1, linestyle="dashed")
+    written = axes.bar_label(
+        bars, [f"{100 * value:.1f}" for value in values], padding=3, color=INK, fontsize=8
+    )
+    for text in written:  # over the line
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.5})
+    axes.margins(y=0.02)
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_title("Accuracy over the stream")
@@ -257,6 +277,18 @@ def caption_of(log: RunLog) -> str:
         knobs = ", ".join(f"{name} {value}" for name, value in one.settings.items())
         parts.append(f"{log.titles.get(one.label, one.label)} ({knobs or 'defaults'})")
     parts.append(f"n = {sum(log.sizes):,} pictures")
+    return " · ".join(parts)
+
+
+def caption_of_standings(stream: str, standings: Sequence[Standing], titles: Mapping[str, str]) -> str:
+    """What a comparison's reader must know besides its numbers: the stream in words, and every setting."""
+    chosen = [one for one in standings if one.settings]
+    parts = [stream] if stream else []
+    for one in chosen:
+        knobs = ", ".join(f"{name} {value}" for name, value in one.settings.items())
+        parts.append(f"{titles.get(one.label, one.label)} ({knobs})")
+    if len(chosen) < len(standings):
+        parts.append("all others at their defaults" if chosen else "every method at its defaults")
     return " · ".join(parts)
 
 

@@ -245,6 +245,9 @@ class Paired:
     p: float  # of a difference as large if neither were better
 
 
+INTERVALS = {"accuracy_window": True, "accuracy": False}  # curves that have one: whether of recent pictures
+
+
 @dataclass(eq=False)  # one run, not its numbers: hashed by identity
 class RunLog:
     """A run as plain data, computed once per report: charts, tables, sentences and files all read it."""
@@ -268,6 +271,9 @@ class RunLog:
     )  # (B,) per batch; -1 unknown or without a label
     answers: dict[str, list[tuple[int, ...]]] = field(default_factory=dict)  # {label: (B,) classes per batch}
     confidence: dict[str, list[tuple[float, ...]]] = field(default_factory=dict)  # (B,) of these answers
+    outside: list[tuple[int, ...]] = field(
+        default_factory=list
+    )  # (B,) per batch; 1 where the picture shows something outside the class list
     names: list[tuple[str, ...]] = field(default_factory=list)  # (B,) per batch
     applied: list[tuple[str, ...]] = field(default_factory=list)  # (B,) per batch
     sheets: list[bytes] = field(default_factory=list)  # a JPEG of each batch's pictures; b"" where dropped
@@ -346,6 +352,7 @@ class RunLog:
                 self.inside.setdefault(label, []).append(outcome.inside)
         self.truth.append(_counts(counted[counted >= 0], size))
         self.labels.append(tuple(counted.tolist()))
+        self.outside.append(tuple(batch.unknown.astype(int).tolist()))
         self.names.append(batch.names)
         self.applied.append(batch.applied)
         self._keep_pictures(batch)

@@ -25,6 +25,17 @@ def sheet(images: np.ndarray, across: int = ACROSS, tile: int = TILE, quality: i
     for i, image in enumerate(images):
         picture = Image.fromarray(image).resize((tile, tile), Image.Resampling.BILINEAR)
         paper.paste(picture, (i % across * tile, i // across * tile))
+    return _jpeg(paper, quality)
+
+
+def shrunk(content: bytes, count: int, tile: int, quality: int) -> bytes:
+    """A sheet that `sheet` made of `count` pictures, ACROSS in a row, with smaller ones, as a JPEG file."""
+    size = (columns(count) * tile, math.ceil(count / columns(count)) * tile)
+    with Image.open(io.BytesIO(content)) as paper:
+        return _jpeg(paper if paper.width <= size[0] else paper.resize(size, Image.Resampling.BOX), quality)
+
+
+def _jpeg(paper: Image.Image, quality: int) -> bytes:
     out = io.BytesIO()
     paper.save(out, "JPEG", quality=quality)
     return out.getvalue()

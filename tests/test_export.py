@@ -205,6 +205,13 @@ def test_standings_become_tables():
     assert latex.startswith(r"\begin{tabular}{lr}")
 
 
+def test_a_table_of_standings_holds_the_settings_of_the_stream():
+    stream = {"corruption": "fog", "seed": 7, "class_names": "left out"}
+    rows = list(csv.DictReader(io.StringIO(export.standings_to_csv(STANDINGS, stream))))
+    assert [(row["corruption"], row["seed"]) for row in rows] == [("fog", "7")] * 2
+    assert "class_names" not in rows[0] and all(" " not in name for name in rows[0])
+
+
 def test_standings_of_the_first_format_still_open():
     old = {
         "method": "tent",

@@ -15,7 +15,7 @@ from tests.ui.conftest import make_log
 @pytest.mark.parametrize("source", ["none", "objects"])
 def test_the_sheet_is_a_picture(source):
     log = make_log(RunConfig(batches=3, batch_size=8, unknown_source=source))
-    with Image.open(io.BytesIO(plots.to_png(log))) as image:
+    with Image.open(io.BytesIO(plots.figure_png(plots.sheet(log)))) as image:
         assert image.format == "PNG" and image.width > 1200
 
 
@@ -52,11 +52,11 @@ def test_scores_are_drawn_above_the_threshold_of_their_own_batch():
 )
 def test_any_class_name_can_be_drawn(name):
     log = make_log(RunConfig(batches=2, batch_size=8, class_names=(name, "dog")))
-    plots.to_png(log)
+    plots.figure_png(plots.sheet(log))
 
 
 def test_an_unlabelled_run_can_be_drawn():
-    plots.to_png(make_log(RunConfig(batches=2, batch_size=8, source="upload")))
+    plots.figure_png(plots.sheet(make_log(RunConfig(batches=2, batch_size=8, source="upload"))))
 
 
 COPIES = RunConfig(
@@ -90,7 +90,24 @@ def test_every_chart_stands_alone_as_png_and_svg(name):
 
 def test_an_svg_is_the_same_twice_and_holds_nothing_a_visitor_typed_as_markup():
     log = make_log(RunConfig(batches=2, batch_size=8, class_names=("<script>x</script>", "dog")))
-    assert plots.to_svg(log) == plots.to_svg(log) and b"<script>" not in plots.to_svg(log)
+    first, second = (plots.figure_svg(plots.sheet(log)) for _ in range(2))
+    assert first == second and b"<script>" not in first
+
+
+def test_the_chart_of_curves_draws_the_curve_that_is_asked_for():
+    log = make_log(COPIES)
+    figure = plots.chart(log, "curves", plots.Curve("effective_classes", "Classes in use", share=False))
+    axes = figure.axes[0]
+    assert axes.get_title() == "Classes in use" and not axes.collections, "no interval is known"
+    drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
+    np.testing.assert_allclose(drawn["TENT + diversity"], log.series["TENT + diversity"]["effective_classes"])
+    assert "%" not in axes.yaxis.get_major_formatter()(5.0)
+
+
+def test_a_chart_that_a_run_does_not_have_is_refused_by_a_sentence():
+    log = make_log(RunConfig(batches=2, batch_size=8))
+    with pytest.raises(ValueError, match="^Figure: of this run there are curves and classes, got 'scores'"):
+        plots.chart(log, "scores")
 
 
 def test_the_axis_fits_what_is_shown():
@@ -109,6 +126,14 @@ def test_the_interval_of_recent_accuracy_is_drawn_behind_its_curve():
     intervals = [log.interval(first, batch, recent=True) for batch in (1, 2, 3)]
     assert band.min() == pytest.approx(min(low for low, _ in intervals))
     assert band.max() == pytest.approx(max(high for _, high in intervals))
+
+
+def test_the_caption_of_standings_says_every_setting():
+    tent = Standing("TENT, slow", 3, 3, {"accuracy": 0.5}, 0.1, method="tent", settings={"lr": 1e-5})
+    frozen = Standing("zero_shot", 3, 3, {"accuracy": 0.4}, 0.1, method="zero_shot")
+    said = plots.caption_of_standings("fog 5 · 3 × 8 pictures · seed 7", [tent, frozen], {})
+    assert said == "fog 5 · 3 × 8 pictures · seed 7 · TENT, slow (lr 1e-05) · all others at their defaults"
+    assert plots.caption_of_standings("", [frozen], {}) == "every method at its defaults"
 
 
 def test_standings_are_bars_in_their_order():

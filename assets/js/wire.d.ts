@@ -9,7 +9,7 @@ export type DataUrl = string;
 
 export type RunState = "idle" | "recorded" | "waiting" | "loading" | "running" | "paused" | "stopping" | "stopped" | "done" | "failed";
 export type Field = NumberField | ChoiceField | PickField | NamesField | SwitchField;
-export type Exports = KeptFile | Link;
+export type Exports = KeptFile | Link | Snippet | Refused;
 
 /** Sentences, without the capital letter and the period that depend on where they stand. */
 export interface ClassListWords {
@@ -153,6 +153,8 @@ export interface MethodCard {
   family: string;
   summary: string;
   citation: string;
+  paper: string;
+  code: string;
   colour: string;
   marker: string;
   front: boolean;
@@ -231,6 +233,7 @@ export interface Sentence {
 export interface Gallery {
   methods: Contender[];
   classes: string[];
+  run: number;
   sprite: DataUrl;
   step: number;
   total: number;
@@ -398,6 +401,18 @@ export interface KeptFile {
 export interface Link {
   id: number;
   query: string;
+}
+
+/** A script that does what is set up, with {address} where the page's own belongs. */
+export interface Snippet {
+  id: number;
+  code: string;
+}
+
+/** Why there is no file. */
+export interface Refused {
+  id: number;
+  problem: string;
 }
 
 /** What came of an upload, or how far reading it is. */
@@ -653,7 +668,7 @@ export interface Parts {
   scores: { view: Scores | null; props: null; events: never; serves: never };
   results: { view: Results; props: null; events: never; serves: never };
   sentence: { view: Sentence; props: null; events: never; serves: never };
-  gallery: { view: Gallery | null; props: null; events: "open"; serves: never };
+  gallery: { view: Gallery | null; props: null; events: "open" | "look"; serves: never };
   closer: { view: Closer | null; props: null; events: never; serves: never };
   steps: { view: Steps | null; props: null; events: never; serves: never };
   status: { view: Status; props: null; events: never; serves: never };
@@ -662,9 +677,10 @@ export interface Parts {
   transport: { view: null; props: TransportProps; events: "run" | "pause" | "step" | "stop" | "reset"; serves: never };
   lessons: { view: null; props: LessonsProps; events: "choose"; serves: never };
   form: { view: Record<string, any>; props: FormProps; events: never; serves: "preview" | "costs" };
-  exports: { view: Exports; props: null; events: "csv" | "pictures" | "json" | "png" | "svg" | "link" | "open"; serves: never };
+  exports: { view: Exports; props: null; events: "csv" | "pictures" | "json" | "png" | "svg" | "link" | "script" | "open"; serves: never };
   upload: { view: Upload; props: UploadProps; events: "read" | "recount" | "level" | "clear"; serves: never };
   ranking: { view: Ranking; props: RankingProps; events: "start" | "stop" | "watch"; serves: "describe" };
+  standings: { view: Exports; props: null; events: "csv" | "png" | "svg" | "markdown" | "latex" | "link"; serves: never };
   heat: { view: Heat; props: HeatProps; events: "start" | "stop" | "play"; serves: "look" | "card" | "keep" };
   subject: { view: Subject; props: SubjectProps; events: never; serves: "keep" };
   corruptions: { view: null; props: CorruptionsProps; events: "take"; serves: "sheet" | "ladder" };

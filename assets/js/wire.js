@@ -18,6 +18,7 @@ export const PARTS = [
   "exports",
   "upload",
   "ranking",
+  "standings",
   "heat",
   "subject",
   "corruptions",
@@ -41,7 +42,8 @@ export const ON_THE_BOARD = [
 
 export const EVENTS = {
   "gallery": [
-    "open"
+    "open",
+    "look"
   ],
   "transport": [
     "run",
@@ -60,6 +62,7 @@ export const EVENTS = {
     "png",
     "svg",
     "link",
+    "script",
     "open"
   ],
   "upload": [
@@ -72,6 +75,14 @@ export const EVENTS = {
     "start",
     "stop",
     "watch"
+  ],
+  "standings": [
+    "csv",
+    "png",
+    "svg",
+    "markdown",
+    "latex",
+    "link"
   ],
   "heat": [
     "start",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.faults import Fault
 
 PLAY, FORM, LIB = (f"tests/ui/page/test_drawn_{name}.py" for name in ("play", "form", "lib"))
+SHOWN = "tests/ui/page/test_what_is_shown.py"
 PLANE, WHY = "tests/ui/page/test_plane.py", "tests/ui/page/test_why_tab.py"
 
 
@@ -125,12 +126,40 @@ FAULTS = [
         "linear([0, 1], [TOP, FLOOR])",
         f"{FORM}::test_the_map_has_more_classes_to_the_right_and_more_accuracy_above",
     ),
-    _fault(  # columns of the file are swapped
+    _fault(  # looking back shows the batch before
         "j16",
-        "parts/ranking.js",
-        "...props.columns.map((column) => valueOf(column, one.name)),",
-        "...[...props.columns].reverse().map((column) => valueOf(column, one.name)),",
-        f"{FORM}::test_the_file_of_the_ranking_has_every_measure_under_its_name",
+        "parts/gallery.js",
+        "seen.get(step.value + 1)",
+        "seen.get(step.value)",
+        f"{SHOWN}::test_the_gallery_of_a_recorded_run_follows_the_slider",
+    ),
+    _fault(  # names cover what came later
+        "j27",
+        "parts/curves.js",
+        "looksBack ? right + 12",
+        "looksBack ? x + 12",
+        f"{SHOWN}::test_looking_back_names_do_not_cover_what_came_later",
+    ),
+    _fault(  # the scale is always all that is possible
+        "j28",
+        "parts/curves.js",
+        "most - least > FITTED",
+        "most - least > 0",
+        f"{SHOWN}::test_99_2_can_be_told_from_99_5_percent",
+    ),
+    _fault(  # results of other settings look like those of the present ones
+        "j29",
+        "parts/sentence.js",
+        'classList.toggle("ct-stale", isOther)',
+        'classList.toggle("ct-stale", false)',
+        f"{SHOWN}::test_results_of_other_settings_are_visibly_so",
+    ),
+    _fault(  # a link to a comparison opens Play
+        "j30",
+        "parts/standings.js",
+        '{ tab: "compare" }',
+        "{}",
+        f"{FORM}::test_a_link_to_a_comparison_opens_its_tab",
     ),
     _fault(  # a logarithmic slider is linear
         "j17",

@@ -21,6 +21,15 @@ import { brief, copyRows } from "./copies.js";
 const STILL = 150; // milliseconds without a change before the costs are asked for again
 
 /**
+ * Links to a method's paper and to its file.
+ * @param {Card} card
+ */
+const readOn = (card) =>
+  Object.entries({ paper: card.paper, code: card.code })
+    .filter(([, href]) => href)
+    .flatMap(([text, href]) => [" · ", h("a", { href, target: "_blank", rel: "noopener", text })]);
+
+/**
  * @param {Card[]} cards
  * @param {number} most methods that run at once
  * @param {Form} form
@@ -136,7 +145,7 @@ export const methods = (cards, most, form, price) => {
       presets(card),
       card.name !== "zero_shot" && copyOf(card),
       ...card.knobs.map((spec) => knobOf(card, spec)),
-      h("p", { class: "cite", text: card.citation }),
+      h("p", { class: "cite" }, h("span", { text: card.citation }), ...readOn(card)),
     );
     const tick = h("label", { class: "tick" }, input, swatch(card), h("span", { text: card.title }));
     return h("div", { class: "method", "data-method": card.name }, tick, more);

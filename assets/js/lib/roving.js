@@ -1,8 +1,6 @@
 // @ts-check
 // Many buttons that are one stop of the Tab key: arrow keys go from one to the next.
 
-const STEPS = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowRight: 1 });
-
 /**
  * The buttons of one line above or below: the nearest one that stands there.
  * @param {HTMLElement[]} all
@@ -37,12 +35,16 @@ export const roving = (host, selector, press) => {
     const button = of(event);
     if (!button) return;
     const all = buttons();
-    const next =
-      event.key in STEPS
-        ? all[all.indexOf(button) + STEPS[event.key]]
-        : ({ ArrowDown: () => across(all, button, 1), ArrowUp: () => across(all, button, -1) }[
-            event.key
-          ]?.() ?? { Home: all[0], End: all[all.length - 1] }[event.key]);
+    /** @type {Record<string, () => HTMLElement | undefined>} */
+    const moves = {
+      ArrowRight: () => all[all.indexOf(button) + 1],
+      ArrowLeft: () => all[all.indexOf(button) - 1],
+      ArrowDown: () => across(all, button, 1),
+      ArrowUp: () => across(all, button, -1),
+      Home: () => all[0],
+      End: () => all[all.length - 1],
+    };
+    const next = moves[event.key]?.();
     if (!next) return;
     event.preventDefault();
     for (const one of all) one.tabIndex = one === next ? 0 : -1;

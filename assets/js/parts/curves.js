@@ -104,18 +104,20 @@ const axes = (measure, total, [bottom, top], { x, y, right, height }) => {
 };
 
 /**
- * The level of guessing.
+ * The level of guessing, with its word at the end where no names stand.
  * @param {number} y
  * @param {number} right
  * @param {number} floor
+ * @param {boolean} atRight
  */
-const chanceLine = (y, right, floor) => {
+const chanceLine = (y, right, floor, atRight) => {
   const below = floor - y > 13;
+  const end = atRight ? { x: right - 6, "text-anchor": "end" } : { x: LEFT + 6 };
   return s(
     "g",
     {},
     s("line", { x1: LEFT, x2: right, y1: y, y2: y, class: "chance" }),
-    s("text", { x: LEFT + 6, y: y + (below ? 12 : -5), class: "unit", text: "chance" }),
+    s("text", { ...end, y: y + (below ? 12 : -5), class: "unit", text: "chance" }),
   );
 };
 
@@ -141,9 +143,10 @@ const draw = (svg, view, { width, height, measure }) => {
 
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.replaceChildren(axes(measure, view.total, bounds, { x, y, right, height }));
+  const looksBack = now < count - 1;
   if (measure.chance && view.classes > 1 && 1 / view.classes >= bounds[0])
-    svg.append(chanceLine(y(1 / view.classes), right, floor));
-  if (now < count - 1) {
+    svg.append(chanceLine(y(1 / view.classes), right, floor, !looksBack && now < last / 2));
+  if (looksBack) {
     svg.append(s("line", { x1: x(now), x2: x(now), y1: TOP, y2: floor, class: "cursor" }));
   }
   const ends = view.methods.flatMap((method, k) => {
@@ -174,7 +177,8 @@ const draw = (svg, view, { width, height, measure }) => {
     floor - 14,
   );
   ends.forEach(({ method, value, x }, k) => {
-    const left = Math.min(x + 12, right + 12);
+    // Beside the end of its line; looking back, where they do not cover what came later.
+    const left = looksBack ? right + 12 : Math.min(x + 12, right + 12);
     const text = LETTER * method.title.length < width - left ? method.title : method.title.split(" ")[0];
     svg.append(
       s("text", { x: left, y: places[k] - 2, class: "who", style: ink(method), text }),

@@ -1,24 +1,34 @@
 // @ts-check
-// Files of a run, and a link to its settings.
+// Files of a run, a link to its settings, and a script that does the same.
 
 import { buttonsOf, find } from "../lib/dom.js";
 import { bytesOf, save } from "../lib/files.js";
-import { curve, opened } from "../lib/store.js";
+import { share } from "../lib/share.js";
+import { curve, opened, view } from "../lib/store.js";
 
-const SAID = 2500; // milliseconds that the button says what became of the link
-
-/** @typedef {"csv" | "pictures" | "json" | "png" | "svg" | "link"} Kind */
+/** @typedef {"csv" | "pictures" | "json" | "png" | "svg" | "link" | "script"} Kind */
 
 /** @param {import("../part.js").Part<"exports">} part */
 export default function mount({ element, props, watch, trigger }) {
   const button = buttonsOf(element);
+  const chart = find(element, "select", HTMLSelectElement);
+  const script = find(element, ".script");
   const runs = find(element, "input[type=checkbox]", HTMLInputElement);
   const field = find(element, "input[type=text]", HTMLInputElement);
   const file = find(element, "input[type=file]", HTMLInputElement);
   for (const [kind, one] of Object.entries(button)) {
     if (kind === "open") continue;
-    one.addEventListener("click", () => trigger(/** @type {Kind} */ (kind)));
+    one.addEventListener("click", () => {
+      const shown = document.querySelector("#ct-curves select");
+      const what = shown instanceof HTMLSelectElement ? shown.value : "";
+      trigger(/** @type {Kind} */ (kind), { chart: chart.value, curve: what });
+    });
   }
+  view("scores").follow(element, (now) => {
+    const scores = find(chart, "option[value=scores]", HTMLOptionElement);
+    scores.disabled = !now;
+    if (!now && chart.value === scores.value) chart.value = "";
+  });
   /** @param {File | undefined} saved */
   const open = async (saved) => {
     if (!saved) return;
@@ -40,30 +50,14 @@ export default function mount({ element, props, watch, trigger }) {
     event.preventDefault();
     if (first?.name.endsWith(".json")) open(first);
   });
-  /** @param {string} query */
-  const share = async (query) => {
-    const address = new URL(location.href);
-    address.search = query; // nothing of what came with the address
-    address.hash = "";
-    if (curve.value) address.searchParams.set("curve", curve.value);
-    if (runs.checked) address.searchParams.set("run", "1");
-    field.value = address.toString();
-    field.hidden = false;
-    field.select();
-    try {
-      await navigator.clipboard.writeText(field.value);
-      button.link.textContent = "Link copied";
-    } catch {
-      button.link.textContent = "Link below";
-    }
-    setTimeout(() => {
-      button.link.textContent = "Copy link";
-    }, SAID);
-  };
   watch("value", () => {
     const news = props.value;
     if (!news) return;
-    if ("query" in news) share(news.query);
-    else save(news.name, news.kind, bytesOf(news.data));
+    if ("query" in news) {
+      share(field, button.link, news.query, { curve: curve.value, run: runs.checked ? "1" : null });
+    } else if ("code" in news) {
+      find(script, "pre").textContent = news.code.replace("{address}", location.origin + location.pathname);
+      script.hidden = false;
+    } else if ("data" in news) save(news.name, news.kind, bytesOf(news.data));
   });
 }

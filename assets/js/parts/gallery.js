@@ -6,13 +6,14 @@ import { find, h } from "../lib/dom.js";
 import { bytesOf } from "../lib/files.js";
 import { swatch } from "../lib/marks.js";
 import { enter, roving } from "../lib/roving.js";
-import { looks, run, step, view } from "../lib/store.js";
+import { looks, step, view } from "../lib/store.js";
 import { onHover, showTip } from "../lib/tip.js";
 
 /** @typedef {import("../wire.js").Gallery & {address?: string}} Gallery address: of the sheet, once known */
 /** @typedef {import("../wire.js").Contender} Contender */
 
-const KEPT = 40; // batches to look back at
+const KEPT = 40; // batches that need not be asked for again
+const RESTED = 80; // milliseconds at a batch before it is asked for
 const PATIENCE = 3000; // milliseconds
 
 /**
@@ -114,7 +115,7 @@ const percent = (place, count) => `${count > 1 ? (100 * place) / (count - 1) : 0
  */
 const addressOf = (view) =>
   (view.address ??= URL.createObjectURL(
-    new Blob([bytesOf(view.sprite.split(",")[1])], { type: "image/jpeg" }),
+    new Blob([bytesOf(view.sprite.split(",")[1] ?? "")], { type: "image/jpeg" }),
   ));
 
 /**
@@ -129,7 +130,7 @@ const picture = (view, tile, method, gated) => {
   const said = describe(view, tile, method);
   const label = said.map(([, who, what]) => `${who}: ${what}`).join("; ");
   const image = h("span", { class: "pic" });
-  image.style.backgroundImage = `url("${addressOf(view)}")`;
+  if (view.sprite) image.style.backgroundImage = `url("${addressOf(view)}")`;
   image.style.backgroundSize = `${100 * columns}% ${100 * rows}%`;
   const [column, row] = [tile.index % columns, Math.floor(tile.index / columns)];
   image.style.backgroundPosition = `${percent(column, columns)} ${percent(row, rows)}`;
@@ -178,6 +179,22 @@ const focusedIn = (grid) => {
   return tile ? `li[data-index="${tile.dataset.index}"] button` : "";
 };
 
+/**
+ * What the signs mean.
+ * @param {boolean} pictured whether the pictures are there
+ * @param {boolean} judged whether there are labels
+ * @param {boolean} gated whether it is said which images count as known
+ */
+const legend = (pictured, judged, gated) =>
+  [
+    !pictured && "The pictures of this batch are no longer kept.",
+    !judged && "No labels, so no marks.",
+    "Struck through: the prediction of zero-shot CLIP, where it was another.",
+    gated && "In or out: whether its score passes the threshold; in italics, pictures of no class.",
+  ]
+    .filter(Boolean)
+    .join(" ");
+
 /** @param {import("../part.js").Part<"gallery">} part */
 export default function mount({ element, trigger }) {
   const figure = find(element, "figure");
@@ -218,10 +235,25 @@ export default function mount({ element, trigger }) {
     host.replaceChildren(...made);
   };
 
+  /** Batches that the server has been asked for. @type {Set<number>} */
+  const asked = new Set();
+  let rest = 0;
+  /** Ask for the batch that the reader looks at, unless it is here or on its way. */
+  const fetch = () => {
+    clearTimeout(rest);
+    const wanted = step.value;
+    if (wanted === null || seen.has(wanted + 1) || asked.has(wanted + 1)) return;
+    rest = setTimeout(() => {
+      asked.add(wanted + 1);
+      trigger("look", { step: wanted });
+    }, RESTED);
+  };
+
   const draw = () => {
     const shown = (step.value !== null && seen.get(step.value + 1)) || latest;
     figure.hidden = !shown;
     if (!shown) return;
+    fetch();
     const list = listOf(shown);
     const wanted = shown.work && shown.work !== left ? shown.work : chosen;
     const method = list.find((one) => one.name === wanted) ?? list[list.length - 1];
@@ -232,8 +264,7 @@ export default function mount({ element, trigger }) {
     if (!names.includes(kept)) kept = "all";
     figure.toggleAttribute("data-under-way", Boolean(shown.work));
     title.textContent = titleOf(shown, method);
-    const struck = "Struck through: the prediction of zero-shot CLIP, where it was another.";
-    help.textContent = judged ? struck : `No labels, so no marks. ${struck}`;
+    help.textContent = legend(Boolean(shown.sprite), judged, gated);
     buttons(
       choose,
       list.map((one) => [one.name, swatch(one), h("span", { text: one.title })]),
@@ -274,26 +305,27 @@ export default function mount({ element, trigger }) {
 
   /** @param {number} batch */
   const forget = (batch) => {
+    asked.delete(batch);
     const address = seen.get(batch)?.address;
     if (address) URL.revokeObjectURL(address);
     seen.delete(batch);
   };
   view("gallery").follow(element, (/** @type {Gallery | null} */ news) => {
     if (!news) return;
-    if (!seen.has(news.step - 1)) [...seen.keys()].forEach(forget);
-    forget(news.step);
-    forget(news.step - KEPT);
-    latest = { ...news };
-    seen.set(news.step, latest);
+    if (news.run !== latest?.run) {
+      [...seen.keys(), ...asked].forEach(forget);
+      latest = null;
+    }
+    // Of a batch that was under way, the whole may have been skipped: it is asked for again.
+    for (const [batch, one] of seen) if (one.work || batch === news.step) forget(batch);
+    seen.set(news.step, { ...news });
+    if (!latest || news.step >= latest.step) latest = seen.get(news.step) ?? null;
+    for (const batch of seen.keys()) if (seen.size > KEPT && batch !== latest?.step) forget(batch);
     drawWhenSeen();
   });
   step.follow(element, drawWhenSeen);
   looks.follow(element, ({ method, pictures }) => {
     [chosen, kept] = [method, pictures];
     drawWhenSeen();
-  });
-  run.follow(element, ({ state }) => {
-    // Another run than the one before; its own batch may be here already.
-    if (state === "recorded") [...seen.keys()].filter((batch) => seen.get(batch) !== latest).forEach(forget);
   });
 }

@@ -1,9 +1,7 @@
 // @ts-check
 // Every method in turn on one stream: the table that fills in, a picture of it, and the buttons.
 
-import { csv } from "../lib/csv.js";
 import { buttonsOf, find, h, onWidth, prefersStillness, s } from "../lib/dom.js";
-import { save } from "../lib/files.js";
 import { format } from "../lib/format.js";
 import { onceStill } from "../lib/latest.js";
 import { gain, ink, mark, swatch } from "../lib/marks.js";
@@ -221,7 +219,6 @@ export default function mount({ element, props, watch, trigger, server }) {
     button.start.textContent =
       taking.size === cards.size ? `Compare all ${cards.size}` : `Compare ${taking.size}`;
     button.stop.disabled = view.state !== "running";
-    button.csv.disabled = !view.rows.length;
   };
 
   // ---- the table: the best first, then those whose turn is to come ----
@@ -363,18 +360,6 @@ export default function mount({ element, props, watch, trigger, server }) {
     view = { ...view, state: "stopping" };
     write();
     trigger("stop");
-  });
-  button.csv.addEventListener("click", () => {
-    const names = props.columns.map((column) => column.name);
-    const rows = view.rows.map((one) => [
-      one.name,
-      one.done,
-      one.total,
-      ...props.columns.map((column) => valueOf(column, one.name)),
-      one.problem,
-    ]);
-    const text = csv(["method", "batches", "of", ...names, "problem"], rows);
-    save("comparison.csv", "text/csv", new TextEncoder().encode(text));
   });
   // The stream is the one set up in Play.
   const describe = onceStill(

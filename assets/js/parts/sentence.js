@@ -35,9 +35,11 @@ export default function mount({ element }) {
     const { busy } = STATES[state];
     if (busy && state !== "stopping" && !done)
       return `Until the first batch is done, the run before: ${news.stream}`;
-    return shown !== null && shown !== set
-      ? `${news.stream}. Press Run to see what is set up now.`
-      : news.stream;
+    if (shown === null || shown === set) return news.stream;
+    const next = busy
+      ? "What is set up now counts from the next run."
+      : "Press Run to see what is set up now.";
+    return `${news.stream}. ${next}`;
   };
   const draw = () => {
     const steps = lines(news.steps);

@@ -8,7 +8,18 @@ from typing import Any
 import gradio as gr
 
 from clip_tta_core.engine import LIMITS
-from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, Form, Part, sent, served, session_of
+from clip_tta_core.ui.page.parts import (
+    NOW,
+    OWN_LINE,
+    PRIVATE,
+    Form,
+    Part,
+    Standings,
+    sent,
+    served,
+    session_of,
+)
+from clip_tta_core.ui.session import keep
 from clip_tta_core.ui.session.compare import KNOBS, Compare
 from clip_tta_core.ui.session.workshop import Workshop
 from clip_tta_core.ui.wire import measures
@@ -34,8 +45,7 @@ class Ranking(Part):
 <svg role="img" aria-label="Accuracy against classes in use: nothing yet." style="height:330px"></svg>
 <p class="help">Each mark is a method: how many classes it still predicts, and its accuracy. The lines cross
 at zero-shot CLIP.</p></figure>
-<figure class="table"><figcaption><h3>Ranking</h3>
-<button type="button" class="quiet" data-do="csv">Numbers (CSV)</button></figcaption>
+<figure class="table"><figcaption><h3>Ranking</h3></figcaption>
 <div class="scroll" tabindex="0" role="region" aria-label="Ranking"><table><thead></thead><tbody></tbody>
 </table></div></figure>"""
 
@@ -65,7 +75,8 @@ def compare_tab(tabs: gr.Tabs, compare: Compare, form: Form, cards: tuple[Method
         start,
         [form],
         [ranking],
-        api_name="compare",
+        api_name="ranking",
+        api_visibility="private",
         **OWN_LINE,
         trigger_mode="once",
         show_progress="hidden",
@@ -74,3 +85,29 @@ def compare_tab(tabs: gr.Tabs, compare: Compare, form: Form, cards: tuple[Method
     # A comparison that is still in line has no thread to stop: take it out of the line.
     stopping.then(stopped, None, [ranking], cancels=[event], **NOW, **PRIVATE)
     ranking.watch(lambda: gr.Tabs(selected="play"), None, [tabs], **NOW, **PRIVATE)
+    wire_standings(compare, Standings(), form)
+
+
+def wire_standings(compare: Compare, standings: Standings, form: Form) -> None:
+    """Downloads of a comparison, and a link to its settings."""
+    keeping = Workshop("tables to keep", at_once=1, waiting=40)
+
+    def keep_as(kind: str) -> Any:
+        async def write(request: gr.Request) -> dict[str, Any]:
+            table = compare.table(session_of(request))
+            try:
+                return plain(await keeping.do(keep.keep_table, kind, table, compare.site.catalog))
+            except ValueError as problem:
+                return plain(keep.refused(str(problem)))
+
+        return write
+
+    def link(settings: dict) -> dict[str, Any]:
+        try:
+            return plain(keep.link(settings))
+        except ValueError as problem:
+            return plain(keep.refused(str(problem)))
+
+    for kind in keep.TABLES:
+        getattr(standings, kind)(keep_as(kind), None, [standings], **NOW, **PRIVATE)
+    standings.link(link, [form], [standings], **NOW, **PRIVATE)

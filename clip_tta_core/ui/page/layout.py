@@ -16,6 +16,7 @@ from clip_tta_core.ui.page.inside_tab import inside_tab
 from clip_tta_core.ui.page.parts import NOW, PRIVATE
 from clip_tta_core.ui.page.play_tab import play_tab
 from clip_tta_core.ui.page.primer import Primer
+from clip_tta_core.ui.page.scripts import wire_scripts
 from clip_tta_core.ui.page.theme import ASSETS, WITHOUT_SCRIPTS, css
 from clip_tta_core.ui.page.why_tab import why_tab
 from clip_tta_core.ui.session import form, recordings
@@ -74,6 +75,7 @@ def build(site: Site | None = None) -> Page:
                 with gr.Tab("Benchmark", id="benchmark"):
                     benchmark_tab(tabs, Benchmark(site, Folder(limits.cells_folder())))
         Primer()
+        wire_scripts(site)
         open_by_link(page, tabs)
     page.queue(max_size=WAITING, api_open=False)
     page._queue.sleep_when_free = LOOK

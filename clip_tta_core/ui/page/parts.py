@@ -266,13 +266,38 @@ class Exports(Part):
 <button type="button" data-do="csv">Numbers (CSV)</button>
 <button type="button" data-do="json">Whole run (JSON)</button>
 <button type="button" data-do="pictures">Every answer (CSV)</button>
-<button type="button" data-do="png">Figure (PNG)</button>
-<button type="button" data-do="svg">Figure (SVG)</button>
+<span class="figure"><select aria-label="What the figure shows"><option value="">All charts</option>
+<option value="curves">The curve shown</option><option value="classes">Predicted classes</option>
+<option value="scores">Known or unknown</option></select>
+<button type="button" data-do="png">PNG</button><button type="button" data-do="svg">SVG</button></span>
 <button type="button" data-do="link">Copy link</button>
 <label class="tick"><input type="checkbox"><span>that starts the run</span></label>
 <input type="text" readonly hidden aria-label="Link to these settings">
 <button type="button" data-do="open" title="Or drop the file anywhere on the page">Open a saved run</button>
-<input type="file" accept=".json,application/json" hidden></div>"""
+<input type="file" accept=".json,application/json" hidden>
+<button type="button" data-do="script">Use it from a script</button></div>
+<figure class="script" hidden><figcaption><h3>The same run from Python</h3></figcaption>
+<pre tabindex="0" aria-label="A script for these settings"></pre>
+<p class="help">What every setting may be, and a second endpoint that compares methods in turns:
+<a href="?view=api" target="_blank">the API page</a>. In Python, on your own machine, it is
+<code>clip_tta_core.engine.run</code>.</p></figure>"""
+
+
+class Standings(Part):
+    """Downloads of a comparison, and a link to it."""
+
+    name = "standings"
+    EVENTS = list(PARTS["standings"].events)
+    describe = "A file or a link."
+    template = """<div class="exports" role="group" aria-label="Keep this comparison">
+<button type="button" data-do="csv">Numbers (CSV)</button>
+<button type="button" data-do="png">Figure (PNG)</button>
+<button type="button" data-do="svg">Figure (SVG)</button>
+<button type="button" data-do="markdown">Table (Markdown)</button>
+<button type="button" data-do="latex">Table (LaTeX)</button>
+<button type="button" data-do="link">Copy link</button>
+<input type="text" readonly hidden aria-label="Link to this comparison's settings"></div>
+<p class="message" role="alert" hidden></p>"""
 
 
 class Upload(Part):

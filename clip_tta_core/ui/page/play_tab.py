@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
-from gradio.events import api
 
 from clip_tta_core import engine, hosting
 from clip_tta_core.sources.limits import LIMITS
@@ -14,7 +13,6 @@ from clip_tta_core.ui.page import parts
 from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, sent, served, session_of
 from clip_tta_core.ui.session import form, keep, links
 from clip_tta_core.ui.session.desk import Desk
-from clip_tta_core.ui.session.experiment import experiment
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.news import View, say
 from clip_tta_core.ui.session.play import Play
@@ -63,7 +61,6 @@ def play_tab(page: gr.Blocks, site: Site) -> parts.Form:
     wire_lessons(play, lessons, board)
     wire_gallery(play, gallery, board)
     wire_run(play, transport, settings, board, status)
-    wire_scripts(site)
     wire_uploads(Desk(site), uploads, settings)
     wire_exports(play, exports, settings, board)
     wire_visit(page, play, transport, settings, uploads, board)
@@ -96,7 +93,7 @@ def run_panel(site: Site) -> tuple[parts.Transport, parts.Status]:
 
 
 def results_panel() -> parts.Gallery:
-    """What the run shows. -> the pictures of a batch"""
+    """What the run shows. -> the gallery, which asks for a picture closely and for an earlier batch"""
     parts.Sentence()
     with gr.Row(elem_classes=["ct-pair"]):
         parts.Curves(props=CurvesProps(measures.shown("curves")))
@@ -119,13 +116,17 @@ def wire_lessons(play: Play, lessons: parts.Lessons, board: parts.Board) -> None
 
 
 def wire_gallery(play: Play, gallery: parts.Gallery, board: parts.Board) -> None:
-    """A picture that is clicked is shown closely."""
+    """A picture that is clicked is shown closely; a batch that the browser lacks comes when it is wanted."""
 
-    def look(event: gr.EventData, request: gr.Request) -> View:
+    def open_picture(event: gr.EventData, request: gr.Request) -> View:
         batch, index = getattr(event, "batch", None), getattr(event, "index", None)
         return play.open(batch, index, session_of(request))
 
-    gallery.open(look, None, [board], **NOW, **PRIVATE)
+    def look(event: gr.EventData, request: gr.Request) -> View:
+        return _or_skip(play.look(getattr(event, "step", None), session_of(request)))
+
+    gallery.open(open_picture, None, [board], **NOW, **PRIVATE)
+    gallery.look(look, None, [board], trigger_mode="multiple", **NOW, **PRIVATE)
 
 
 def wire_run(
@@ -163,24 +164,6 @@ def wire_run(
     stopping = transport.stop(stop, None, None, api_name="stop", **NOW)
     # A run that is still in line has no thread to stop: take it out of the line.
     stopping.then(stopped_in_line, None, [board], cancels=[event], **NOW, **PRIVATE)
-
-
-def wire_scripts(site: Site) -> None:
-    """The endpoint for scripts, which the page itself does not call."""
-
-    def run_experiment(settings: dict, request: gr.Request) -> Iterator[dict]:
-        """Run methods on a stream and yield {batch, batches, methods: {label: {measure: number}}} per batch.
-
-        settings: any of the form's fields, for example {"corruption": "fog", "severity": 3, "batches": 4,
-        "methods": {"zero_shot": {}, "tent": {"lr": 0.001}}}; an unknown name or value raises an error that
-        lists what is allowed. `methods` may be a list of {"label", "method", "settings"}.
-        """
-        try:
-            yield from experiment(site, settings, session_of(request))
-        except ValueError as problem:
-            raise gr.Error(str(problem), print_exception=False) from None
-
-    api(run_experiment, api_name="experiment", **OWN_LINE)
 
 
 def wire_uploads(desk: Desk, uploads: dict[Purpose, parts.Upload], settings: parts.Form) -> None:
@@ -234,17 +217,32 @@ def wire_exports(play: Play, exports: parts.Exports, settings: parts.Form, board
 
         return write
 
-    def link(settings: dict) -> list[Any]:
-        try:
-            if not isinstance(settings, dict) or not isinstance(settings.get("methods"), dict):
-                raise ValueError("Link: the settings must name methods; choose one under Methods.")
-            return [plain(keep.link(settings)), say("")]
-        except ValueError as problem:
-            return [gr.skip(), say(str(problem))]
+    def draw_as(kind: str) -> Any:
+        async def draw(event: gr.EventData, request: gr.Request) -> list[Any]:
+            what = (str(getattr(event, name, "")) for name in ("chart", "curve"))
+            try:
+                kept = await workshop.do(keep.keep_figure, kind, play.site.log(session_of(request)), *what)
+                return [plain(kept), say("")]
+            except ValueError as problem:
+                return [gr.skip(), say(str(problem))]
+
+        return draw
+
+    def made_of(make: Callable[[Any], Any]) -> Any:
+        def answer(settings: dict) -> list[Any]:
+            try:
+                return [plain(make(settings)), say("")]
+            except ValueError as problem:
+                return [gr.skip(), say(str(problem))]
+
+        return answer
 
     for kind in keep.WRITERS:
         getattr(exports, kind)(keep_as(kind), None, [exports, board], **NOW, **PRIVATE)
-    exports.link(link, [settings], [exports, board], **NOW, **PRIVATE)
+    for kind in keep.FIGURES:
+        getattr(exports, kind)(draw_as(kind), None, [exports, board], **NOW, **PRIVATE)
+    for event, make in ((exports.link, keep.link), (exports.script, keep.script)):
+        event(made_of(make), [settings], [exports, board], **NOW, **PRIVATE)
 
     def open_saved(event: gr.EventData, request: gr.Request) -> list[Any]:
         text = str(sent(event, "text") or "")

@@ -12,9 +12,10 @@ from typing import Any
 
 from clip_tta_core import comparison, export
 from clip_tta_core.control import Control, Progress
-from clip_tta_core.logs import classes_of
+from clip_tta_core.logs import classes_of, settings_of
 from clip_tta_core.methods import looks_of
 from clip_tta_core.records import Catalog, Contender, RunConfig, Standing
+from clip_tta_core.registry import unknown_name
 from clip_tta_core.ui.session.follow import follow
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.runs import Run
@@ -43,6 +44,7 @@ class Table:
     methods: tuple[str, ...]  # in the order of their turns
     classes: int
     stream: str  # in words
+    settings: dict[str, object] = field(default_factory=dict)  # the same as plain values
     standings: dict[str, Standing] = field(default_factory=dict)
 
     def take(self, standing: Standing) -> None:
@@ -144,7 +146,7 @@ class Compare:
         """
         try:
             config = self.site.configure(settings, session)
-            methods = _set(names, knobs, config)
+            methods = chosen(names, knobs, config)
             comparison.check(config, methods)
         except ValueError as problem:
             yield Ranking("failed", message=str(problem))
@@ -166,7 +168,8 @@ class Compare:
 
     def _show(self, methods: tuple[Contender, ...], config: RunConfig, session: str) -> Iterator[Ranking]:
         catalog = self.site.catalog
-        table = Table(tuple(one.label for one in methods), len(classes_of(config)), stream(config, catalog))
+        labels = tuple(one.label for one in methods)
+        table = Table(labels, len(classes_of(config)), stream(config, catalog), settings_of(config))
         run = Run(functools.partial(self._engine, methods), config)
         self.site.runs.begin(session, run)
         self._keep(session, table)
@@ -185,6 +188,10 @@ class Compare:
         """What is left of a comparison that has been stopped, perhaps while it was still in line."""
         table = self._tables.get(session)
         return view(table, self.site.catalog, "stopped") if table else self.first_paint()
+
+    def table(self, session: str) -> Table | None:
+        """The visitor's latest comparison, or the recorded one."""
+        return self._tables.get(session) or self.recorded
 
     def describe(self, settings: Mapping[str, Any]) -> str:
         """The stream that would be compared on, in words; empty where the settings are impossible."""
@@ -205,20 +212,32 @@ class Compare:
             self._tables.popitem(last=False)
 
 
-def _set(names: Sequence[str], knobs: str, config: RunConfig) -> tuple[Contender, ...]:
-    """Those that take part, zero-shot CLIP first and CLIPTTA last; copies keep the settings of Play."""
+def chosen(names: Sequence[str], knobs: str, config: RunConfig) -> tuple[Contender, ...]:
+    """Those that take part, zero-shot CLIP first and CLIPTTA last; copies keep the settings of Play.
+
+    Args:
+        names: of methods, or labels of the copies in `config`.
+        knobs: how they are set, a name of KNOBS.
+        config: of Play.
+
+    Raises:
+        ValueError: one sentence, where there is no such way to set them or `names` is no list.
+    """
+    ways = [one.name for one in KNOBS]
+    if knobs not in ways:
+        raise ValueError(unknown_name("way to set methods", knobs, ways))
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"Comparison: methods must be a list of names, got {names!r:.60}.")
-    chosen: Mapping[str, comparison.Knobs] = {}
+    values: Mapping[str, comparison.Knobs] = {}
     own = {one.label: one for one in config.contenders}
     if knobs == "protocol":
-        chosen = comparison.protocol_knobs()
+        values = comparison.protocol_knobs()
     elif knobs == "play":
-        chosen = {label: one.settings for label, one in own.items() if label == one.method}
+        values = {label: one.settings for label, one in own.items() if label == one.method}
     copies = {label: one for label, one in own.items() if label != one.method}
     methods = {str(name): copies[name].method if name in copies else str(name) for name in names}
     return tuple(
-        copies.get(name) or Contender(name, methods[name], chosen.get(name, {})) for name in looks_of(methods)
+        copies.get(name) or Contender(name, methods[name], values.get(name, {})) for name in looks_of(methods)
     )
 
 
@@ -228,7 +247,8 @@ def read_recorded(path: Path, catalog: Catalog) -> Table | None:
         return None
     standings = export.standings_from_json(path.read_text("utf-8"))
     methods = tuple(one.label for one in standings)
-    table = Table(methods, len(catalog.task), stream(to_config(FIRST.settings()), catalog))
+    config = to_config(FIRST.settings())
+    table = Table(methods, len(catalog.task), stream(config, catalog), settings_of(config))
     for standing in standings:
         table.take(standing)
     return table

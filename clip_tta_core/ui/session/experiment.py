@@ -1,15 +1,18 @@
-"""A run for scripts: settings in, one plain record a batch out, and an error that the caller sees."""
+"""Runs for scripts: settings in, one plain record a batch out, and an error that the caller sees."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
-from clip_tta_core import engine
+from clip_tta_core import comparison, engine
+from clip_tta_core.control import Control
 from clip_tta_core.logs import open_log
-from clip_tta_core.records import RunConfig, RunLog
+from clip_tta_core.methods import METHODS
+from clip_tta_core.records import Contender, RunConfig, RunLog, Standing
 from clip_tta_core.registry import unknown_name
+from clip_tta_core.ui.session.compare import chosen
 from clip_tta_core.ui.session.follow import follow
 from clip_tta_core.ui.session.listeners import Absence
 from clip_tta_core.ui.session.runs import Run
@@ -58,6 +61,69 @@ def _records(site: Site, config: RunConfig, session: str, absence: Absence) -> I
             raise ValueError(run.problem)
     finally:
         site.runs.end(session, run)
+
+
+def compare(
+    site: Site, settings: Mapping[str, Any], methods: Sequence[str], knobs: str, session: str
+) -> Iterator[Record]:
+    """Give methods their turns on the stream of `settings`.
+
+    Args:
+        site: whose engine runs.
+        settings: as for `experiment`.
+        methods: their names, or labels of the copies in `settings`; all methods where there is none.
+        knobs: how they are set, a name of session.compare.KNOBS.
+        session: the caller's.
+
+    Returns:
+        a generator of {contender, method, settings, batch, batches, measures: {measure: number or None},
+        problem}, one a batch of each; `problem` says why one could not go on. What is wrong raises ValueError
+        with one sentence.
+    """
+    check_names(settings)
+    config = site.configure(settings, session)
+    taking = chosen(methods or list(METHODS), knobs, config)
+    comparison.check(config, taking)
+    turn, absence = site.turns.join(session, button="the same call"), site.absence(session)
+    try:
+        for _ in site.turns.wait(turn, absence):
+            pass
+        if site.turns.has(turn):
+            yield from _standings(site, config, taking, session, absence)
+    finally:
+        site.turns.leave(turn)
+
+
+def _standings(
+    site: Site, config: RunConfig, taking: tuple[Contender, ...], session: str, absence: Absence
+) -> Iterator[Record]:
+    def in_turns(config: RunConfig, control: Control) -> Generator[Standing]:
+        yield from comparison.in_turns(config, taking, control, site.engine)
+
+    came: list[Standing] = []
+    run = Run(in_turns, config)
+    site.runs.begin(session, run)
+    try:
+        for _ in follow(run, lambda standing, active: came.append(standing), absence):
+            while came:
+                yield standing_record(came.pop(0))
+        if run.problem:
+            raise ValueError(run.problem)
+    finally:
+        site.runs.end(session, run)
+
+
+def standing_record(standing: Standing) -> Record:
+    """Where a contender is, in plain values."""
+    return {
+        "contender": standing.label,
+        "method": standing.method or standing.label,
+        "settings": dict(standing.settings),
+        "batch": standing.done,
+        "batches": standing.total,
+        "measures": {name: _finite(value) for name, value in standing.metrics.items()},
+        "problem": standing.problem,
+    }
 
 
 def check_names(settings: Mapping[str, Any]) -> None:

@@ -28,6 +28,7 @@ from clip_tta_core.ui.wire.form import (
     SwitchField,
     When,
 )
+from clip_tta_core.ui.words import glossary
 
 # Of sliders; boxes take all that is allowed.
 COMFORTABLE = {
@@ -261,6 +262,8 @@ def _card(method: Method) -> MethodCard:
         family=method.family,
         summary=method.summary,
         citation=method.citation,
+        paper=glossary.paper_of(method.citation),
+        code=glossary.code_of(method.name).address(),
         colour=method.look.colour,
         marker=method.look.marker,
         front=method.name in FRONT,

@@ -1,4 +1,4 @@
-"""What outlives a visit: files of a run, and links that restore its settings."""
+"""What outlives a visit: files of a run or a comparison, and links that restore settings."""
 
 from __future__ import annotations
 
@@ -6,24 +6,29 @@ import base64
 import dataclasses
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from matplotlib.figure import Figure
 
 from clip_tta_core import export, plots
 from clip_tta_core.engine import ZERO_SHOT
-from clip_tta_core.records import Contender, RunLog
+from clip_tta_core.records import Catalog, Contender, RunLog
 from clip_tta_core.ui.session import links
+from clip_tta_core.ui.session.compare import Table
+from clip_tta_core.ui.session.script import snippet
 from clip_tta_core.ui.session.settings import Settings, defaults, to_config
-from clip_tta_core.ui.wire.parts import KeptFile, Link
+from clip_tta_core.ui.wire import measures
+from clip_tta_core.ui.wire.parts import KeptFile, Link, Refused, Snippet
 
 WRITERS = {  # by what is asked for: the end of its name, the media type, and what writes it
     "csv": (".csv", "text/csv", export.to_csv),
     "pictures": ("-pictures.csv", "text/csv", export.pictures_to_csv),
     "json": (".json", "application/json", export.to_json),
-    "png": (".png", "image/png", plots.to_png),
-    "svg": (".svg", "image/svg+xml", plots.to_svg),
 }
+FIGURES = {"png": ("image/png", plots.figure_png), "svg": ("image/svg+xml", plots.figure_svg)}
 NOTHING_YET = "There is nothing to download yet; press Run first."
+NO_TABLE = "There is nothing to download yet; press Compare first."
 LARGEST = 64 * 2**20  # characters of a saved run
 _serial = itertools.count(1)
 
@@ -38,14 +43,91 @@ def keep(kind: str, log: RunLog) -> KeptFile:
     if not len(log):
         raise ValueError(NOTHING_YET)
     ending, media, write = WRITERS[kind]
-    content = write(log)
+    return _file(f"{export.file_stem(log)}{ending}", media, write(log))
+
+
+def keep_figure(kind: str, log: RunLog, chart: str = "", curve: str = "") -> KeptFile:
+    """A picture of a run; raises the sentence where there is none.
+
+    Args:
+        kind: a name of FIGURES.
+        log: the run.
+        chart: one of `plots.charts`; "" for all on one sheet.
+        curve: the measure that the chart of curves shows.
+    """
+    if not len(log):
+        raise ValueError(NOTHING_YET)
+    media, write = FIGURES[kind]
+    measure = next((one for one in measures.shown("curves") if one.name == curve), None)
+    drawn = measure and plots.Curve(measure.name, measure.title, measure.kind == "share")
+    figure = plots.chart(log, chart, drawn) if chart else plots.sheet(log)
+    stem = "-".join(
+        part for part in (export.file_stem(log), chart, curve if chart == "curves" else "") if part
+    )
+    return _file(f"{stem}.{kind}", media, write(figure))
+
+
+def keep_table(kind: str, table: Table | None, catalog: Catalog) -> KeptFile:
+    """A comparison as a file; raises the sentence where there is nothing to keep.
+
+    Args:
+        kind: a name of TABLES.
+        table: what has been measured so far.
+        catalog: for the titles of methods.
+    """
+    standings = table.ranked() if table else []
+    if table is None or not standings:
+        raise ValueError(NO_TABLE)
+    ending, media, write = TABLES[kind]
+    settings, titles = table.settings, {card.name: card.title for card in catalog.methods}
+    name = f"comparison-{settings.get('corruption', 'run')}-seed{settings.get('seed', 0)}{ending}"
+    return _file(name, media, write(table, titles))
+
+
+def _figure(table: Table, titles: Mapping[str, str]) -> Figure:
+    standings = table.ranked()
+    return plots.draw_standings(
+        standings, titles, plots.caption_of_standings(table.stream, standings, titles)
+    )
+
+
+TABLES: dict[str, tuple[str, str, Callable[[Table, Mapping[str, str]], str | bytes]]] = {  # as WRITERS
+    "csv": (".csv", "text/csv", lambda table, _: export.standings_to_csv(table.ranked(), table.settings)),
+    "png": (".png", "image/png", lambda *what: plots.figure_png(_figure(*what))),
+    "svg": (".svg", "image/svg+xml", lambda *what: plots.figure_svg(_figure(*what))),
+    "markdown": (
+        ".md",
+        "text/markdown",
+        lambda table, titles: export.standings_to_markdown(table.ranked(), titles),
+    ),
+    "latex": (
+        ".tex",
+        "application/x-tex",
+        lambda table, titles: export.standings_to_latex(table.ranked(), titles),
+    ),
+}
+
+
+def _file(name: str, media: str, content: bytes | str) -> KeptFile:
     data = base64.b64encode(content if isinstance(content, bytes) else content.encode()).decode()
-    return KeptFile(f"{export.file_stem(log)}{ending}", media, data, next(_serial))
+    return KeptFile(name, media, data, next(_serial))
 
 
-def link(settings: Mapping[str, Any]) -> Link:
+def link(settings: Any) -> Link:
     """A query string that restores the settings; raises the sentence where they do not fit into one."""
+    if not isinstance(settings, Mapping) or not isinstance(settings.get("methods"), Mapping):
+        raise ValueError("Link: the settings must name methods; choose one under Methods.")
     return Link(next(_serial), links.to_query(settings))
+
+
+def script(settings: Any) -> Snippet:
+    """A script that runs what is set up; raises the sentence where none can."""
+    return Snippet(next(_serial), snippet(settings))
+
+
+def refused(problem: str) -> Refused:
+    """The sentence in place of a file."""
+    return Refused(next(_serial), problem)
 
 
 def opened(text: str) -> RunLog:

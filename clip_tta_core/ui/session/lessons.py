@@ -129,7 +129,7 @@ LESSONS = (
         "sorted",
         "Sorted by class",
         "One class after another, as in a video: one or two per batch. CLIPTTA contrasts the classes of a "
-        "batch, and here TENT beats it.",
+        "batch and has little to contrast here: it is not ahead of TENT.",
         {"corruption": "gaussian_noise", "severity": 3, "order": "sorted"},
     ),
     Lesson(

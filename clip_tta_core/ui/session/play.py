@@ -172,6 +172,13 @@ class Play:
         self.site.runs.look_at(session, log)
         return log
 
+    def look(self, step: object, session: str) -> View | None:
+        """The gallery of an earlier batch (0 for the first) of what the visitor looks at, or None."""
+        if not isinstance(step, int):
+            return None
+        found = views.gallery_at(self.site.log(session), step)
+        return News().tell(gallery=found) if found else None
+
 
 class Inside:
     """Whether, and how, the batch that is under way is drawn."""

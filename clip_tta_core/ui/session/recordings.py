@@ -1,4 +1,4 @@
-"""Recorded runs of the lessons as small files: all numbers of a run, and the pictures of its last batch."""
+"""Recorded runs of the lessons as small files: all numbers of a run, and its pictures, small."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ from clip_tta_core.records import Batch, Outcome, RunConfig, RunLog
 
 FOLDER = Path(__file__).parents[3] / "assets" / "recordings"
 ENDING = ".json.gz"
-TILE, QUALITY = 64, 70  # pixels a side of a picture; of the JPEG
+TILE, QUALITY = 64, 60  # pixels a side of a picture of the last batch, which is seen first; of the JPEG
+EARLIER_TILE, EARLIER_QUALITY = 40, 40  # of the batches before
 DIGITS = 4  # of a picture's score and confidence
 
 
 def pack(log: RunLog) -> bytes:
     """A finished run as a file for `unpack`; what no part of the page draws is left out."""
     assert log.last is not None, "a run without a batch is no recording"
-    batch = log.last.batch
-    sheet = thumbnails.sheet(batch.images, tile=TILE, quality=QUALITY)
     last = dataclasses.replace(
         log.last,
-        batch=_without_pixels(batch),
+        batch=_without_pixels(log.last.batch),
         outcomes={label: _without_features(outcome) for label, outcome in log.last.outcomes.items()},
     )
     small = dataclasses.replace(
         log,
-        sheets=[b""] * (len(log) - 1) + [sheet],
+        sheets=[
+            *map(_small, log.sheets[:-1], log.sizes),
+            thumbnails.shrunk(log.sheets[-1], log.sizes[-1], TILE, QUALITY),
+        ],
         confidence={label: _rounded(values) for label, values in log.confidence.items()},
         known={label: _rounded(values) for label, values in log.known.items()},
         unknown={label: _rounded(values) for label, values in log.unknown.items()},
@@ -60,6 +62,10 @@ def write(name: str, log: RunLog, folder: Path = FOLDER) -> Path:
     path = folder / f"{name}{ENDING}"
     path.write_bytes(pack(log))
     return path
+
+
+def _small(sheet: bytes, count: int) -> bytes:
+    return sheet and thumbnails.shrunk(sheet, count, EARLIER_TILE, EARLIER_QUALITY)
 
 
 def _without_pixels(batch: Batch) -> Batch:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clip_tta_core.records import Contender, RunConfig
+from clip_tta_core.registry import unknown_name
 from clip_tta_core.sources import class_lists
 from clip_tta_core.sources.datasets import DATASETS
 from clip_tta_core.ui.wire.class_list import CLASS_LIST
@@ -20,6 +21,7 @@ WORDS = (
 )
 USUAL = "usual"  # sentences: a data set's own, for other pictures those of a RunConfig
 LARGEST = 1e300  # number: some whole ones are too large for a float
+ENTRY = ("label", "method", "settings", "from_start")  # of a list of methods
 LONGEST = 200  # characters of a menu value
 LONGEST_SENTENCES = 4000  # characters of one's own sentences together
 
@@ -49,7 +51,7 @@ def to_config(settings: Mapping[str, Any]) -> RunConfig:
         class_names=names,
         templates=templates(full["templates"], full["source"]),
         start_settings=start_settings(full["start_settings"]),
-        episodic=bool(full["episodic"]),
+        episodic=switch("episodic", full["episodic"]),
         **plain,
     )
 
@@ -78,12 +80,16 @@ def contenders(chosen: Any) -> tuple[Contender, ...]:
         isinstance(one, Mapping) and isinstance(one.get("settings", {}), Mapping) for one in chosen
     ):
         raise ValueError("Methods must be a mapping of names to their settings.")
+    for one in chosen:
+        for name in one:
+            if name not in ENTRY:
+                raise ValueError(unknown_name("entry of a method", name, ENTRY))
     return tuple(
         Contender(
             str(one.get("label") or one.get("method")),
             str(one.get("method")),
             {str(knob): value for knob, value in one.get("settings", {}).items()},
-            bool(one.get("from_start", True)),
+            switch("from_start", one.get("from_start", True)),
         )
         for one in chosen
     )
@@ -118,6 +124,12 @@ def number(name: str, value: Any) -> float:
         if isinstance(value, int):  # Python does not even write out the largest
             value = "one with very many digits"
     raise ValueError(f"Run: {name} must be a number, got {value!r:.60}.")
+
+
+def switch(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"Run: {name} must be true or false, got {value!r:.60}.")
+    return value
 
 
 def whole(name: str, value: Any) -> int:

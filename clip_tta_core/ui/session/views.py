@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from clip_tta_core import thumbnails
 from clip_tta_core.methods import looks_of
-from clip_tta_core.records import Report, RunLog
+from clip_tta_core.records import INTERVALS, RunLog
 from clip_tta_core.ui.session.course import Course
 from clip_tta_core.ui.wire import encode, measures
 from clip_tta_core.ui.wire.diagnostics import reported
@@ -28,7 +30,8 @@ from clip_tta_core.ui.words.run import sentence as sentence_at
 from clip_tta_core.ui.words.run import summary
 
 _histories = encode.Histories()
-BANDS = {"accuracy_window": True, "accuracy": False}  # measures with an interval: whether of recent pictures
+_names: WeakKeyDictionary[RunLog, int] = WeakKeyDictionary()
+_fresh = itertools.count(1)
 DRAWN_ALWAYS = ("accuracy", "changed")  # one of these is what a reader sees who has chosen nothing
 
 
@@ -57,8 +60,8 @@ def curves(log: RunLog) -> Curves:
             for m in (*measures.shown("curves"), *more)
             if m.name in DRAWN_ALWAYS or m.name in names
         },
-        low={name: _bounds(log, 0, recent) for name, recent in BANDS.items()},
-        high={name: _bounds(log, 1, recent) for name, recent in BANDS.items()},
+        low={name: _bounds(log, 0, recent) for name, recent in INTERVALS.items()},
+        high={name: _bounds(log, 1, recent) for name, recent in INTERVALS.items()},
     )
 
 
@@ -131,6 +134,11 @@ def sentence(log: RunLog) -> Sentence:
 
 def gallery(log: RunLog) -> Gallery | None:
     """The latest batch: a sprite sheet, the labels, and every method's predictions."""
+    return gallery_at(log, len(log) - 1) if log.names else _gallery_of_report(log)
+
+
+def _gallery_of_report(log: RunLog) -> Gallery | None:
+    """Of a file of an earlier version, which holds the answers of its last batch only."""
     report = log.last
     if report is None:
         return None
@@ -138,7 +146,8 @@ def gallery(log: RunLog) -> Gallery | None:
     return Gallery(
         methods=methods(log),
         classes=tuple(log.class_names),
-        sprite=_sprite(log, report),
+        run=_number(log),
+        sprite=encode.jpeg_url(thumbnails.sheet(batch.images)),
         step=report.batch_number,
         total=report.total,
         columns=thumbnails.columns(len(batch)),
@@ -154,6 +163,57 @@ def gallery(log: RunLog) -> Gallery | None:
     )
 
 
+def gallery_at(log: RunLog, step: int) -> Gallery | None:
+    """A batch (0 for the first) as the log has kept it; None where there is none.
+
+    The pictures of a long run's first batches may be gone; what was answered is there.
+    """
+    if not 0 <= step < min(len(log), len(log.names)):
+        return None
+    outside = _outside(log, step)
+    sheet = log.sheets[step] if step < len(log.sheets) else b""
+    return Gallery(
+        methods=methods(log),
+        classes=tuple(log.class_names),
+        run=_number(log),
+        sprite=encode.jpeg_url(sheet) if sheet else DataUrl(""),
+        step=step + 1,
+        total=log.total,
+        columns=thumbnails.columns(log.sizes[step]),
+        labels=joined(log.labels[step]),
+        unknown=joined(outside.astype(int).tolist()),
+        names=log.names[step],
+        applied=log.applied[step],
+        answers={name: joined(batches[step]) for name, batches in log.answers.items()},
+        sure={
+            name: joined((100 * np.array(batches[step])).round().astype(int))
+            for name, batches in log.confidence.items()
+        },
+        accepted={name: joined(_accepted(log, name, step, outside)) for name in log.answers},
+    )
+
+
+def _outside(log: RunLog, step: int) -> np.ndarray:
+    """Which pictures of a batch show something outside the class list. -> bool (B,)"""
+    if step < len(log.outside):
+        return np.array(log.outside[step], dtype=bool)
+    # A file of before they were marked: where there are unknown pictures, those without a label.
+    return np.array(log.labels[step]) < 0 if log.has_unknowns else np.zeros(log.sizes[step], dtype=bool)
+
+
+def _accepted(log: RunLog, label: str, step: int, outside: np.ndarray) -> list[int]:
+    """1 where a picture's score lies above its batch's threshold."""
+    scores, unknown = np.zeros(len(outside)), log.unknown[label][step]
+    if outside.sum() == len(unknown):
+        scores[~outside], scores[outside] = log.known[label][step], unknown
+    return (scores > log.series[label]["threshold"][step]).astype(int).tolist()
+
+
+def _number(log: RunLog) -> int:
+    """Tells one run from another."""
+    return _names.setdefault(log, next(_fresh))
+
+
 def gallery_under_way(log: RunLog, course: Course) -> Gallery | None:
     """The batch that is under way: its pictures, and the predictions of the methods that have any yet."""
     glimpse = course.latest
@@ -166,6 +226,7 @@ def gallery_under_way(log: RunLog, course: Course) -> Gallery | None:
     return Gallery(
         methods=tuple(one for one in contenders(log) if one.name in probs),
         classes=tuple(log.class_names),
+        run=_number(log),
         sprite=encode.jpeg_url(course.sheet),
         step=glimpse.batch_number,
         total=glimpse.total,
@@ -248,11 +309,6 @@ def _answers(probs: Mapping[str, np.ndarray]) -> dict[str, Indices]:
 def _sure(probs: Mapping[str, np.ndarray]) -> dict[str, Indices]:
     """The confidence in them in percent, by method. {method: (B, K)}"""
     return {name: joined((100 * own.max(axis=1)).round().astype(int)) for name, own in probs.items()}
-
-
-def _sprite(log: RunLog, report: Report) -> DataUrl:
-    """The latest batch's pictures; a recorded run of an earlier version kept them without a sheet."""
-    return encode.jpeg_url(log.sheets[-1] if log.sheets else thumbnails.sheet(report.batch.images))
 
 
 def _fits(log: RunLog, measure: Measure) -> bool:

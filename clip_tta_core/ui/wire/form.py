@@ -119,6 +119,8 @@ class MethodCard:
     family: str
     summary: str
     citation: str
+    paper: str  # address, "" where there is none
+    code: str  # address of its file
     colour: str
     marker: str
     front: bool  # whether it stands in front of the form; the others wait behind one line

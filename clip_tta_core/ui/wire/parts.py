@@ -106,7 +106,8 @@ class Gallery:
 
     methods: tuple[Contender, ...]
     classes: tuple[str, ...]
-    sprite: DataUrl
+    run: int  # another number is another run
+    sprite: DataUrl  # "" where the pictures are no longer kept
     step: int  # 1 for the first batch
     total: int
     columns: int  # of the sheet
@@ -312,7 +313,23 @@ class Link:
     query: str
 
 
-Exports = KeptFile | Link
+@dataclass(frozen=True)
+class Snippet:
+    """A script that does what is set up, with {address} where the page's own belongs."""
+
+    id: int
+    code: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why there is no file."""
+
+    id: int
+    problem: str
+
+
+Exports = KeptFile | Link | Snippet | Refused
 
 
 @dataclass(frozen=True)
@@ -659,7 +676,7 @@ PARTS: dict[str, Spec] = {
     "scores": Spec(Scores | None),
     "results": Spec(Results),
     "sentence": Spec(Sentence),
-    "gallery": Spec(Gallery | None, events=("open",)),
+    "gallery": Spec(Gallery | None, events=("open", "look")),
     "closer": Spec(Closer | None),
     "steps": Spec(Steps | None),
     "status": Spec(Status),
@@ -669,9 +686,10 @@ PARTS: dict[str, Spec] = {
     "transport": Spec(props=TransportProps, events=("run", "pause", "step", "stop", "reset")),
     "lessons": Spec(props=LessonsProps, events=("choose",)),
     "form": Spec(Settings, FormProps, serves=("preview", "costs")),
-    "exports": Spec(Exports, events=("csv", "pictures", "json", "png", "svg", "link", "open")),
+    "exports": Spec(Exports, events=("csv", "pictures", "json", "png", "svg", "link", "script", "open")),
     "upload": Spec(Upload, UploadProps, events=("read", "recount", "level", "clear")),
     "ranking": Spec(Ranking, RankingProps, events=("start", "stop", "watch"), serves=("describe",)),
+    "standings": Spec(Exports, events=("csv", "png", "svg", "markdown", "latex", "link")),
     "heat": Spec(Heat, HeatProps, events=("start", "stop", "play"), serves=("look", "card", "keep")),
     "subject": Spec(Subject, SubjectProps, serves=("keep",)),
     "corruptions": Spec(props=CorruptionsProps, events=("take",), serves=("sheet", "ladder")),

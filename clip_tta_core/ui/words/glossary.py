@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from clip_tta_core.methods import METHODS
 
 ROOT = Path(__file__).parents[3]
 
@@ -212,6 +215,17 @@ PRIMER = (
 )
 
 
+def paper_of(citation: str) -> str:
+    """The address of a paper that is cited with its number at arXiv; "" without one."""
+    found = re.search(r"arXiv (\d{4}\.\d{5})", citation)
+    return Link.paper("", found[1]).address() if found else ""
+
+
+def code_of(method: str) -> Link:
+    """The file of a method."""
+    return Link.code(METHODS[method].__module__.replace(".", "/") + ".py")
+
+
 def code_files() -> list[Path]:
     """The files that the page's links open from this server."""
-    return sorted({ROOT / link.to for link in CODE.values()})
+    return sorted({ROOT / link.to for link in (*CODE.values(), *map(code_of, METHODS))})

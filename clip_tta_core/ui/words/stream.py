@@ -3,7 +3,27 @@
 from __future__ import annotations
 
 from clip_tta_core.records import Catalog, Choice, RunConfig, StartCard
+from clip_tta_core.stream import lay_out, open_source, open_unknowns
 from clip_tta_core.ui.words.numbers import percent
+
+SIDE = 8  # pixels; nothing is drawn to count
+
+
+def length(config: RunConfig) -> str:
+    """How many pictures a stream shows: of a finite source, those that there are."""
+    most = f"{config.batches} × {config.batch_size} pictures"
+    if config.source == "rendered":  # without end
+        return most
+    if config.source != "upload" or config.pictures is None:
+        return f"up to {most}"
+    try:
+        source = open_source(config, SIDE)
+        count = len(lay_out(config, source, open_unknowns(config, source.class_names, SIDE)).items)
+    except ValueError:  # the run will say what is wrong
+        return f"up to {most}"
+    if count == config.batches * config.batch_size:
+        return most
+    return f"{count:,} pictures in {-(-count // config.batch_size)} batches"
 
 
 def stream(config: RunConfig, catalog: Catalog) -> str:
@@ -23,7 +43,7 @@ def stream(config: RunConfig, catalog: Catalog) -> str:
         shift.append(f"attacked ({config.attack}, {config.attack_epsilon:g}/255)")
     parts = [
         f"{title(catalog.sources, config.source)}, {' and '.join(shift) if shift else 'clean'}",
-        f"{title(catalog.orders, config.order).lower()}, {config.batches} × {config.batch_size} pictures",
+        f"{title(catalog.orders, config.order).lower()}, {length(config)}",
         title(catalog.models, config.model),
         f"predicts {'after' if config.predict == 'post' else 'before'} the update",
         f"seed {config.seed}",

@@ -1,20 +1,19 @@
 """Form, Compare, Corruptions and downloads as the browser draws them, and what each control sets."""
 
-import csv
-import io
+import base64
 import math
+import re
 
 import pytest
+from playwright.sync_api import expect
 
-from clip_tta_core import engine, export, plots
+from clip_tta_core import engine, export
 from clip_tta_core.records import Standing
+from clip_tta_core.ui.session import keep
 from clip_tta_core.ui.session.compare import Table
-from clip_tta_core.ui.session.compare import view as compare_view
 from clip_tta_core.ui.session.corruptions import START, draw
 from clip_tta_core.ui.session.corruptions import tile as corrupted
 from clip_tta_core.ui.session.site import Site
-from clip_tta_core.ui.wire import measures
-from clip_tta_core.ui.wire.encode import plain
 from tests.ui.drawn import call, known_log, moved, number
 from tests.ui.fakes import fake_engine
 
@@ -135,7 +134,7 @@ def compared(open_drawn, monkeypatch_module):
     page = open_drawn(Site(CATALOG, known_log(), run=fake_engine()))
     page.get_by_role("tab", name="Compare").click()
     page.wait_for_selector("#ct-ranking svg .chance", state="attached")
-    return page, plain(compare_view(made, CATALOG, "recorded"))
+    return page, made
 
 
 @pytest.fixture(scope="module")
@@ -185,34 +184,70 @@ def test_the_map_has_more_classes_to_the_right_and_more_accuracy_above(compared)
     assert float(cross.nth(1).get_attribute("x1")) == pytest.approx(x, abs=0.06)
 
 
-def test_the_file_of_the_ranking_has_every_measure_under_its_name(compared):
-    page, view = compared
+@pytest.mark.parametrize("kind", keep.TABLES)
+def test_a_file_of_a_comparison_holds_what_python_wrote(compared, kind):
+    page, table = compared
     with page.expect_download() as download:
-        page.locator("#ct-ranking [data-do=csv]").click()
-    assert download.value.suggested_filename == "comparison.csv"
-    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8"))))
-    assert [row["method"] for row in rows] == ["cliptta", "zero_shot", "tent"]
-    assert {measure.name for measure in measures.shown("ranking")} <= rows[0].keys()
-    costs = {card.name: round(card.cost.relative, 2) for card in CATALOG.methods}
-    for row, told in zip(rows, view["rows"], strict=True):
-        assert (int(row["batches"]), int(row["of"])) == (4, 4)
-        assert float(row["cost"]) == costs[row["method"]]
-        for name, value in told["numbers"].items():
-            assert row[name] == "" if value is None else float(row[name]) == value
+        page.locator(f"#ct-standings [data-do={kind}]").click()
+    file = keep.keep_table(kind, table, CATALOG)
+    assert download.value.suggested_filename == file.name
+    assert download.value.path().read_bytes() == base64.b64decode(file.data)
+
+
+def test_a_link_to_a_comparison_opens_its_tab(compared):
+    page, _ = compared
+    page.locator("#ct-standings [data-do=link]").click()
+    field = page.locator("#ct-standings input")
+    expect(field).to_have_value(re.compile(r"\?v=1&lesson=collapse&tab=compare$"), timeout=30_000)
 
 
 # ---- downloads ----
 
 
-@pytest.mark.parametrize("kind", ["csv", "json", "png"])
+@pytest.mark.parametrize("kind", ["csv", "json"])
 def test_a_download_holds_the_bytes_of_the_run(open_downloads, kind):
     page, log = open_downloads
     with page.expect_download() as download:
         page.locator(f"#ct-exports [data-do={kind}]").click()
     got = download.value.path().read_bytes()
-    made = {"csv": export.to_csv, "json": export.to_json, "png": plots.to_png}[kind](log)
+    made = {"csv": export.to_csv, "json": export.to_json}[kind](log)
     assert download.value.suggested_filename.endswith(f".{kind}")
-    assert got == (made if isinstance(made, bytes) else made.encode())
+    assert got == made.encode()
+
+
+@pytest.mark.parametrize("chart", ["", "curves", "classes"])
+def test_a_figure_holds_the_chart_that_was_chosen(open_downloads, chart):
+    page, log = open_downloads
+    page.locator("#ct-exports select").select_option(chart)
+    page.locator("#ct-curves select").select_option("effective_classes")
+    with page.expect_download() as download:
+        page.locator("#ct-exports [data-do=svg]").click()
+    file = keep.keep_figure("svg", log, chart, "effective_classes")
+    assert download.value.suggested_filename == file.name
+    assert download.value.path().read_bytes() == base64.b64decode(file.data)
+
+
+def test_there_is_no_figure_of_scores_without_unknown_pictures(open_downloads):
+    page, _ = open_downloads
+    assert page.locator("#ct-exports option[value=scores]").is_disabled()
+
+
+# ---- papers and code ----
+
+
+def test_every_method_links_to_its_paper_and_to_its_file(compared):
+    page, _ = compared
+    rows = page.locator("#ct-form .method[data-method]")
+    links = rows.evaluate_all(
+        """all => all.map((row) => [row.dataset.method,
+        [...row.querySelectorAll(".cite a")].map((a) => [a.textContent, a.getAttribute("href")])])"""
+    )
+    assert len(links) == len(CATALOG.methods)
+    for name, found in links:
+        where = dict(found)
+        assert re.fullmatch(r"https://arxiv\.org/abs/\d{4}\.\d{5}", where["paper"]), name
+        answer = page.request.get(page.url.split("?")[0] + where["code"])
+        assert answer.ok and f'"{name}"' in answer.text()
 
 
 @pytest.fixture(scope="module")

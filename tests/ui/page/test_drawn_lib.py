@@ -265,11 +265,6 @@ def test_words_that_the_model_does_not_know_are_named(page):
     assert said[1].startswith("Words that this CLIP does not know: “emu”")
 
 
-def test_a_table_is_quoted_where_it_must_be(page):
-    text = call(page, "lib/csv.js", "m.csv(['name', 'n'], [['a,b', 1], ['say \"x\"', null]])")
-    assert text == 'name,n\n"a,b",1\n"say ""x""",\n'
-
-
 def test_the_store_tells_late_comers_and_forgets_those_who_left(page):
     told = call(
         page,

@@ -1,8 +1,19 @@
-"""The endpoint for scripts: plain numbers, and errors that the client sees."""
+"""The endpoints for scripts: plain numbers, and errors that the client sees."""
+
+import contextlib
+import io
 
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+
+from clip_tta_core import engine
+from clip_tta_core.ui.session import form, script
+from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.session.settings import defaults
+
+CATALOG = engine.catalog()
+SHORT = {"batches": 3, "batch_size": 8, "seed": 5}
 
 
 @pytest.fixture(scope="module")
@@ -11,7 +22,7 @@ def client(url):
 
 
 def test_every_batch_is_one_plain_record(client):
-    job = client.submit({"batches": 3, "batch_size": 8, "seed": 5}, api_name="/experiment")
+    job = client.submit(SHORT, api_name="/experiment")
     job.result(timeout=60)
     records = job.outputs()
     assert [(one["batch"], one["batches"]) for one in records] == [(1, 3), (2, 3), (3, 3)]
@@ -20,15 +31,94 @@ def test_every_batch_is_one_plain_record(client):
     assert records[0]["methods"]["tent"]["auroc"] is None
 
 
-@pytest.mark.parametrize(
-    "settings, said",
-    [
-        ({"batchez": 1}, "Unknown setting 'batchez'. Did you mean 'batches'"),
-        ({"corruption": "fgo"}, "Did you mean 'fog'"),
-        ({"batches": "many"}, "batches must be a number"),
-        ({"methods": {"tent": {"lr": 7}}}, "lr must be"),
-    ],
-)
+def test_a_comparison_is_one_plain_record_for_every_batch_of_each_method(client):
+    again = {"label": "TENT, slow", "method": "tent", "settings": {"lr": 1e-5}}
+    settings = SHORT | {"copies": [again]}
+    job = client.submit(settings, ["tent", "zero_shot", "TENT, slow"], "protocol", api_name="/compare")
+    job.result(timeout=60)
+    records = job.outputs()
+    turns = [(one["contender"], one["batch"], one["batches"]) for one in records]
+    assert turns == [(who, k, 3) for who in ("zero_shot", "tent", "TENT, slow") for k in (1, 2, 3)]
+    assert isinstance(records[-1]["measures"]["accuracy"], float) and records[-1]["measures"]["auroc"] is None
+    assert records[3]["settings"] == {"lr": 1e-3, "steps": 10} and not records[3]["problem"]
+    assert (records[-1]["method"], records[-1]["settings"]) == ("tent", {"lr": 1e-5})
+
+
+WRONG = [
+    ({"batchez": 1}, "Unknown setting 'batchez'. Did you mean 'batches'"),
+    ({"corruption": "fgo"}, "Did you mean 'fog'"),
+    ({"batches": "many"}, "batches must be a number"),
+    ({"episodic": "no"}, "episodic must be true or false"),
+    ({"copies": [{"label": "a", "method": "tent", "knobs": {}}]}, "Unknown entry of a method 'knobs'"),
+]
+
+
+@pytest.mark.parametrize("settings, said", [*WRONG, ({"methods": {"tent": {"lr": 7}}}, "lr must be")])
 def test_what_is_wrong_is_an_error_that_the_client_sees(client, settings, said):
     with pytest.raises(AppError, match=said):
         client.predict(settings, api_name="/experiment")
+
+
+@pytest.mark.parametrize(
+    "settings, methods, knobs, said",
+    [
+        *((settings, ["tent"], "defaults", said) for settings, said in WRONG),
+        ({}, ["tnet"], "defaults", "Did you mean 'tent'"),
+        ({}, ["tent"], "protokol", "Did you mean 'protocol'"),
+        ({"methods": {"tent": {"lr": 7}}}, ["tent"], "play", "lr must be"),
+    ],
+)
+def test_a_comparison_refuses_as_an_experiment_does(client, settings, methods, knobs, said):
+    with pytest.raises(AppError, match=said):
+        client.predict(SHORT | settings, methods, knobs, api_name="/compare")
+
+
+def test_the_api_page_says_every_value_that_is_allowed(client):
+    described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    for name in ("/experiment", "/compare"):
+        said = described[name]["description"]
+        for choices in (CATALOG.corruptions, CATALOG.styles, CATALOG.orders, CATALOG.methods):
+            assert all(one.name in said for one in choices)
+        fields = {one.name for section in form.sections(CATALOG) for one in section.fields}
+        assert all(f" {field}: " in said for field in fields | {"methods", "copies"})
+        assert "severity: 1 to 5." in said and "Example of" in said
+
+
+def test_the_page_itself_has_no_other_endpoint_to_compare(client):
+    described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert {"/experiment", "/compare"} <= set(described) and "/ranking" not in described
+
+
+def test_the_script_for_what_is_set_up_runs_and_gives_what_it_says(client, url):
+    settings = FIRST.settings() | SHORT | {"lesson": "", "corruption": "fog"}
+    code = script.snippet(settings).replace("{address}", url)
+    assert "'severity'" not in code and "'corruption': 'fog'" in code, "only what differs from the defaults"
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(code, "snippet", "exec"), {})
+    lines = out.getvalue().splitlines()
+    lines = [line for line in lines if line[:1].isdigit()]
+    assert [line.split()[0] for line in lines] == ["1", "2", "3"] and "accuracy" in lines[0]
+
+
+@pytest.mark.parametrize("settings", [{"methods": {}}, {"batches": 0}, 5])
+def test_there_is_no_script_for_what_cannot_run(settings):
+    with pytest.raises(ValueError):
+        script.snippet(settings)
+
+
+def test_no_script_sends_uploaded_pictures():
+    with pytest.raises(ValueError, match="^Script: uploaded pictures belong to this visit"):
+        script.snippet(defaults() | {"source": "upload"})
+
+
+@pytest.mark.browser
+def test_the_page_shows_a_script_for_its_settings_and_where_all_is_said(visit, url):
+    page = visit(url)
+    page.locator("[data-field=corruption] select").select_option("fog")
+    page.get_by_role("button", name="Use it from a script").click()
+    code = page.locator("#ct-exports pre")
+    code.wait_for(state="visible")
+    assert f'Client("{url}")' in code.text_content() and "'corruption': 'fog'" in code.text_content()
+    assert "{address}" not in code.text_content()
+    assert page.locator("#ct-exports .script a").get_attribute("href") == "?view=api"

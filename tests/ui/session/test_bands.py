@@ -3,11 +3,12 @@
 import pytest
 
 from clip_tta_core import metrics
+from clip_tta_core.records import INTERVALS
 from clip_tta_core.ui.session import views
 from clip_tta_core.ui.wire.encode import plain
 
 
-@pytest.mark.parametrize("name, recent", views.BANDS.items())
+@pytest.mark.parametrize("name, recent", INTERVALS.items())
 def test_the_bands_are_wilsons_intervals_of_the_pictures_of_the_curve(name, recent, log):
     value = plain(views.curves(log))
     right = log.right("tent", 6, recent)

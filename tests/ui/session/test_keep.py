@@ -9,6 +9,7 @@ from clip_tta_core import engine, export
 from clip_tta_core.logs import open_log
 from clip_tta_core.records import Contender, RunConfig
 from clip_tta_core.ui.session import keep
+from clip_tta_core.ui.session.compare import Table
 from clip_tta_core.ui.session.play import Play
 from clip_tta_core.ui.session.settings import defaults, to_config
 from clip_tta_core.ui.session.site import Site
@@ -25,6 +26,19 @@ def play(log) -> Play:
 def test_every_file_has_a_name_of_its_run_and_something_in_it(kind, log):
     file = keep.keep(kind, log)
     assert file.name.startswith(export.file_stem(log)) and len(base64.b64decode(file.data)) > 500
+
+
+@pytest.mark.parametrize("kind", keep.FIGURES)
+def test_every_figure_has_a_name_of_its_chart(kind, log):
+    names = {keep.keep_figure(kind, log, chart, "ece").name for chart in ("", "curves", "classes")}
+    stem = export.file_stem(log)
+    assert names == {f"{stem}.{kind}", f"{stem}-curves-ece.{kind}", f"{stem}-classes.{kind}"}
+
+
+def test_without_a_comparison_there_is_nothing_to_keep():
+    for table in (None, Table(("tent",), 20, "a stream")):
+        with pytest.raises(ValueError, match="press Compare first"):
+            keep.keep_table("csv", table, engine.catalog())
 
 
 def test_a_saved_run_opens_with_all_that_was_shown(play):

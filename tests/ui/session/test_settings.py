@@ -109,6 +109,17 @@ def test_a_link_without_a_version_is_one_of_the_first():
     assert settings["corruption"] == "fog" and problem.startswith("Link: its version must be")
 
 
+def test_defaults_that_change_later_do_not_change_an_old_link(monkeypatch):
+    old = links.to_query(start() | {"corruption": "fog"})
+    before = opened(old)
+    changed = {"batch_size": 16, "severity": 3, "methods": {"zero_shot": {}, "sar": {}}}
+    monkeypatch.setattr(links, "STARTS", links.STARTS | {2: start() | changed})
+    monkeypatch.setattr(links, "VERSION", 2)
+    assert opened(old) == before and before[0]["batch_size"] == 64
+    assert links.to_query(before[0]).startswith("v=2&") and opened(links.to_query(before[0])) == before
+    assert links.to_query(start()) == "v=2" and opened("v=2")[0]["methods"] == changed["methods"]
+
+
 def test_copies_of_a_method_survive_in_a_link():
     copies = [
         {"label": "TENT + diversity, 10", "method": "tent", "settings": {"lr": 1e-3, "beta_reg": 1.0}},

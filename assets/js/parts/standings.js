@@ -1,0 +1,27 @@
+// @ts-check
+// Files of a comparison, and a link to its settings.
+
+import { buttonsOf, find } from "../lib/dom.js";
+import { bytesOf, save } from "../lib/files.js";
+import { share } from "../lib/share.js";
+
+/** @typedef {"csv" | "png" | "svg" | "markdown" | "latex" | "link"} Kind */
+
+/** @param {import("../part.js").Part<"standings">} part */
+export default function mount({ element, props, watch, trigger }) {
+  const button = buttonsOf(element);
+  const field = find(element, "input", HTMLInputElement);
+  const message = find(element, ".message");
+  for (const [kind, one] of Object.entries(button)) {
+    one.addEventListener("click", () => trigger(/** @type {Kind} */ (kind)));
+  }
+  watch("value", () => {
+    const news = props.value;
+    if (!news) return;
+    const problem = "problem" in news ? news.problem : "";
+    message.textContent = problem;
+    message.hidden = !problem;
+    if ("query" in news) share(field, button.link, news.query, { tab: "compare" });
+    else if ("data" in news) save(news.name, news.kind, bytesOf(news.data));
+  });
+}

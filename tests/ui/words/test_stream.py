@@ -1,0 +1,49 @@
+"""The line that says what a run sees."""
+
+import numpy as np
+import pytest
+
+from clip_tta_core import engine
+from clip_tta_core.records import Pictures, RunConfig
+from clip_tta_core.stream import Stream
+from clip_tta_core.ui.words.stream import length, stream
+
+
+def pictures(count: int, classes: tuple[str, ...] = ("cat", "dog")) -> Pictures:
+    labels = np.arange(count) % len(classes) if classes else np.full(count, -1)
+    return Pictures(
+        np.zeros((count, 8, 8, 3), dtype=np.uint8), labels, tuple(map(str, range(count))), classes
+    )
+
+
+@pytest.mark.parametrize(
+    "count, batches, size, said",
+    [
+        (60, 16, 20, "60 pictures in 3 batches"),
+        (60, 3, 20, "3 × 20 pictures"),
+        (50, 16, 20, "50 pictures in 3 batches"),
+    ],
+)
+def test_of_uploads_those_are_counted_that_there_are(count, batches, size, said):
+    config = RunConfig(source="upload", pictures=pictures(count), batches=batches, batch_size=size)
+    assert length(config) == said and said in stream(config, engine.catalog())
+    assert sum(map(len, Stream(config, 8))) == min(count, batches * size)
+
+
+def test_with_unknown_pictures_between_them_the_stream_is_as_long_as_it_says():
+    config = RunConfig(
+        source="upload",
+        pictures=pictures(30),
+        unknown_source="upload",
+        unknown_pictures=pictures(100, ()),
+        unknown_share=0.5,
+        batch_size=10,
+    )
+    count = sum(map(len, Stream(config, 8)))
+    assert length(config) == f"{count} pictures in {-(-count // 10)} batches" and 50 <= count <= 70
+
+
+@pytest.mark.parametrize("source", ["upload", "dataset:cifar10"])
+def test_what_cannot_be_counted_yet_is_a_bound(source):
+    assert length(RunConfig(source=source)) == "up to 16 × 64 pictures"
+    assert length(RunConfig()) == "16 × 64 pictures"
