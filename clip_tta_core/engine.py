@@ -156,7 +156,7 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
                 said += notes.of_outcome(runner.title, outcome, stream.unknowns is not None)
                 said += runner.take_notes()
                 if observer:
-                    outcome = observer.look(label, outcome, runner.method, runner.start, images, number)
+                    outcome = observer.look(label, outcome, runner.method, runner.start, images)
                 outcomes[label] = outcome
             if config.model in EMBEDDED and not EMBEDDED[config.model].is_at_home(config.source):
                 said.append(EMBEDDED[config.model].abroad)

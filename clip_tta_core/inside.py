@@ -66,17 +66,18 @@ class Shelf:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[Entry, tuple[int, int]]] = {}  # by identity: an entry never changes
+        self._batches = 0
 
     def look(
-        self, entries: Sequence[Entry], images: Tensor, number: int
+        self, entries: Sequence[Entry], images: Tensor
     ) -> tuple[tuple[Kept, ...], tuple[tuple[int, int], ...]]:
         """What has come since the last look and what has gone, as `Inside.stored` and `Inside.dropped`.
 
         Args:
             entries: all that is stored now.
             images: (B, 3, H, W) the batch that the new ones are of.
-            number: of the batch, 1 for the first.
         """
+        self._batches += 1
         here = {id(entry) for entry in entries}
         dropped = tuple(origin for key, (_, origin) in self._known.items() if key not in here)
         self._known = {key: value for key, value in self._known.items() if key in here}
@@ -85,7 +86,7 @@ class Shelf:
         stored = tuple(
             Kept(place, entry.label, entry.confidence) for entry, place in zip(new, places, strict=True)
         )
-        self._known |= {id(e): (e, (number, place)) for e, place in zip(new, places, strict=True)}
+        self._known |= {id(e): (e, (self._batches, place)) for e, place in zip(new, places, strict=True)}
         return stored, dropped
 
 
@@ -145,7 +146,6 @@ class Observer:
         method: Method[Any],
         start: Sequence[Tensor],
         images: Tensor,
-        number: int,
     ) -> Outcome:
         """The same outcome with `inside`.
 
@@ -155,7 +155,6 @@ class Observer:
             method: after it.
             start: the trained weights before the run.
             images: (B, 3, H, W) the batch.
-            number: of the batch, 1 for the first.
         """
         if self._projection is None:
             features = self.frozen.zero_shot(images).features.float().cpu().numpy()
@@ -174,6 +173,6 @@ class Observer:
         memory = getattr(method, "memory", None)
         if isinstance(memory, Shelves):
             shelf = self._shelves.setdefault(label, Shelf())
-            stored, dropped = shelf.look(memory.entries, images, number)
+            stored, dropped = shelf.look(memory.entries, images)
             inside = dataclasses.replace(inside, stored=stored, dropped=dropped)
         return dataclasses.replace(outcome, inside=inside)

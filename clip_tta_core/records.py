@@ -81,7 +81,7 @@ class Inside:
     drift: tuple[float, ...] = ()  # of each trained layer: norm of its weights' way from the start
     layers: tuple[str, ...] = ()  # their names; in the first batch only
     stored: tuple[Kept, ...] = ()  # pictures of this batch that its memory has taken in
-    dropped: tuple[tuple[int, int], ...] = ()  # (batch number, picture) that had to make way for them
+    dropped: tuple[tuple[int, int], ...] = ()  # (batch, picture) that had to make way; 1 for the first batch
 
 
 @dataclass(frozen=True)

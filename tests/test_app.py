@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -10,18 +13,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.ui.started import TRACE, Started
+
 ROOT = Path(__file__).parents[1]
 
 
-def start(*arguments: str, **environment: str) -> tuple[int, str]:
+def start(*arguments: str, cwd: Path = ROOT, **environment: str) -> tuple[int, str]:
     """How `python app.py` ends. -> (exit status, what it wrote)"""
     done = subprocess.run(
         [sys.executable, "app.py", *arguments],
-        cwd=ROOT,
+        cwd=cwd,
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -64,3 +69,58 @@ def test_a_folder_is_taken_as_people_write_it(monkeypatch, tmp_path):
         assert limits.data_folder() == tmp_path / "data sets"
     monkeypatch.setenv("CLIPTTA_DATA", "")
     assert limits.data_folder() is None
+
+
+RUN = {"batches": 2000, "batch_size": 2, "methods": {"tent": {"steps": 1}}}
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_middle_of_a_run_ends_it_and_the_page(tmp_path):
+    with Started(tmp_path, OMP_NUM_THREADS=1) as page:
+        page.join("run", [page.settings | RUN], "me")
+        for said in page.answers("me"):
+            if said["msg"] == "process_generating":  # it has begun
+                page.process.send_signal(signal.SIGINT)
+                break
+        assert page.process.wait(120) == 0
+        assert "terminate called" not in page.written() and TRACE not in page.written()
+
+
+@pytest.mark.slow
+def test_damaged_files_of_the_project_are_named_and_the_page_starts_without_them(tmp_path):
+    """Cut while they were fetched, or fetched without Git LFS."""
+    copy = checkout(tmp_path / "copy")
+    cut(copy / "assets/mini_clip/model.safetensors")
+    recordings = sorted((copy / "assets/recordings").iterdir())
+    for path in (*recordings, copy / "assets/recorded_comparison.json"):
+        cut(path)
+    with Started(tmp_path, copy, OMP_NUM_THREADS=1) as page:
+        assert TRACE not in page.written()
+        assert "recorded_comparison.json is damaged" in page.written()
+        assert page.written().count("the page starts without it") == len(recordings) + 1
+        page.join("run", [page.settings | RUN], "me")
+        *_, last = page.answers("me")
+        board = json.dumps(last)
+        assert (
+            "Model 'mini-clip' cannot be used" in board and "fetch the folder assets/mini_clip again" in board
+        )
+
+
+def test_a_damaged_description_of_the_first_model_is_named(tmp_path):
+    copy = checkout(tmp_path / "copy")
+    cut(copy / "assets/mini_clip/config.json")
+    status, written = start(cwd=copy)
+    assert status == 2 and TRACE not in written
+    assert "Model 'mini-clip': its config.json is missing or damaged" in written
+
+
+def checkout(folder: Path) -> Path:
+    """A copy of what the page needs."""
+    for name in ("clip_tta_core", "assets"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "app.py", folder)
+    return folder
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

@@ -112,12 +112,12 @@ def test_a_shelf_tells_what_came_and_what_went(make_images):
     memory, shelf = ConfidentMemory(3, shots=1), inside.Shelf()
     first, second = make_images(3, seed=1), make_images(2, seed=2)
     memory.insert(first[[2, 0]], torch.tensor([0, 1]), torch.tensor([0.5, 0.6]))  # a filter left one out
-    stored, dropped = shelf.look(memory.entries, first, 1)
+    stored, dropped = shelf.look(memory.entries, first)
     assert [(kept.picture, kept.label) for kept in stored] == [(2, 0), (0, 1)] and dropped == ()
     assert stored[0].confidence == 0.5
     memory.insert(second, torch.tensor([0, 1]), torch.tensor([0.9, 0.1]))
-    assert shelf.look(memory.entries, second, 2) == ((Kept(0, 0, pytest.approx(0.9)),), ((1, 2),))
-    assert shelf.look(memory.entries, make_images(2, seed=3), 3) == ((), ())
+    assert shelf.look(memory.entries, second) == ((Kept(0, 0, pytest.approx(0.9)),), ((1, 2),))
+    assert shelf.look(memory.entries, make_images(2, seed=3)) == ((), ())
 
 
 def test_equal_pictures_are_told_apart_and_strange_ones_do_no_harm(make_images):
@@ -125,7 +125,7 @@ def test_equal_pictures_are_told_apart_and_strange_ones_do_no_harm(make_images):
     images = make_images(3)
     images[1] = images[0]
     memory.insert(torch.cat([images[:2], 1 - images[2:]]), torch.tensor([0, 0, 1]), torch.tensor([3.0, 2, 1]))
-    stored, _ = inside.Shelf().look(memory.entries, images, 1)
+    stored, _ = inside.Shelf().look(memory.entries, images)
     assert [kept.picture for kept in stored] == [0, 1, -1]
 
 

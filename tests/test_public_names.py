@@ -17,6 +17,7 @@ from clip_tta_core.engine import run
 from clip_tta_core.hparams import Config
 from clip_tta_core.methods import METHODS
 from clip_tta_core.records import Report, RunConfig
+from clip_tta_core.ui.settings import defaults, split_names, to_config
 from tests.conftest import TinyVisual
 
 EMPTY = inspect.Parameter.empty
@@ -28,7 +29,7 @@ def signature(function: Callable) -> dict[str, object]:
     return {name: p.default for name, p in inspect.signature(function).parameters.items()}
 
 
-def defaults(config: type[Config]) -> dict[str, object]:
+def hyper_parameters(config: type[Config]) -> dict[str, object]:
     return {field.name: field.default for field in dataclasses.fields(config)}
 
 
@@ -91,7 +92,7 @@ def test_the_example_of_a_notebook(images):
 
 def test_tent_starts_as_its_authors_left_it():
     promised = {"lr": 1e-3, "steps": 1, "beta_reg": 0.0}
-    assert promised.items() <= defaults(METHODS["tent"].Config).items()
+    assert promised.items() <= hyper_parameters(METHODS["tent"].Config).items()
     assert METHODS["tent"].train == "visual_norm"
 
 
@@ -114,7 +115,7 @@ def test_cliptta_starts_as_its_authors_left_it():
         "filter_unknown": True,
     }
     cls = METHODS["cliptta"]
-    assert promised.items() <= defaults(cls.Config).items() and cls.train == "visual_norm"
+    assert promised.items() <= hyper_parameters(cls.Config).items() and cls.train == "visual_norm"
     choices = {knob.name: set(knob.choices) for knob in cls.Config.knobs()}
     assert choices["loss"] == {"soft", "hard"} and choices["direction"] == {
         "image_to_text",
@@ -171,6 +172,15 @@ def test_a_run_is_a_generator_that_closing_stops():
     assert next(reports).batch_number == 1
     reports.close()
     assert next(reports, None) is None
+
+
+def test_scripts_read_class_lists_and_settings_as_the_page_does():
+    assert split_names('id,name\n0,"German shepherd, Alsatian"\n1,tabby') == (
+        "German shepherd, Alsatian",
+        "tabby",
+    )
+    config = to_config(defaults() | {"corruption": "fog", "class_names": "cat, dog"})
+    assert config == RunConfig(corruption="fog", class_names=("cat", "dog"))
 
 
 def parts(value: object) -> Iterator[object]:

@@ -41,7 +41,7 @@ export interface State {
 export interface Measure {
   name: string;
   title: string;
-  kind: "share" | "number" | "count" | "seconds" | "times";
+  kind: "share" | "number" | "classes" | "count" | "seconds" | "times";
   better: "high" | "low" | "";
   help: string;
   places: ("curves" | "table" | "ranking" | "steps")[];
@@ -266,6 +266,44 @@ export interface Steps {
   truth: Counts;
 }
 
+/** How probable a class is, to each method. */
+export interface ClassRow {
+  name: string;
+  really: boolean;
+  probs: Record<string, number>;
+}
+
+/** To which captions a loss pulls a picture by its own gradient, and from which it pushes. */
+export interface Pull {
+  title: string;
+  to: [string, number][];
+  away: [string, number][];
+  truth?: number;
+}
+
+/** A picture of a memory. */
+export interface Neighbour {
+  of: string;
+  image: DataUrl;
+  label: string;
+  near: number;
+}
+
+/** A picture of a batch, looked at closely. */
+export interface Closer {
+  batch: number;
+  index: number;
+  name: string;
+  applied: string;
+  really?: string;
+  image: DataUrl;
+  methods: Contender[];
+  under_way: string;
+  rows: ClassRow[];
+  pulls: Pull[];
+  neighbours: Neighbour[];
+}
+
 /** The status line and the timeline. */
 export interface Status {
   state: RunState;
@@ -324,13 +362,14 @@ export interface LessonCard {
   title: string;
   look_for: string;
   protocol: string;
+  minutes: number;
   settings: Record<string, any>;
   picture?: DataUrl;
   looks?: Looks;
   question?: Question;
 }
 
-/** The scenario menu. */
+/** The lessons, in the order of the course. */
 export interface LessonsProps {
   lessons: LessonCard[];
 }
@@ -385,7 +424,9 @@ export interface Upload {
   thumbnails?: DataUrl;
   shown: number;
   counts: [string, number][];
-  empty: number;
+  notes: string[];
+  levels: [number, string][];
+  level?: number;
   folders: string[];
 }
 
@@ -627,7 +668,8 @@ export interface Parts {
   scores: { view: Scores | null; props: null; events: never; serves: never };
   results: { view: Results; props: null; events: never; serves: never };
   sentence: { view: Sentence; props: null; events: never; serves: never };
-  gallery: { view: Gallery | null; props: null; events: "look"; serves: never };
+  gallery: { view: Gallery | null; props: null; events: "open" | "look"; serves: never };
+  closer: { view: Closer | null; props: null; events: never; serves: never };
   steps: { view: Steps | null; props: null; events: never; serves: never };
   status: { view: Status; props: null; events: never; serves: never };
   message: { view: Message; props: null; events: never; serves: never };
@@ -636,7 +678,7 @@ export interface Parts {
   lessons: { view: null; props: LessonsProps; events: "choose"; serves: never };
   form: { view: Record<string, any>; props: FormProps; events: never; serves: "preview" | "costs" };
   exports: { view: Exports; props: null; events: "csv" | "pictures" | "json" | "png" | "svg" | "link" | "script" | "open"; serves: never };
-  upload: { view: Upload; props: UploadProps; events: "read" | "recount" | "clear"; serves: never };
+  upload: { view: Upload; props: UploadProps; events: "read" | "recount" | "level" | "clear"; serves: never };
   ranking: { view: Ranking; props: RankingProps; events: "start" | "stop" | "watch"; serves: "describe" };
   standings: { view: Exports; props: null; events: "csv" | "png" | "svg" | "markdown" | "latex" | "link"; serves: never };
   heat: { view: Heat; props: HeatProps; events: "start" | "stop" | "play"; serves: "look" | "card" | "keep" };
@@ -648,7 +690,7 @@ export interface Parts {
 }
 
 export const PARTS: (keyof Parts)[];
-export const ON_THE_BOARD: ("curves" | "classes" | "scores" | "results" | "sentence" | "gallery" | "steps" | "status" | "message")[];
+export const ON_THE_BOARD: ("curves" | "classes" | "scores" | "results" | "sentence" | "gallery" | "closer" | "steps" | "status" | "message")[];
 export const EVENTS: Partial<Record<keyof Parts, string[]>>;
 export const STATES: Record<RunState, State>;
 export const CLASS_LIST: ClassList;

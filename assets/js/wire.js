@@ -7,6 +7,7 @@ export const PARTS = [
   "results",
   "sentence",
   "gallery",
+  "closer",
   "steps",
   "status",
   "message",
@@ -33,6 +34,7 @@ export const ON_THE_BOARD = [
   "results",
   "sentence",
   "gallery",
+  "closer",
   "steps",
   "status",
   "message"
@@ -40,6 +42,7 @@ export const ON_THE_BOARD = [
 
 export const EVENTS = {
   "gallery": [
+    "open",
     "look"
   ],
   "transport": [
@@ -65,6 +68,7 @@ export const EVENTS = {
   "upload": [
     "read",
     "recount",
+    "level",
     "clear"
   ],
   "ranking": [

@@ -136,4 +136,11 @@ def _plain(name: str) -> str:
 
 @cache
 def _config(name: str) -> Config:
-    return read_config(EMBEDDED[name].folder)
+    folder = EMBEDDED[name].folder
+    try:
+        return read_config(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"Model '{name}': its config.json is missing or damaged; fetch the folder assets/{folder.name} "
+            "again."
+        ) from error

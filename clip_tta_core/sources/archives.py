@@ -34,7 +34,7 @@ SIGNATURES = {
 }
 # What zipfile and tarfile raise on damage; both document the first, the others come from the parts they use.
 DAMAGE = (OSError, EOFError, ValueError, LookupError, OverflowError, RuntimeError, struct.error, zlib.error)
-EMPTY = "The archive holds no files."
+EMPTY = "The archive holds no pictures."
 ZIP_DAMAGE = (zipfile.BadZipFile, *DAMAGE)
 TAR_DAMAGE = (tarfile.TarError, *DAMAGE)
 
@@ -121,15 +121,17 @@ def _zip(path: Path, own_bytes: int, meter: Meter) -> Iterator[File]:
         with zipfile.ZipFile(path) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
             names, wrong = _zip_names(infos)
+            given = 0
             for number, (info, packed) in enumerate(zip(infos, names, strict=True)):
                 name = display_name(packed)
                 if not is_clutter(name):
+                    given += 1
                     yield File(
                         name,
                         number / len(infos),
                         lambda info=info: _zip_member(archive, info, meter.limits, count),
                     )
-            if wrong or not infos:
+            if wrong or not given:
                 raise Unusable(wrong or EMPTY)
     except ZIP_DAMAGE as error:
         raise Unusable("The zip archive is damaged or incomplete.") from error
@@ -239,16 +241,16 @@ def _tar(path: Path, kind: str, own_bytes: int, meter: Meter) -> Iterator[File]:
             # As a stream: every byte passes the counter once, also those of members that are passed over.
             stream = cast(IO[bytes], _Counted(file, count))  # the stubs ask for more than "r|" does: read
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=TarEntry) as archive:
-                entries = 0
+                given = 0
                 for number, entry in enumerate(archive):
                     if number >= limits.entries:
                         raise Unusable(f"An archive may have {limits.entries:,} entries; this one has more.")
                     name = display_name(entry.name)
-                    entries += not entry.isdir()
                     if not entry.isdir() and not is_clutter(name):
+                        given += 1
                         share = raw.tell() / max(1, own_bytes)
                         yield File(name, share, lambda entry=entry: _tar_member(archive, entry, limits))
-                if not entries:
+                if not given:
                     raise Unusable(EMPTY)
     except TAR_DAMAGE as error:
         raise Unusable("The file is no tar archive, or damaged; what came before was used.") from error

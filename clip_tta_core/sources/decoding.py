@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import io
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -21,6 +22,8 @@ SIZE = 224  # side of the squares that pictures become
 # Pillow's own guard is for those who do not look at the header, as `decode` does. It may not refuse what that
 # allows, and goes on warning beyond.
 Image.MAX_IMAGE_PIXELS = LIMITS.jpeg_pixels
+# What is wrong with visitors' files is told to them; the log need not be full of it.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 # A picture of 40 megapixels takes 160 MB while it is decoded, however many visitors bring one.
 HEAVY_PIXELS = 4_000_000  # of pictures up to here, a few dozen at once do no harm
 HEAVY = Line(at_once=2, waiting=4)

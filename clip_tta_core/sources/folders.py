@@ -47,6 +47,11 @@ class Labels:
     numbered: bool = False  # its folders are places in the list of names
     unfound: tuple[str, ...] = ()  # names of the list that no folder answers to
 
+    def counts(self) -> tuple[int, ...]:
+        """Pictures of each class."""
+        known = self.labels[self.labels >= 0]
+        return tuple(np.bincount(known, minlength=len(self.class_names)).tolist())
+
     def sentences(self) -> tuple[str, ...]:
         """What the page should say of it; nothing where nothing had to be decided."""
         said = []
@@ -86,6 +91,8 @@ def label(paths: Sequence[Path], class_names: Sequence[str] = (), depth: int | N
     labels = np.array([found.label(path) for path in paths], dtype=np.int64)
     seen = set(labels.tolist())
     unfound = tuple(name for place, name in enumerate(wanted) if place not in seen)
+    if chosen is None and level is not None and not found.place.keys() <= set(level.folders):
+        level = None  # names of the list stand at several levels
     return Labels(labels, wanted, choice, level, unfound=unfound)
 
 

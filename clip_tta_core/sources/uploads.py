@@ -7,7 +7,7 @@ opens, and here what cannot be used is listed with the reason while its neighbou
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +29,7 @@ class Upload:
     counts: tuple[int, ...]  # pictures of each class
     skipped: tuple[tuple[str, str], ...]  # (name, reason in one sentence)
     levels: tuple[Level, ...] = ()  # levels of folders that could be the classes
-    level: Level | None = None  # the one that was taken
-    notes: tuple[str, ...] = ()  # sentences on how the folders were read
+    depth: int | None = None  # of the level that the visitor chose; None for the likeliest
 
     def __len__(self) -> int:
         return 0 if self.pictures is None else len(self.pictures)
@@ -43,7 +42,7 @@ class Upload:
     def usable(self) -> Pictures:
         """The pictures, or a ValueError with the sentence that says why there are none."""
         if self.pictures is None:
-            name, reason = self.skipped[0] if self.skipped else ("The archive", "It holds no files.")
+            name, reason = self.skipped[0] if self.skipped else ("The archive", "It holds no pictures.")
             raise ValueError(f"Upload: at least one picture must be readable, got none. {name}: {reason}")
         return self.pictures
 
@@ -55,6 +54,7 @@ def read(
     size: int = SIZE,
     progress: Callable[[float, str], None] | None = None,
     limits: Limits = LIMITS,
+    patient: bool = True,
 ) -> Upload:
     """Read image files, archives and folders; the folders inside archives and folders become labels.
 
@@ -67,6 +67,7 @@ def read(
         size: side of the square pictures, in pixels.
         progress: called with the share that is done, in [0, 1], and the name being read.
         limits: what the upload may cost.
+        patient: wait for one's turn to decode a large picture for as long as it takes; see `decode`.
 
     Returns:
         the pictures that could be used and, for each file that could not, its name and one sentence.
@@ -82,7 +83,7 @@ def read(
                 if progress is not None:
                     progress((number + file.share) / len(paths), file.name)
                 try:
-                    album.add(file.name, decode(file.load(), size, limits))
+                    album.add(file.name, decode(file.load(), size, limits, patient))
                 except Unusable as problem:
                     skipped.append((file.name, str(problem)))
         except (Unusable, Ended) as problem:
@@ -121,11 +122,10 @@ class _Album:
     def close(self, class_names: Sequence[str], skipped: tuple[tuple[str, str], ...]) -> Upload:
         self._resize(len(self))
         found = labels(self.names, class_names)
-        classes = found.class_names
-        counts = tuple(np.bincount(found.labels[found.labels >= 0], minlength=len(classes)).tolist())
+        classes, counts = found.class_names, found.counts()
         names = tuple(_told_apart(self.names))
         pictures = Pictures(self.images, found.labels, names, classes) if len(self) else None
-        return Upload(pictures, classes, counts, skipped, found.levels, found.level, found.sentences())
+        return Upload(pictures, classes, counts, skipped, found.levels)
 
 
 def _told_apart(names: Sequence[str]) -> Iterator[str]:
@@ -153,3 +153,14 @@ def labels(names: Sequence[str], class_names: Sequence[str] = (), depth: int | N
         depth: the level of folders that the visitor chose, one of `Labels.levels`; None for the likeliest.
     """
     return folders.label([tuple(name.split("/")[:-1]) for name in names], class_names, depth)
+
+
+def at_level(upload: Upload, depth: int) -> Upload:
+    """The same pictures, their classes the folders at one of its levels; as it was where there is no such."""
+    if depth not in [level.depth for level in upload.levels]:
+        return upload
+    pictures = upload.usable()
+    found = labels(pictures.names, (), depth)
+    pictures = replace(pictures, labels=found.labels, class_names=found.class_names)
+    own = {"class_names": found.class_names, "counts": found.counts()}
+    return replace(upload, pictures=pictures, depth=depth, **own)

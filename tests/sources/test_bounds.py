@@ -70,7 +70,7 @@ def test_a_jpeg_that_its_decoder_keeps_whole_has_the_limit_of_all_pictures():
         decoding.decode(encoded(picture.resize((101, 101)), "JPEG"), 8, small)
 
 
-def test_large_pictures_take_turns_and_small_ones_do_not(monkeypatch):
+def test_large_pictures_take_turns_and_small_ones_do_not(monkeypatch, tmp_path):
     monkeypatch.setattr(decoding, "HEAVY", Line(at_once=1, waiting=0))
     monkeypatch.setattr(decoding, "HEAVY_PIXELS", 100)
     large = encoded(Image.new("RGB", (20, 20)), "PNG")
@@ -78,6 +78,9 @@ def test_large_pictures_take_turns_and_small_ones_do_not(monkeypatch):
         assert decoding.decode(encoded(Image.new("RGB", (9, 9)), "PNG"), 8).shape == (8, 8, 3)
         with pytest.raises(Unusable, match="busy with other visitors"):
             decoding.decode(large, 8, patient=False)
+        (tmp_path / "large.png").write_bytes(large)
+        ((name, reason),) = uploads.read([tmp_path / "large.png"], patient=False).skipped
+        assert name == "large.png" and "busy with other visitors" in reason
         waiting = threading.Thread(target=decoding.decode, args=(large, 8))
         waiting.start()
     waiting.join(20)
@@ -146,8 +149,17 @@ def test_time_runs_inside_an_archive_too():
         meter.archive(own_bytes=10)(1)
 
 
+def test_an_archive_of_nothing_but_what_systems_leave_says_so_beside_a_good_picture(tmp_path):
+    Image.new("RGB", (20, 20)).save(tmp_path / "good.png")
+    for name, content in (("__MACOSX/._1.jpg", b"x"), (".DS_Store", b""), ("a/b/", b"")):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr(name, content)
+        upload = uploads.read([tmp_path / "good.png", tmp_path / "a.zip"])
+        assert len(upload) == 1 and upload.skipped == (("a.zip", "The archive holds no pictures."),)
+
+
 @pytest.mark.parametrize("pack", [zip_of, tar_of])
 def test_an_archive_without_files_says_so(pack, tmp_path):
     (tmp_path / "a.tar").write_bytes(pack(0))  # by its first bytes a zip is one, whatever it is called
     ((name, reason),) = uploads.read([tmp_path / "a.tar"]).skipped
-    assert name == "a.tar" and ("holds no files" in reason or "no tar archive" in reason)
+    assert name == "a.tar" and ("holds no pictures" in reason or "no tar archive" in reason)

@@ -571,7 +571,7 @@ def test_nothing_usable_says_why(tmp_path):
     assert upload.pictures is None and len(upload) == 0 and len(upload.skipped) == 2
     with pytest.raises(ValueError, match="got none. a.jpg: The file is empty.$"):
         upload.usable()
-    with pytest.raises(ValueError, match="holds no files"):
+    with pytest.raises(ValueError, match="holds no pictures"):
         uploads.read([write(tmp_path, "a.zip", zipped({}))]).usable()
 
 

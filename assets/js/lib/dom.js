@@ -83,5 +83,16 @@ export const onWidth = (element, changed) => {
   }).observe(element);
 };
 
+/**
+ * How CSS wants a chart drawn: how much larger than usual, and how high in pixels, 0 for as high as it likes.
+ * @param {Element} chart
+ */
+export const roomOf = (chart) => {
+  const style = getComputedStyle(chart);
+  const [zoom, height] = ["--zoom", "--chart-height"].map((name) => parseFloat(style.getPropertyValue(name)));
+  return { zoom: zoom || 1, height: height || 0 };
+};
+
 export const prefersStillness = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 export const isNarrow = () => matchMedia("(max-width: 820px)").matches;
+export const isLow = () => matchMedia("(max-height: 560px)").matches;

@@ -3,7 +3,7 @@
 
 export const DASH = "–";
 
-/** @typedef {"share" | "number" | "count" | "seconds" | "times"} Kind */
+/** @typedef {"share" | "number" | "classes" | "count" | "seconds" | "times"} Kind */
 
 /**
  * A part of a whole, in percent. Only what is all of it is "100%": one mistake in ten thousand shows.
@@ -17,6 +17,12 @@ const number = (value) => {
   return size > 0 && size < 0.01 ? value.toExponential(1) : value.toFixed(size < 1 ? 3 : 1);
 };
 
+/**
+ * Classes in use: 1, 1.4, 19.
+ * @param {number} value
+ */
+const classes = (value) => String(+value.toFixed(1));
+
 /** @param {number} value */
 const seconds = (value) => (value < 0.9995 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(1)} s`);
 
@@ -29,7 +35,7 @@ const times = (value) => {
 /** @param {number} value */
 const count = (value) => String(Math.round(value));
 
-const WRITERS = { share, number, count, seconds, times };
+const WRITERS = { share, number, classes, count, seconds, times };
 
 /**
  * A number of a kind; a dash where there is none.

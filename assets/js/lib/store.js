@@ -64,8 +64,17 @@ export const step = new Cell(/** @type {number | null} */ (null));
  */
 export const at = (count) => Math.min(step.value ?? Infinity, count - 1);
 
+/**
+ * What the page is used as: a playground; shown to a room, one lesson to a screen; or part of another page.
+ * @typedef {"" | "present" | "embed"} Mode
+ */
+const asked = new URL(location.href).searchParams;
+export const mode = new Cell(
+  /** @type {Mode} */ (asked.get("embed") === "1" ? "embed" : asked.get("present") === "1" ? "present" : ""),
+);
+
 /** The curve that the reader has chosen; null for the usual one. */
-export const curve = new Cell(new URL(location.href).searchParams.get("curve"));
+export const curve = new Cell(asked.get("curve"));
 
 /** How the run stands; `local` where the browser says so ahead of the server. */
 export const run = new Cell(/** @type {Run} */ ({ state: "idle" }));

@@ -6,7 +6,7 @@
 
 /** @typedef {{word: string, says: string, also: string[]}} Term */
 
-const SKIP = "a, button, input, select, textarea, label, summary, svg, dt, h1, h2, h3, th, caption, .term";
+const SKIP = "a, button, input, select, textarea, label, summary, svg, dt, h1, h2, h3, caption, .term";
 /** @type {Map<string, Term>} */
 const known = new Map();
 /** @type {RegExp | null} */
@@ -24,6 +24,18 @@ export function learn(terms) {
   pattern = new RegExp(`(?<![\\p{L}\\d-])(?:${words.join("|")})(?![\\p{L}\\d])`, "giu");
   for (const root of waiting) explain(root);
   waiting.clear();
+}
+
+/**
+ * Write a text into an element, its terms explained. Where it says so already, nothing happens: a word that
+ * is being looked at stays.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function tell(element, text) {
+  if (element.textContent === text) return;
+  element.textContent = text;
+  explain(element);
 }
 
 /** @type {HTMLElement | null} */

@@ -2,11 +2,12 @@
 // Predicted classes, one column of bars per method beside the true counts.
 
 import { lines, numbers, recent, size, sum } from "../lib/decode.js";
-import { find, onWidth, s } from "../lib/dom.js";
-import { DASH, format, shorten } from "../lib/format.js";
+import { find, onWidth, roomOf, s } from "../lib/dom.js";
+import { format, shorten } from "../lib/format.js";
 import { ink, mark } from "../lib/marks.js";
 import { clamp } from "../lib/scale.js";
 import { at, step, view } from "../lib/store.js";
+import { tell } from "../lib/terms.js";
 import { hideTip, onHover, showTip } from "../lib/tip.js";
 
 /** @typedef {import("../wire.js").Classes} Classes */
@@ -16,20 +17,23 @@ import { hideTip, onHover, showTip } from "../lib/tip.js";
 
 const HEAD = 62;
 const MOST_ROWS = 26;
+const LEAST_ROWS = 6;
+const LEAST_LINE = 14; // height of a row
 const CUT = 4; // bars end at so many times the even share
 
 /**
  * Every class; of a long list those that occur most, and one row for all others together.
  * @param {string[]} classes
  * @param {Counted[]} columns
+ * @param {number} count rows that there is room for
  * @returns {Row[]}
  */
-const rowsOf = (classes, columns) => {
+const rowsOf = (classes, columns, count) => {
   const all = classes.map((name, index) => ({ name, index }));
-  if (all.length <= MOST_ROWS) return all;
+  if (all.length <= count) return all;
   /** @param {Row} row */
   const most = (row) => Math.max(...columns.map((column) => column.get(row.index) ?? 0));
-  const kept = [...all].sort((a, b) => most(b) - most(a)).slice(0, MOST_ROWS - 1);
+  const kept = [...all].sort((a, b) => most(b) - most(a)).slice(0, count - 1);
   const others = { name: `${all.length - kept.length} others`, index: -1 };
   return [...kept.sort((a, b) => a.index - b.index), others];
 };
@@ -56,7 +60,7 @@ const header = (method, { left, width, used, classes }) => {
   const long = method.title.length * 7.5 > bar - (narrow ? 0 : 15);
   const title = (long && method.title.split(/\s/).find((word) => word.length > 3)) || method.title;
   const text = shorten(title, width - (narrow ? 8 : 20));
-  const number = s("tspan", { class: "big", text: Number.isFinite(used) ? used.toFixed(1) : DASH });
+  const number = s("tspan", { class: "big", text: format("classes", used) });
   const unit = narrow ? `/ ${classes}` : `of ${classes} in use`;
   const filled = Math.min(bar, Math.max(2, bar * clamp((used || 0) / classes, 0, 1)));
   return s(
@@ -83,18 +87,21 @@ const header = (method, { left, width, used, classes }) => {
  * @param {SVGSVGElement} svg
  * @param {HTMLElement} help
  * @param {Classes} view
- * @param {number} width
+ * @param {{width: number, tall: number, zoom: number}} how tall: at most, 0 for as tall as it likes
  * @returns {(event: PointerEvent) => void} what shows the counts under the pointer
  */
-const draw = (svg, help, view, width) => {
+const draw = (svg, help, view, { width, tall, zoom }) => {
   const { methods, window, labelled } = view;
   const steps = lines(view.truth);
   const now = at(steps.length);
   const truth = sum(recent(steps, now, window));
   const columns = methods.map((method) => sum(recent(lines(view.counts[method.name]), now, window)));
   const used = methods.map((method) => numbers(view.effective[method.name])[now]);
-  const rows = rowsOf(view.classes, [...columns, truth]);
-  const line = rows.length > 22 ? 15 : clamp(Math.floor(300 / rows.length), 14, 22);
+  const room = tall ? tall - HEAD - 4 : 0;
+  const fitting = room ? Math.max(LEAST_ROWS, Math.floor(room / LEAST_LINE)) : MOST_ROWS;
+  const rows = rowsOf(view.classes, [...columns, truth], fitting);
+  const usual = rows.length > 22 ? 15 : Math.floor((room || 290) / rows.length);
+  const line = clamp(usual, LEAST_LINE, 22);
   const longest = Math.max(...rows.map((row) => row.name.length));
   const names = Math.min(width < 460 ? 84 : 118, 14 + 6.6 * longest);
   const column = Math.max(0, width - names - 4) / columns.length;
@@ -106,7 +113,7 @@ const draw = (svg, help, view, width) => {
   const height = HEAD + rows.length * line + 4;
 
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.style.height = `${height}px`;
+  svg.style.height = `${height * zoom}px`;
   svg.replaceChildren();
   rows.forEach((row, i) => {
     const place = { x: names - 10, y: HEAD + i * line + line / 2 + 4, "text-anchor": "end" };
@@ -140,14 +147,15 @@ const draw = (svg, help, view, width) => {
   const past = Math.min(window, now + 1);
   const when = past === 1 ? "in this batch" : `in the last ${past} batches`;
   const marks = labelled ? " A thin mark shows how often it was really there." : "";
-  help.textContent = `How often each class was predicted ${when}.${marks}`;
+  tell(help, `How often each class was predicted ${when}.${marks}`);
   const said = methods.map(
-    (method, k) => `${method.title} ${format("number", used[k])} of ${view.classes.length}`,
+    (method, k) => `${method.title} ${format("classes", used[k])} of ${view.classes.length}`,
   );
   svg.setAttribute("aria-label", `Classes in use: ${said.join(", ")}.`);
 
   return (event) => {
-    const row = rows[Math.floor((event.clientY - svg.getBoundingClientRect().top - HEAD) / line)];
+    const below = (event.clientY - svg.getBoundingClientRect().top) / zoom - HEAD;
+    const row = rows[Math.floor(below / line)];
     if (!row) return hideTip();
     /** @type {[Contender | null, string, string][]} */
     const said = methods.map((method, k) => [method, method.title, String(countOf(row, columns[k], rows))]);
@@ -162,15 +170,16 @@ export default function mount({ element }) {
   const help = find(element, ".help");
   /** @type {Classes | null} */
   let news = null;
-  let width = 0;
+  let how = { width: 0, tall: 0, zoom: 1 };
   /** @type {(event: PointerEvent) => void} */
   let hover = hideTip;
   const redraw = () => {
-    if (width && news?.methods.length) hover = draw(svg, help, news, width);
+    if (how.width && news?.methods.length) hover = draw(svg, help, news, how);
   };
   onHover(svg, (event) => hover(event));
   onWidth(svg, (now) => {
-    width = now;
+    const { zoom, height } = roomOf(svg);
+    how = { width: now / zoom, tall: height / zoom, zoom };
     redraw();
   });
   step.follow(element, redraw);

@@ -2,12 +2,13 @@
 // Curves over the stream, one per method.
 
 import { numbers } from "../lib/decode.js";
-import { find, h, onWidth, s } from "../lib/dom.js";
+import { find, h, onWidth, roomOf, s } from "../lib/dom.js";
 import { format } from "../lib/format.js";
 import { ink, mark } from "../lib/marks.js";
 import { batchTicks, clamp, linear, niceTop, polyline, QUARTERS } from "../lib/scale.js";
 import { spread } from "../lib/spread.js";
 import { at, curve, looks, step, view } from "../lib/store.js";
+import { tell } from "../lib/terms.js";
 import { hideTip, onHover, showTip } from "../lib/tip.js";
 
 /** @typedef {import("../wire.js").Curves} Curves */
@@ -16,7 +17,7 @@ import { hideTip, onHover, showTip } from "../lib/tip.js";
 const HEIGHT = 330;
 const TOP = 14;
 const LEFT = 44;
-const FLOOR = HEIGHT - 30; // where 0 is
+const FOOT = 30; // below where 0 is
 const FITTED = 0.25; // of a share's scale: what takes less has the scale to itself
 const INSET = 10; // of the first batch from the axis
 const LETTER = 7.4; // pixels of a letter of a name
@@ -82,9 +83,9 @@ const endsOf = (measure, classes, values) => {
  * @param {Measure} measure
  * @param {number} total batches
  * @param {[number, number]} ends
- * @param {{x: (batch: number) => number, y: (value: number) => number, right: number}} place
+ * @param {{x: (batch: number) => number, y: (value: number) => number, right: number, height: number}} place
  */
-const axes = (measure, total, [bottom, top], { x, y, right }) => {
+const axes = (measure, total, [bottom, top], { x, y, right, height }) => {
   const group = s("g", { class: "axes" });
   for (const part of QUARTERS) {
     const tick = bottom + part * (top - bottom);
@@ -96,9 +97,9 @@ const axes = (measure, total, [bottom, top], { x, y, right }) => {
     );
   }
   for (const batch of batchTicks(Math.max(1, total), (right - LEFT) / 34)) {
-    group.append(s("text", { x: x(batch - 1), y: HEIGHT - 10, "text-anchor": "middle", text: batch }));
+    group.append(s("text", { x: x(batch - 1), y: height - 10, "text-anchor": "middle", text: batch }));
   }
-  group.append(s("text", { x: right + 12, y: HEIGHT - 10, class: "unit", text: "batch" }));
+  group.append(s("text", { x: right + 12, y: height - 10, class: "unit", text: "batch" }));
   return group;
 };
 
@@ -106,10 +107,11 @@ const axes = (measure, total, [bottom, top], { x, y, right }) => {
  * The level of guessing, with its word at the end where no names stand.
  * @param {number} y
  * @param {number} right
+ * @param {number} floor
  * @param {boolean} atRight
  */
-const chanceLine = (y, right, atRight) => {
-  const below = FLOOR - y > 13;
+const chanceLine = (y, right, floor, atRight) => {
+  const below = floor - y > 13;
   const end = atRight ? { x: right - 6, "text-anchor": "end" } : { x: LEFT + 6 };
   return s(
     "g",
@@ -122,10 +124,11 @@ const chanceLine = (y, right, atRight) => {
 /**
  * @param {SVGSVGElement} svg
  * @param {Curves} view
- * @param {{width: number, measure: Measure}} how
+ * @param {{width: number, height: number, measure: Measure}} how
  * @returns {(event: PointerEvent) => void} what shows the values under the pointer
  */
-const draw = (svg, view, { width, measure }) => {
+const draw = (svg, view, { width, height, measure }) => {
+  const floor = height - FOOT;
   const lines = view.methods.map((method) => numbers(view.curves[measure.name]?.[method.name]));
   const count = Math.max(0, ...lines.map((line) => line.length));
   const now = at(count);
@@ -134,17 +137,17 @@ const draw = (svg, view, { width, measure }) => {
   const bounds = endsOf(measure, view.classes, lines.flat());
   const last = Math.max(2, view.total) - 1;
   const x = linear([0, last], [LEFT + INSET, right]);
-  const height = linear(bounds, [FLOOR, TOP]);
+  const place = linear(bounds, [floor, TOP]);
   /** @param {number} value */
-  const y = (value) => height(clamp(value, ...bounds));
+  const y = (value) => place(clamp(value, ...bounds));
 
-  svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-  svg.replaceChildren(axes(measure, view.total, bounds, { x, y, right }));
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.replaceChildren(axes(measure, view.total, bounds, { x, y, right, height }));
   const looksBack = now < count - 1;
   if (measure.chance && view.classes > 1 && 1 / view.classes >= bounds[0])
-    svg.append(chanceLine(y(1 / view.classes), right, !looksBack && now < last / 2));
+    svg.append(chanceLine(y(1 / view.classes), right, floor, !looksBack && now < last / 2));
   if (looksBack) {
-    svg.append(s("line", { x1: x(now), x2: x(now), y1: TOP, y2: FLOOR, class: "cursor" }));
+    svg.append(s("line", { x1: x(now), x2: x(now), y1: TOP, y2: floor, class: "cursor" }));
   }
   const ends = view.methods.flatMap((method, k) => {
     const line = lines[k];
@@ -171,7 +174,7 @@ const draw = (svg, view, { width, measure }) => {
     ends.map((end) => end.y),
     LABEL,
     TOP + 8,
-    FLOOR - 14,
+    floor - 14,
   );
   ends.forEach(({ method, value, x }, k) => {
     // Beside the end of its line; looking back, where they do not cover what came later.
@@ -188,8 +191,8 @@ const draw = (svg, view, { width, measure }) => {
 
   return (event) => {
     if (count < 1) return;
-    const place = ((event.clientX - svg.getBoundingClientRect().left) * width) / svg.clientWidth;
-    const batch = Math.round(clamp(linear([LEFT + INSET, right], [0, last])(place), 0, count - 1));
+    const pointed = ((event.clientX - svg.getBoundingClientRect().left) * width) / svg.clientWidth;
+    const batch = Math.round(clamp(linear([LEFT + INSET, right], [0, last])(pointed), 0, count - 1));
     const values = view.methods.map((method, k) => ({ method, value: lines[k][batch] }));
     values.sort((a, b) => (b.value || 0) - (a.value || 0));
     showTip(
@@ -198,7 +201,7 @@ const draw = (svg, view, { width, measure }) => {
       values.map(({ method, value }) => [method, method.title, format(measure.kind, value)]),
     );
     svg.querySelector(".hair")?.remove();
-    svg.append(s("line", { class: "hair", x1: x(batch), x2: x(batch), y1: TOP, y2: FLOOR }));
+    svg.append(s("line", { class: "hair", x1: x(batch), x2: x(batch), y1: TOP, y2: floor }));
   };
 };
 
@@ -208,7 +211,7 @@ export default function mount({ element, props }) {
   const help = find(element, ".help");
   const svg = find(element, "svg", SVGSVGElement);
   let news = NOTHING;
-  let width = 0;
+  let [width, height] = [0, HEIGHT];
   let listed = "";
   /** @type {(event: PointerEvent) => void} */
   let hover = hideTip;
@@ -227,8 +230,8 @@ export default function mount({ element, props }) {
     }
     const measure = pick(options, curve.value);
     select.value = measure.name;
-    help.textContent = measure.help;
-    hover = draw(svg, news, { width, measure });
+    tell(help, measure.help);
+    hover = draw(svg, news, { width, height, measure });
   };
   select.addEventListener("change", () => {
     curve.put(select.value);
@@ -239,7 +242,9 @@ export default function mount({ element, props }) {
     () => svg.querySelector(".hair")?.remove(),
   );
   onWidth(svg, (now) => {
-    width = now;
+    const room = roomOf(svg);
+    [width, height] = [now / room.zoom, (room.height || HEIGHT) / room.zoom];
+    svg.style.height = `${height * room.zoom}px`;
     redraw();
   });
   looks.follow(element, (now) => curve.put(now.curve));

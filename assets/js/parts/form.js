@@ -6,6 +6,7 @@ import { methods } from "../form/methods.js";
 import { find, h, isNarrow } from "../lib/dom.js";
 import { onceStill } from "../lib/latest.js";
 import * as store from "../lib/store.js";
+import { explain } from "../lib/terms.js";
 
 const STILL = 120; // milliseconds without a change before the preview is made again
 // What the preview depends on.
@@ -104,4 +105,5 @@ export default function mount({ element, props, watch, server }) {
   watch("value", () => adopt(props.value)); // the server may send only what changes
   store.settings.put(settings);
   refresh();
+  explain(host);
 }

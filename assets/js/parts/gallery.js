@@ -5,6 +5,7 @@ import { numbers } from "../lib/decode.js";
 import { find, h } from "../lib/dom.js";
 import { bytesOf } from "../lib/files.js";
 import { swatch } from "../lib/marks.js";
+import { enter, roving } from "../lib/roving.js";
 import { looks, step, view } from "../lib/store.js";
 import { onHover, showTip } from "../lib/tip.js";
 
@@ -128,7 +129,7 @@ const picture = (view, tile, method, gated) => {
   const rows = Math.ceil(view.names.length / columns);
   const said = describe(view, tile, method);
   const label = said.map(([, who, what]) => `${who}: ${what}`).join("; ");
-  const image = h("div", { class: "pic", role: "img", "aria-label": label });
+  const image = h("span", { class: "pic" });
   if (view.sprite) image.style.backgroundImage = `url("${addressOf(view)}")`;
   image.style.backgroundSize = `${100 * columns}% ${100 * rows}%`;
   const [column, row] = [tile.index % columns, Math.floor(tile.index / columns)];
@@ -139,7 +140,13 @@ const picture = (view, tile, method, gated) => {
   const out = h(
     "li",
     { class: `${kindOf(tile)}${tile.unknown ? " stranger" : ""}`, "data-index": tile.index },
-    h("div", { class: "frame" }, image, tile.judged && h("span", sign), gated && h("span", gate)),
+    h(
+      "button",
+      { class: "frame", type: "button", "aria-label": label },
+      image,
+      tile.judged && h("span", sign),
+      gated && h("span", gate),
+    ),
     h("span", { class: "is", text: word(view, tile.after) }),
     h("span", { class: "was", text: changed ? word(view, tile.before) : "" }),
   );
@@ -163,6 +170,31 @@ const legend = (pictured, judged, gated) =>
     .filter(Boolean)
     .join(" ");
 
+/**
+ * Those whose predictions can be looked at.
+ * @param {Gallery} view
+ */
+const listOf = ({ methods }) => {
+  const adapted = methods.filter((one) => one.name !== "zero_shot");
+  return adapted.length ? adapted : methods;
+};
+
+/**
+ * @param {Gallery} view
+ * @param {Contender} method
+ */
+const titleOf = ({ step, work, after }, { name, title }) =>
+  `Batch ${step}: predictions of ${title}${after && name === work ? ` after ${after}` : ""}`;
+
+/**
+ * A selector of the tile that has the focus, "" where none has.
+ * @param {HTMLElement} grid
+ */
+const focusedIn = (grid) => {
+  const tile = grid.contains(document.activeElement) && document.activeElement?.closest("li");
+  return tile ? `li[data-index="${tile.dataset.index}"] button` : "";
+};
+
 /** @param {import("../part.js").Part<"gallery">} part */
 export default function mount({ element, trigger }) {
   const figure = find(element, "figure");
@@ -177,8 +209,13 @@ export default function mount({ element, trigger }) {
   let latest = null;
   /** @type {string | null} */
   let chosen = null;
+  let drawn = 0; // the batch whose pictures stand there
   let left = ""; // the method at work that the reader has turned from
   let kept = "all";
+  roving(element, "ul button", (button) => {
+    const index = Number(button.closest("li")?.dataset.index);
+    trigger("open", { batch: drawn, index });
+  });
 
   /**
    * @param {HTMLElement} host
@@ -217,8 +254,7 @@ export default function mount({ element, trigger }) {
     figure.hidden = !shown;
     if (!shown) return;
     fetch();
-    const adapted = shown.methods.filter((one) => one.name !== "zero_shot");
-    const list = adapted.length ? adapted : shown.methods;
+    const list = listOf(shown);
     const wanted = shown.work && shown.work !== left ? shown.work : chosen;
     const method = list.find((one) => one.name === wanted) ?? list[list.length - 1];
     const all = tilesOf(shown, method.name);
@@ -227,8 +263,7 @@ export default function mount({ element, trigger }) {
     const names = judged ? ["all", "changed", "gained", "lost"] : ["all", "changed"];
     if (!names.includes(kept)) kept = "all";
     figure.toggleAttribute("data-under-way", Boolean(shown.work));
-    const after = shown.after && method.name === shown.work ? ` after ${shown.after}` : "";
-    title.textContent = `Batch ${shown.step}: predictions of ${method.title}${after}`;
+    title.textContent = titleOf(shown, method);
     help.textContent = legend(Boolean(shown.sprite), judged, gated);
     buttons(
       choose,
@@ -248,7 +283,10 @@ export default function mount({ element, trigger }) {
       },
     );
     const some = all.filter(FILTERS[kept]).map((tile) => picture(shown, tile, method, gated));
+    const focused = focusedIn(grid);
+    drawn = shown.step;
     grid.replaceChildren(...(some.length ? some : [h("li", { class: "none", text: "None in this batch." })]));
+    enter(element, "ul button", focused);
   };
 
   // Its many tiles are a quarter of all drawing: off the screen it waits until it comes there, or until no

@@ -1,90 +1,56 @@
 // @ts-check
-// The scenario menu: each lesson sets every control, asks what will happen, and says why it did.
+// The lessons: each sets every control, asks what will happen, and says why it did. One at a time they are
+// shown to a room, printed, and made part of other pages.
 
-import { find, h } from "../lib/dom.js";
-import { choice, looks, recorded, run, settings } from "../lib/store.js";
+import { buttonsOf, find, h, isLow } from "../lib/dom.js";
+import { choice, looks, mode, recorded, run, settings } from "../lib/store.js";
+import { tell } from "../lib/terms.js";
 import { STATES } from "../wire.js";
-import { showPreset } from "./why.js";
+import { addressOf, frameOf } from "./lessons/address.js";
+import { write } from "./lessons/handout.js";
+import { keepMode } from "./lessons/modes.js";
+import { ask } from "./lessons/question.js";
 
 /** @typedef {import("../wire.js").LessonCard} LessonCard */
-/** @typedef {import("../wire.js").Question} Question */
 
-/**
- * What the run has answered, why, and what to try next.
- * @param {Question} question
- */
-const answered = (question) => {
-  const link = h("button", {
-    type: "button",
-    class: "to-why",
-    text: "See it happen in two dimensions",
-    onclick: () => showPreset(question.preset),
-  });
-  const next = h("button", {
-    type: "button",
-    class: "change",
-    text: question.change.says,
-    onclick: () => choice.put(question.change.settings),
-  });
-  return h(
-    "div",
-    { class: "answer", tabindex: -1 },
-    h("p", { class: "says", text: question.says }),
-    h("p", { class: "because" }, `${question.why} `, link),
-    h("p", { class: "next" }, "Now change this: ", next),
-  );
-};
-
-/**
- * A question with its answers, of which one can be picked.
- * @param {HTMLElement} host
- * @param {Question} question
- */
-const ask = (host, question) => {
-  const buttons = question.answers.map((text, k) =>
-    h("button", { type: "button", "aria-pressed": "false", text, onclick: () => pick(k) }),
-  );
-  /** @param {number} picked */
-  const pick = (picked) => {
-    buttons.forEach((button, k) => {
-      button.disabled = true;
-      button.setAttribute("aria-pressed", String(k === picked));
-      button.classList.toggle("right", k === question.right);
-    });
-    const answer = answered(question);
-    host.append(answer);
-    answer.focus({ preventScroll: true });
-  };
-  const title = h("h3", { id: "ct-asks", text: question.asks });
-  const answers = h("div", { class: "answers", role: "group", "aria-labelledby": "ct-asks" }, ...buttons);
-  host.replaceChildren(title, answers);
-};
+const SAID = 2500; // milliseconds that a button says what became of a press
 
 /** @param {import("../part.js").Part<"lessons">} part */
 export default function mount({ element, props, trigger }) {
+  const { lessons } = props;
   const list = find(element, ".cards");
+  const title = find(element, ".title");
+  const place = find(element, ".place");
+  const about = find(element, ".about", HTMLDetailsElement);
   const says = find(element, ".look-for");
   const protocol = find(element, ".protocol");
   const question = find(element, ".question");
+  const button = buttonsOf(element);
+  const copied = find(element, ".copied", HTMLInputElement);
+  const whole = find(element, ".whole", HTMLAnchorElement);
+  const [above, below] = [find(element, ".handout.above"), find(element, ".handout.below")];
   let asked = ""; // the lesson whose question stands there
   /** The lesson that the settings are of, null before there are any. @type {string | null} */
   let current = null;
+  let shown = lessons[0]; // the lesson that was chosen last, whatever was changed since
 
   /** @param {LessonCard} lesson */
   const choose = (lesson) => {
     choice.put(lesson.settings);
     if (!STATES[run.value.state].busy) trigger("choose", { lesson: lesson.name });
   };
-  const inputs = props.lessons.map((lesson) => {
+  const inputs = lessons.map((lesson, k) => {
     const input = h("input", { type: "radio", name: "lesson", value: lesson.name });
     input.addEventListener("change", () => choose(lesson));
     const picture = lesson.picture
       ? h("img", { src: lesson.picture, alt: "", width: 44, height: 44 })
       : h("i", { class: "blank" });
-    list.append(h("label", { class: "card" }, input, picture, h("span", { text: lesson.title })));
+    const number = h("span", { class: "number", text: `${k + 1}` });
+    const name = h("span", {}, number, h("span", { class: "name", text: lesson.title }));
+    list.append(h("label", { class: "card" }, input, picture, name));
     return input;
   });
-  recorded.put(props.lessons[0].settings);
+  recorded.put(lessons[0].settings);
   /** Bring the chosen lesson into the row's view, without moving the page. */
   const showCard = () => {
     const card = inputs.find((input) => input.checked)?.closest(".card");
@@ -93,20 +59,79 @@ export default function mount({ element, props, trigger }) {
     const isBeyond = card.offsetLeft + card.offsetWidth > list.scrollLeft + list.clientWidth;
     if (isHidden || isBeyond) list.scrollLeft = card.offsetLeft - list.offsetLeft;
   };
+
+  // ---- one after the other ----
+
+  const at = () => lessons.indexOf(shown);
+  /** @param {number} way 1 for the next lesson, -1 for the one before */
+  const go = (way) => {
+    const next = lessons[at() + way];
+    if (next) choose(next);
+  };
+  button.previous.addEventListener("click", () => go(-1));
+  button.next.addEventListener("click", () => go(1));
+  keepMode(element, { go, lesson: () => shown.name, button: button.present });
+
+  const introduce = () => {
+    const { name, minutes } = shown;
+    const where = `Lesson ${at() + 1} of ${lessons.length}`;
+    title.textContent = shown.title;
+    place.textContent = `${where} · ${minutes} min`;
+    button.previous.disabled = at() === 0;
+    button.next.disabled = at() === lessons.length - 1;
+    copied.hidden = true;
+    whole.href = addressOf(name);
+    write(above, below, shown, where);
+  };
+
+  // ---- kept and passed on ----
+
+  button.print.addEventListener("click", () => print());
+  /**
+   * @param {HTMLButtonElement} pressed
+   * @param {string} text
+   */
+  const copy = async (pressed, text) => {
+    const before = pressed.textContent;
+    copied.value = text;
+    copied.hidden = false;
+    copied.select();
+    try {
+      await navigator.clipboard.writeText(text);
+      pressed.textContent = "Copied";
+    } catch {
+      pressed.textContent = "Copy it from here:";
+    }
+    setTimeout(() => {
+      pressed.textContent = before;
+    }, SAID);
+  };
+  button.link.addEventListener("click", () => copy(button.link, addressOf(shown.name)));
+  button.frame.addEventListener("click", () => copy(button.frame, frameOf(shown.name, shown.title)));
+
+  // ---- what is set ----
+
   /** Say of which settings the recorded run is that is shown: of a recorded lesson's, once one is chosen. */
   const mark = () => {
-    const lesson = props.lessons.find((one) => one.name === settings.value?.lesson);
+    const lesson = lessons.find((one) => one.name === settings.value?.lesson);
     if (lesson?.question && run.value.state === "recorded") recorded.put(lesson.settings);
   };
+  about.open = !isLow();
+  introduce();
   run.follow(element, mark);
   settings.follow(element, (now) => {
     mark();
-    const lesson = props.lessons.find((one) => one.name === now.lesson);
+    const lesson = lessons.find((one) => one.name === now.lesson);
     for (const input of inputs) input.checked = input.value === lesson?.name;
     showCard();
-    says.textContent = lesson ? lesson.look_for : "Your own settings.";
-    protocol.textContent = lesson?.protocol ?? "";
+    tell(says, lesson ? lesson.look_for : "Your own settings.");
+    tell(protocol, lesson?.protocol ?? "");
     question.hidden = !lesson?.question;
+    if (lesson && lesson !== shown) {
+      shown = lesson;
+      introduce();
+      mode.put(mode.value); // the address names the lesson
+    }
     if (current !== null && lesson?.looks && current !== lesson.name) looks.put(lesson.looks);
     current = now.lesson;
     if (lesson?.question && asked !== lesson.name) {

@@ -118,7 +118,7 @@ const drawMap = (svg, view, cards, width) => {
     svg.append(s("text", { x: box.left, y: box.bottom - 4, ...text }));
   }
   const said = places.map(
-    ({ card, accuracy, used }) => `${card.title} ${format("share", accuracy)}, ${format("number", used)}`,
+    ({ card, accuracy, used }) => `${card.title} ${format("share", accuracy)}, ${format("classes", used)}`,
   );
   svg.setAttribute("aria-label", `Accuracy and classes in use: ${said.join("; ")}.`);
 
@@ -130,7 +130,7 @@ const drawMap = (svg, view, cards, width) => {
     if (!nearest || far(nearest) > NEAR) return hideTip();
     showTip(event, nearest.card.title, [
       [nearest.card, "accuracy", format("share", nearest.accuracy)],
-      [null, `of ${classes} classes in use`, format("number", nearest.used)],
+      [null, `of ${classes} classes in use`, format("classes", nearest.used)],
     ]);
   };
 };

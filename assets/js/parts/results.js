@@ -6,6 +6,7 @@ import { find, h } from "../lib/dom.js";
 import { format } from "../lib/format.js";
 import { gain, swatch } from "../lib/marks.js";
 import { at, step, view } from "../lib/store.js";
+import { explain } from "../lib/terms.js";
 
 /** @typedef {import("../wire.js").Results} Results */
 /** @typedef {import("../wire.js").Measure} Measure */
@@ -19,6 +20,20 @@ const bestOf = (column, values) => {
   const all = values.filter(Number.isFinite);
   if (!column.better || all.length < 2 || column.kind === "seconds") return null;
   return column.better === "high" ? Math.max(...all) : Math.min(...all);
+};
+
+/**
+ * The titles, unless they stand there: a term that is being looked at stays.
+ * @param {HTMLTableSectionElement} head
+ * @param {Measure[]} columns
+ */
+const drawHead = (head, columns) => {
+  const names = columns.map((column) => column.name).join();
+  if (head.dataset.columns === names) return;
+  head.dataset.columns = names;
+  const titles = columns.map((column) => h("th", { scope: "col", title: column.help, text: column.title }));
+  head.replaceChildren(h("tr", {}, h("th", { scope: "col", text: "Method" }), ...titles));
+  explain(head);
 };
 
 /**
@@ -44,14 +59,7 @@ const draw = (table, view) => {
       return cell;
     });
   });
-  find(table, "thead", HTMLTableSectionElement).replaceChildren(
-    h(
-      "tr",
-      {},
-      h("th", { scope: "col", text: "Method" }),
-      ...columns.map((column) => h("th", { scope: "col", title: column.help, text: column.title })),
-    ),
-  );
+  drawHead(find(table, "thead", HTMLTableSectionElement), columns);
   find(table, "tbody", HTMLTableSectionElement).replaceChildren(
     ...methods.map((method, row) =>
       h(

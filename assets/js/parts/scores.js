@@ -3,7 +3,7 @@
 
 import { histogram, outline, rangeOf } from "../lib/bins.js";
 import { lines, numbers, recent } from "../lib/decode.js";
-import { find, onWidth, s } from "../lib/dom.js";
+import { find, onWidth, roomOf, s } from "../lib/dom.js";
 import { format } from "../lib/format.js";
 import { ink, mark } from "../lib/marks.js";
 import { clamp, linear } from "../lib/scale.js";
@@ -78,14 +78,16 @@ const panel = (view, method, { now, width, top }) => {
 /**
  * @param {SVGSVGElement} svg
  * @param {Scores} view
- * @param {number} width
+ * @param {{width: number, tall: number}} how in pixels; tall: at most, 0 for as tall as it likes
  * @returns {(event: PointerEvent) => void} what shows the numbers under the pointer
  */
-const draw = (svg, view, width) => {
+const draw = (svg, view, how) => {
   const now = at(Math.max(...Object.values(view.known).map((text) => lines(text).length)));
   const height = ROW * view.methods.length;
+  const zoom = how.tall ? how.tall / height : 1;
+  const width = how.width / zoom;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.style.height = `${height}px`;
+  svg.style.height = `${height * zoom}px`;
   svg.replaceChildren(...view.methods.map((method, k) => panel(view, method, { now, width, top: k * ROW })));
   /**
    * @param {"auroc" | "fpr95" | "threshold" | "accepted"} key
@@ -99,7 +101,7 @@ const draw = (svg, view, width) => {
   svg.setAttribute("aria-label", `Known against unknown: ${said.join("; ")}.`);
 
   return (event) => {
-    const method = view.methods[Math.floor((event.clientY - svg.getBoundingClientRect().top) / ROW)];
+    const method = view.methods[Math.floor((event.clientY - svg.getBoundingClientRect().top) / (ROW * zoom))];
     if (!method) return hideTip();
     showTip(event, `${method.title}, batch ${now + 1}`, [
       [null, "AUROC", number("auroc", method)],
@@ -116,17 +118,17 @@ export default function mount({ element }) {
   const svg = find(element, "svg", SVGSVGElement);
   /** @type {Scores | null} */
   let news = null;
-  let width = 0;
+  let how = { width: 0, tall: 0 };
   /** @type {(event: PointerEvent) => void} */
   let hover = hideTip;
   const redraw = () => {
     figure.hidden = !news;
-    if (width > 0 && news) hover = draw(svg, news, width);
+    if (how.width > 0 && news) hover = draw(svg, news, how);
   };
   onHover(svg, (event) => hover(event));
   // Of the part, as a hidden figure has no width; less the figure's padding.
   onWidth(element, (now) => {
-    width = now - 40;
+    how = { width: now - 40, tall: roomOf(svg).height };
     redraw();
   });
   step.follow(element, redraw);

@@ -4,6 +4,7 @@
 import { lines } from "../lib/decode.js";
 import { find, h, isNarrow } from "../lib/dom.js";
 import { at, opened, recorded, run, settings, step, view } from "../lib/store.js";
+import { tell } from "../lib/terms.js";
 import { STATES } from "../wire.js";
 
 const TAKEN = 300; // milliseconds after which the form shows what an answer has set
@@ -45,7 +46,7 @@ export default function mount({ element }) {
     const now = at(steps.length);
     // At the end it is the whole run that counts; looking back, what was recent then.
     const isEnd = now === steps.length - 1 && !STATES[run.value.state].busy;
-    said.textContent = (isEnd && news.whole) || steps[now] || NOTHING_YET;
+    tell(said, (isEnd && news.whole) || steps[now] || NOTHING_YET);
     stream.textContent = caption();
     const { state, done } = run.value;
     const isOther = STATES[state].busy ? state !== "stopping" && !done : shown !== null && shown !== set;

@@ -2,6 +2,7 @@
 // The visitor's own pictures: files, folders or archives are picked or dropped, packed and sent, and what was
 // read of them is shown. The value is {files: [file]} on its way to the server, and an Upload from there.
 
+import * as camera from "../lib/camera.js";
 import { buttonsOf, find, h } from "../lib/dom.js";
 import { megabytes } from "../lib/format.js";
 import { apart, gather, pack } from "../lib/pack.js";
@@ -11,6 +12,7 @@ import { choice, settings } from "../lib/store.js";
 
 const MEGABYTE = 2 ** 20;
 const STILL = 300; // milliseconds without a change of the class list before the pictures are counted again
+const BURST = 16; // pictures of the camera in one upload
 const SOURCE = { pictures: "source", unknowns: "unknown_source" }; // the setting that asks for an upload
 
 /**
@@ -45,6 +47,11 @@ export default function mount({ element, props, watch, trigger, upload }) {
   const sheet = find(element, ".thumbnails", HTMLImageElement);
   const counts = find(element, ".counts");
   const skipped = find(element, ".skipped");
+  const level = find(element, ".level");
+  const levels = find(level, "select", HTMLSelectElement);
+  const notes = find(element, ".notes");
+  const viewer = find(element, ".camera");
+  const video = find(viewer, "video", HTMLVideoElement);
   const pickers = {
     files: find(element, "input.files", HTMLInputElement),
     folder: find(element, "input.folder", HTMLInputElement),
@@ -62,7 +69,7 @@ export default function mount({ element, props, watch, trigger, upload }) {
     else bar.removeAttribute("value");
   };
   const disable = () => {
-    for (const name of ["files", "folder", "clear"]) button[name].disabled = busy;
+    for (const name of ["files", "folder", "camera", "shoot", "clear"]) button[name].disabled = busy;
   };
 
   /** @param {Entry[]} entries */
@@ -104,9 +111,16 @@ export default function mount({ element, props, watch, trigger, upload }) {
     const classes = (news.counts ?? []).map(([name, count]) =>
       h("li", {}, h("span", { text: name }), h("b", { text: count })),
     );
-    const without = `${news.empty} ${news.empty === 1 ? "class" : "classes"} without a picture`;
-    counts.replaceChildren(...classes, ...(news.empty ? [h("li", { class: "none", text: without })] : []));
+    counts.replaceChildren(...classes);
     counts.hidden = !classes.length;
+    const found = news.levels ?? [];
+    level.hidden = found.length < 2;
+    const none = news.level === undefined ? [h("option", { value: "", text: "that the list names" })] : [];
+    levels.replaceChildren(...none, ...found.map(([depth, text]) => h("option", { value: depth, text })));
+    levels.value = String(news.level ?? "");
+    const told = news.notes ?? [];
+    notes.hidden = !told.length;
+    notes.replaceChildren(...told.map((text) => h("li", { text })));
     const left = news.skipped ?? [];
     skipped.hidden = !left.length;
     find(skipped, "summary").textContent = `${left.length} skipped`;
@@ -131,7 +145,36 @@ export default function mount({ element, props, watch, trigger, upload }) {
   button.folders.addEventListener("click", () =>
     choice.put({ class_names: props.value.folders.join("\n"), lesson: "" }),
   );
+  levels.addEventListener("change", () => trigger("level", { depth: Number(levels.value) }));
   button.clear.addEventListener("click", () => trigger("clear"));
+
+  const shut = () => {
+    camera.close(video);
+    viewer.hidden = true;
+  };
+  button.camera.hidden = !camera.hasCamera();
+  button.shoot.textContent = `Take ${BURST} pictures`;
+  button.camera.addEventListener("click", async () => {
+    try {
+      await camera.open(video);
+      viewer.hidden = false;
+    } catch (problem) {
+      shut();
+      const why = problem instanceof Error ? problem.message : problem;
+      tell(`The camera could not be opened (${why}); allow it in the browser, or choose files.`, null);
+    }
+  });
+  button.close.addEventListener("click", shut);
+  button.shoot.addEventListener("click", async () => {
+    button.shoot.disabled = true;
+    const entries = await camera.burst(video, BURST, (done) =>
+      tell(`${done} of ${BURST} taken`, done / BURST),
+    );
+    button.shoot.disabled = false;
+    shut();
+    if (entries.length === BURST) send(entries);
+    else draw(); // the camera was closed on the way
+  });
   drop.addEventListener("dragover", (event) => {
     event.preventDefault();
     drop.classList.add("over");

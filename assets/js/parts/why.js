@@ -31,14 +31,23 @@ const GRID = 25; // shifts at which the end is worked out
 const open = new Set();
 
 /**
+ * Where the tab opens at a preset.
+ * @param {string} name
+ */
+export function addressOfPreset(name) {
+  const address = new URL(location.href);
+  for (const mode of ["embed", "present"]) address.searchParams.delete(mode);
+  address.searchParams.set("tab", "why");
+  address.searchParams.set("preset", presetNamed(name).name);
+  return address.toString();
+}
+
+/**
  * Open the tab at a preset, from anywhere on the page: what a lesson's link calls.
  * @param {string} name
  */
 export function showPreset(name) {
-  const address = new URL(location.href);
-  address.searchParams.set("tab", "why");
-  address.searchParams.set("preset", presetNamed(name).name);
-  history.replaceState(null, "", address);
+  history.replaceState(null, "", addressOfPreset(name));
   const tabs = /** @type {NodeListOf<HTMLElement>} */ (
     document.querySelectorAll('[role="tab"], .overflow-dropdown button')
   );
@@ -70,7 +79,10 @@ export default function mount({ element }) {
 
   // --- what the hand does ---
 
-  const redraw = () => (dirty = true);
+  const redraw = () => {
+    dirty = true;
+    begin();
+  };
   const finished = () => runs[0].after.steps >= STEPS;
 
   /** Both learners at the start, as the pictures are now. */
@@ -113,7 +125,6 @@ export default function mount({ element }) {
     playing = on;
     way = 1;
     redraw();
-    if (on) begin();
   };
 
   /** @param {string} name */
@@ -633,7 +644,7 @@ export default function mount({ element }) {
       while (way >= 1 && playing) {
         if (finished()) {
           playing = false;
-          way = 1;
+          redraw();
         } else {
           takeStep();
           way -= 1;
@@ -649,8 +660,11 @@ export default function mount({ element }) {
       draw();
       way = shownWay;
     }
-    requestAnimationFrame(tick);
+    // Frames are asked for while something moves: a page at rest lets the browser rest.
+    if (playing || dirty) requestAnimationFrame(tick);
+    else ticking = false;
   };
+  /** Draw from the next frame on, for as long as there is something to draw. */
   const begin = () => {
     if (ticking) return;
     ticking = true;
@@ -663,5 +677,4 @@ export default function mount({ element }) {
   for (const moral of element.querySelectorAll(".moral")) explain(moral);
   open.add(apply);
   apply(new URL(location.href).searchParams.get("preset") ?? PRESETS[0].name);
-  begin();
 }

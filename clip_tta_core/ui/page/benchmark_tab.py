@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, Part, served, session_of
+from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, Part, sent, served, session_of
 from clip_tta_core.ui.session.benchmark import Benchmark, props
 from clip_tta_core.ui.session.workshop import Workshop
 from clip_tta_core.ui.wire.encode import plain
@@ -49,7 +49,7 @@ def benchmark_tab(tabs: gr.Tabs, benchmark: Benchmark) -> None:
     looking = Workshop("tables", at_once=1, waiting=40)
 
     def start(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
-        wanted = {name: str(getattr(event, name, "")) for name in ("table", "size")}
+        wanted = {name: str(sent(event, name) or "") for name in ("table", "size")}
         for view in benchmark.start(wanted, session_of(request)):
             yield plain(view)
 

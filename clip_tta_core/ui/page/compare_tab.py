@@ -8,7 +8,17 @@ from typing import Any
 import gradio as gr
 
 from clip_tta_core.engine import LIMITS
-from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, Form, Part, Standings, served, session_of
+from clip_tta_core.ui.page.parts import (
+    NOW,
+    OWN_LINE,
+    PRIVATE,
+    Form,
+    Part,
+    Standings,
+    sent,
+    served,
+    session_of,
+)
 from clip_tta_core.ui.session import keep
 from clip_tta_core.ui.session.compare import KNOBS, Compare
 from clip_tta_core.ui.session.workshop import Workshop
@@ -46,7 +56,7 @@ def compare_tab(tabs: gr.Tabs, compare: Compare, form: Form, cards: tuple[Method
     workshop = Workshop("describe", at_once=1, waiting=100)
 
     def start(settings: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
-        names, knobs = getattr(event, "methods", ()), str(getattr(event, "knobs", ""))
+        names, knobs = sent(event, "methods") or (), str(sent(event, "knobs") or "")
         for view in compare.start(settings, names, knobs, session_of(request)):
             yield plain(view)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from clip_tta_core.ui.page.parts import NOW, PRIVATE, Part, session_of
-from clip_tta_core.ui.session.inside import Inside
+from clip_tta_core.ui.page.parts import NOW, PRIVATE, Part, sent, session_of
+from clip_tta_core.ui.session.inside import Inside, asked
 from clip_tta_core.ui.session.workshop import Busy, Workshop
 from clip_tta_core.ui.wire import parts as wire
 from clip_tta_core.ui.wire.encode import plain
@@ -82,11 +82,11 @@ def inside_tab(inside: Inside) -> None:
 
     def answer(work: Callable[..., wire.Inside]) -> Callable[..., Any]:
         async def answered(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
-            wanted = {name: getattr(event, name, None) for name in ("asked", "method", "tiles")}
+            wanted = {name: sent(event, name) for name in ("asked", "method", "tiles")}
             try:
                 return plain(await workshop.do(work, wanted, session_of(request)))
             except Busy as problem:
-                return plain(wire.Inside(int(wanted["asked"] or 0), message=str(problem)))
+                return plain(wire.Inside(asked(wanted), message=str(problem)))
 
         return answered
 

@@ -17,7 +17,7 @@ from clip_tta_core.ui.page.parts import NOW, PRIVATE
 from clip_tta_core.ui.page.play_tab import play_tab
 from clip_tta_core.ui.page.primer import Primer
 from clip_tta_core.ui.page.scripts import wire_scripts
-from clip_tta_core.ui.page.theme import ASSETS, css
+from clip_tta_core.ui.page.theme import ASSETS, WITHOUT_SCRIPTS, css
 from clip_tta_core.ui.page.why_tab import why_tab
 from clip_tta_core.ui.session import form, recordings
 from clip_tta_core.ui.session.benchmark import Benchmark
@@ -52,7 +52,10 @@ def build(site: Site | None = None) -> Page:
         page.site = site
         gr.HTML(f"<style>{css()}</style>", padding=False, elem_classes=["ct-styles"])
         gr.HTML(
-            f"<header><h1>{TITLE}</h1><p>{LEAD}</p></header>", elem_classes=["ct", "ct-header"], padding=False
+            f'<header><h1>{TITLE}</h1><p>{LEAD}</p><p class="missing" role="alert" hidden></p></header>',
+            js_on_load=WITHOUT_SCRIPTS,
+            elem_classes=["ct", "ct-header"],
+            padding=False,
         )
         with gr.Tabs() as tabs:
             with gr.Tab("Play", id="play"):

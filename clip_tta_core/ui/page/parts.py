@@ -77,6 +77,14 @@ def served(
     return call
 
 
+def sent(event: gr.EventData, name: str) -> Any:
+    """What came with an event under that name; None where nothing of the kind did."""
+    try:
+        return getattr(event, name, None)
+    except TypeError:  # something else than names and values came
+        return None
+
+
 class Board(Part):
     """Where the server tells what is new; every other part takes its own from here, so one output does."""
 
@@ -127,7 +135,16 @@ class Gallery(Part):
     describe = "The latest batch as one sheet."
     template = """<figure hidden><figcaption><h3>The batch</h3><div class="choose" role="group"
 aria-label="Method"></div><div class="filter" role="group" aria-label="Which pictures"></div></figcaption>
-<ul tabindex="0" aria-label="Pictures of the batch"></ul><p class="help"></p></figure>"""
+<ul aria-label="Pictures of the batch"></ul><p class="help"></p></figure>"""
+
+
+class Closer(Part):
+    """One picture of the batch, looked at closely."""
+
+    name = "closer"
+    describe = "A picture with its probabilities, pulls and neighbours; or nothing."
+    template = """<dialog aria-labelledby="ct-closer-title"><div class="head"><h3 id="ct-closer-title"></h3>
+<button type="button" class="close" aria-label="Close">✕</button></div><div class="body"></div></dialog>"""
 
 
 class Steps(Part):
@@ -201,14 +218,26 @@ class Transport(Part):
 
 
 class Lessons(Part):
-    """The scenario menu."""
+    """The lessons of the course, and the one that is chosen."""
 
     name = "lessons"
     EVENTS = list(PARTS["lessons"].events)
     describe = "Lessons."
     template = """<div class="cards" role="radiogroup" aria-label="Lessons"></div>
-<p class="look-for" aria-live="polite"></p><p class="protocol help"></p>
-<section class="question" hidden></section>"""
+<h2 class="title"></h2><div class="lesson"><details class="about" open><summary>What to look for</summary>
+<p class="look-for" aria-live="polite"></p><p class="protocol help"></p></details>
+<div class="go" role="group" aria-label="This lesson">
+<button type="button" data-do="previous" aria-label="Previous lesson" title="Previous lesson">‹</button>
+<span class="place"></span>
+<button type="button" data-do="next" aria-label="Next lesson" title="Next lesson">›</button>
+<button type="button" data-do="present" title="Full screen; arrow keys go on, Escape ends it">Present</button>
+<button type="button" data-do="print" title="A handout of one page">Print</button>
+<button type="button" data-do="link" title="The address of this lesson">Copy link</button>
+<button type="button" data-do="frame" title="For a page of one’s own, as an iframe">Embed</button>
+<input type="text" class="copied" readonly hidden aria-label="To be copied">
+<a class="whole" target="_blank" rel="noopener">Open in CLIPTTA Playground</a></div></div>
+<section class="question" hidden></section>
+<section class="handout above"></section><section class="handout below"></section>"""
 
 
 class Form(Part):
@@ -278,24 +307,28 @@ class Upload(Part):
     EVENTS = list(PARTS["upload"].events)
     describe = "Files to read: {files: [file, ...]}; what was read of them comes back."
 
-    def __init__(self, props: UploadProps, title: str, help: str) -> None:
+    def __init__(self, props: UploadProps, title: str, help: str, **kwargs: Any) -> None:
         self.template = f"""<details class="section"><summary>{title}</summary><p class="help">{help}</p>
 <div class="drop"><button type="button" data-do="files">Files …</button>
-<button type="button" data-do="folder">Folder …</button><span>or drop them here</span></div>
+<button type="button" data-do="folder">Folder …</button>
+<button type="button" data-do="camera">Camera …</button><span>or drop them here</span></div>
 <input type="file" class="files" multiple hidden><input type="file" class="folder" webkitdirectory hidden>
+<div class="camera" hidden><video muted playsinline></video><button type="button" data-do="shoot"></button>
+<button type="button" data-do="close">Close the camera</button></div>
 <p class="read" role="status"></p><progress max="1" aria-label="Progress" hidden></progress>
 <img class="thumbnails" alt="" hidden>
+<label class="level" hidden>Classes are the folders <select></select></label><ul class="notes" hidden></ul>
 <ul class="counts" tabindex="0" aria-label="Pictures of each class" hidden></ul>
 <details class="skipped" hidden><summary></summary><ul tabindex="0" aria-label="Skipped files"></ul></details>
 <div class="actions"><button type="button" data-do="folders" hidden></button>
 <button type="button" data-do="clear" hidden>Remove these pictures</button></div>
 <p class="help limits"></p></details>"""
-        super().__init__(props=props, elem_id=f"ct-upload-{props.purpose}")
+        super().__init__(props=props, elem_id=f"ct-upload-{props.purpose}", **kwargs)
 
     def preprocess(self, payload: Any) -> list[str]:
         """The paths of uploaded files. Gradio has checked those of file objects, of nothing else."""
         files = payload.get("files") if isinstance(payload, dict) else None
-        return [file["path"] for file in files or () if _is_file(file)]
+        return [file["path"] for file in (files if isinstance(files, list) else ()) if _is_file(file)]
 
 
 def _is_file(value: Any) -> bool:

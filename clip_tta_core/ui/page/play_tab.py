@@ -10,7 +10,7 @@ import gradio as gr
 from clip_tta_core import engine, hosting
 from clip_tta_core.sources.limits import LIMITS
 from clip_tta_core.ui.page import parts
-from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, served, session_of
+from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, sent, served, session_of
 from clip_tta_core.ui.session import form, keep, links
 from clip_tta_core.ui.session.desk import Desk
 from clip_tta_core.ui.session.lessons import FIRST
@@ -59,8 +59,8 @@ def play_tab(page: gr.Blocks, site: Site) -> parts.Form:
             gallery = results_panel()
             exports = parts.Exports()
     wire_lessons(play, lessons, board)
-    wire_run(play, transport, settings, board, status)
     wire_gallery(play, gallery, board)
+    wire_run(play, transport, settings, board, status)
     wire_uploads(Desk(site), uploads, settings)
     wire_exports(play, exports, settings, board)
     wire_visit(page, play, transport, settings, uploads, board)
@@ -93,7 +93,7 @@ def run_panel(site: Site) -> tuple[parts.Transport, parts.Status]:
 
 
 def results_panel() -> parts.Gallery:
-    """What the run shows. -> the gallery, which can ask for an earlier batch"""
+    """What the run shows. -> the gallery, which asks for a picture closely and for an earlier batch"""
     parts.Sentence()
     with gr.Row(elem_classes=["ct-pair"]):
         parts.Curves(props=CurvesProps(measures.shown("curves")))
@@ -101,6 +101,7 @@ def results_panel() -> parts.Gallery:
     parts.Scores()
     parts.Steps()
     gallery = parts.Gallery()
+    parts.Closer()
     parts.Results()
     return gallery
 
@@ -109,9 +110,23 @@ def wire_lessons(play: Play, lessons: parts.Lessons, board: parts.Board) -> None
     """The recorded run of a lesson is shown as soon as the lesson is chosen."""
 
     def choose(event: gr.EventData, request: gr.Request) -> View:
-        return _or_skip(play.choose(str(getattr(event, "lesson", "")), session_of(request)))
+        return _or_skip(play.choose(str(sent(event, "lesson")), session_of(request)))
 
     lessons.choose(choose, None, [board], **NOW, **PRIVATE)
+
+
+def wire_gallery(play: Play, gallery: parts.Gallery, board: parts.Board) -> None:
+    """A picture that is clicked is shown closely; a batch that the browser lacks comes when it is wanted."""
+
+    def open_picture(event: gr.EventData, request: gr.Request) -> View:
+        batch, index = getattr(event, "batch", None), getattr(event, "index", None)
+        return play.open(batch, index, session_of(request))
+
+    def look(event: gr.EventData, request: gr.Request) -> View:
+        return _or_skip(play.look(getattr(event, "step", None), session_of(request)))
+
+    gallery.open(open_picture, None, [board], **NOW, **PRIVATE)
+    gallery.look(look, None, [board], trigger_mode="multiple", **NOW, **PRIVATE)
 
 
 def wire_run(
@@ -151,15 +166,6 @@ def wire_run(
     stopping.then(stopped_in_line, None, [board], cancels=[event], **NOW, **PRIVATE)
 
 
-def wire_gallery(play: Play, gallery: parts.Gallery, board: parts.Board) -> None:
-    """A batch that the browser does not have comes when the reader looks back at it."""
-
-    def look(event: gr.EventData, request: gr.Request) -> View:
-        return _or_skip(play.look(getattr(event, "step", None), session_of(request)))
-
-    gallery.look(look, None, [board], trigger_mode="multiple", **NOW, **PRIVATE)
-
-
 def wire_uploads(desk: Desk, uploads: dict[Purpose, parts.Upload], settings: parts.Form) -> None:
     """What was picked is read at once, beside the runs, and kept for the visitor."""
     for purpose, upload in uploads.items():
@@ -168,7 +174,13 @@ def wire_uploads(desk: Desk, uploads: dict[Purpose, parts.Upload], settings: par
     def recount(settings: dict, request: gr.Request) -> View:
         return _or_skip(desk.recount(settings, session_of(request)))
 
-    uploads["pictures"].recount(recount, [settings], uploads["pictures"], **NOW, **PRIVATE)
+    def choose_level(settings: dict, event: gr.EventData, request: gr.Request) -> list[Any]:
+        answer = desk.choose_level(sent(event, "depth"), settings, session_of(request))
+        return list(map(_or_skip, answer or (None, None)))
+
+    pictures = uploads["pictures"]
+    pictures.recount(recount, [settings], pictures, **NOW, **PRIVATE)
+    pictures.level(choose_level, [settings], [pictures, settings], **NOW, **PRIVATE)
 
 
 def _wire_upload(desk: Desk, purpose: Purpose, upload: parts.Upload, settings: parts.Form) -> None:
@@ -233,7 +245,7 @@ def wire_exports(play: Play, exports: parts.Exports, settings: parts.Form, board
         event(made_of(make), [settings], [exports, board], **NOW, **PRIVATE)
 
     def open_saved(event: gr.EventData, request: gr.Request) -> list[Any]:
-        text = str(getattr(event, "text", ""))
+        text = str(sent(event, "text") or "")
         return list(map(_or_skip, play.open_saved(text, session_of(request))))
 
     exports.open(open_saved, None, [settings, board], **NOW, **PRIVATE)

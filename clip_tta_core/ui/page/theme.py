@@ -43,5 +43,16 @@ def script(name: str) -> str:
     address = f"/gradio_api/file={quote(modules().as_posix())}/parts/{name}.js"
     return (
         f'import((window.gradio_config?.root ?? "") + {json.dumps(address)})'
-        ".then((module) => module.default({ element, props, watch, trigger, server, upload }));"
+        ".then((module) => module.default({ element, props, watch, trigger, server, upload }))"
+        ".catch((problem) => { window.cliptta?.missing(problem); throw problem; });"
     )
+
+
+# Of the header, which needs no module: what the page says when the script of a part does not arrive or fails.
+WITHOUT_SCRIPTS = """window.cliptta = {
+  missing: (problem) => {
+    const said = element.querySelector(".missing");
+    said.hidden = false;
+    said.textContent = `Parts of this page could not start (${problem.message}); reload it.`;
+  },
+};"""

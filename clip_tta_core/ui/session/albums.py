@@ -17,6 +17,7 @@ from clip_tta_core import thumbnails
 from clip_tta_core.records import Pictures
 from clip_tta_core.sources import uploads
 from clip_tta_core.sources.class_lists import SEPARATORS
+from clip_tta_core.sources.folders import Labels
 from clip_tta_core.sources.uploads import Upload
 from clip_tta_core.ui.wire import parts as wire
 from clip_tta_core.ui.wire.encode import jpeg_url
@@ -142,9 +143,12 @@ def _as_called(upload: Upload) -> Upload:
 
 def labelled(upload: Upload, class_names: Sequence[str] = ()) -> Pictures:
     """The pictures with labels for `class_names`, or for the upload's own folders where the list is empty."""
-    pictures = upload.usable()
-    labels, classes = uploads.label(pictures.names, class_names)
-    return dataclasses.replace(pictures, labels=labels, class_names=classes)
+    found = _labels(upload, class_names)
+    return dataclasses.replace(upload.usable(), labels=found.labels, class_names=found.class_names)
+
+
+def _labels(upload: Upload, class_names: Sequence[str]) -> Labels:
+    return uploads.labels(upload.usable().names, class_names, upload.depth)
 
 
 def own_classes(upload: Upload) -> tuple[str, ...]:
@@ -174,21 +178,27 @@ def view(upload: Upload, purpose: Purpose, class_names: Sequence[str] = ()) -> w
 
 
 def _fit(upload: Upload, class_names: Sequence[str]) -> dict[str, Any]:
-    """Which classes have how many pictures, and the names of folders that could be classes and are not."""
-    pictures = labelled(upload, class_names)
-    counts = np.bincount(pictures.labels[pictures.labels >= 0], minlength=len(pictures.class_names))
-    known, total = int(counts.sum()), len(pictures)
+    """Which classes have how many pictures, where they were found, and folders that could be classes."""
+    found = _labels(upload, class_names)
+    counts, total = found.counts(), len(upload)
+    known = sum(counts)
     what = "all with a label" if known == total else f"{known} with a label" if known else "none with a label"
     said = f"{_count(total, 'picture')}, {what}."
-    if len(class_names or pictures.class_names) < 2:
+    if len(class_names or found.class_names) < 2:
         said += " Type your classes under Model and classes."
     folders = own_classes(upload)
     return {
         "said": said,
-        "counts": tuple((name, int(n)) for name, n in zip(pictures.class_names, counts, strict=True) if n),
-        "empty": int((counts == 0).sum()) if known else 0,
+        "counts": tuple((name, n) for name, n in zip(found.class_names, counts, strict=True) if n),
+        "notes": found.sentences() if known else (),
+        "levels": tuple((level.depth, _few(level.folders)) for level in found.levels),
+        "level": found.level.depth if found.level else None,
         "folders": () if set(folders) == set(class_names) else folders,
     }
+
+
+def _few(folders: Sequence[str]) -> str:
+    return ", ".join(folders[:3]) + (" …" if len(folders) > 3 else "")
 
 
 def _count(number: int, what: str) -> str:

@@ -129,7 +129,7 @@ class Corruptions:
         if not path:
             return parts.Subject()
         try:
-            upload = uploads.read([path], size=SIDE, limits=replace(LIMITS, pictures=1))
+            upload = uploads.read([path], size=SIDE, limits=replace(LIMITS, pictures=1), patient=False)
             pictures = upload.usable()
         except ValueError as problem:
             return parts.Subject(problem=str(problem))

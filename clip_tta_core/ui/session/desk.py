@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from clip_tta_core.sources import uploads
 from clip_tta_core.ui.session import albums
 from clip_tta_core.ui.session.albums import Reading
 from clip_tta_core.ui.session.follow import BETWEEN
@@ -52,7 +53,7 @@ class Desk:
             news = dict(WITH[purpose])
             if purpose == "pictures" and not _typed(settings):
                 news["class_names"] = "\n".join(albums.own_classes(upload))
-            yield albums.view(upload, purpose, _typed(dict(settings) | news)), news
+            yield albums.view(upload, purpose, _typed(settings, news)), news
         except GeneratorExit:  # gone while it was read: nobody else would forget it
             self.albums.drop(session, purpose)
             raise
@@ -64,6 +65,21 @@ class Desk:
         upload = self.albums.get(session, "pictures")
         return None if upload is None else albums.view(upload, "pictures", _typed(settings))
 
+    def choose_level(self, depth: Any, settings: Mapping[str, Any], session: str) -> Answer | None:
+        """Take the folders of another level as classes; None where there are no pictures.
+
+        A class list that names the folders of the level before becomes that of the new one.
+        """
+        upload = self.albums.get(session, "pictures")
+        if upload is None:
+            return None
+        chosen = uploads.at_level(upload, depth)
+        self.albums.keep(session, "pictures", chosen)
+        typed, news = set(_typed(settings)), None
+        if typed <= set(albums.own_classes(upload)):
+            news = {"class_names": "\n".join(albums.own_classes(chosen)), "lesson": ""}
+        return albums.view(chosen, "pictures", _typed(settings, news)), news
+
     def remove(self, purpose: Purpose, settings: Mapping[str, Any], session: str) -> Answer:
         """Forget an upload."""
         self.albums.drop(session, purpose)
@@ -72,9 +88,10 @@ class Desk:
         return Upload(""), {name: other} if chosen else None
 
 
-def _typed(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """The class list of the settings; empty where it cannot be read, which Run will say."""
+def _typed(settings: Any, news: Settings | None = None) -> tuple[str, ...]:
+    """The class list of the settings with what is new; empty where it cannot be read, which Run will say."""
+    known = settings if isinstance(settings, Mapping) else {}
     try:
-        return split_names(settings.get("class_names", ""))
+        return split_names({**known, **(news or {})}.get("class_names", ""))
     except ValueError:
         return ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from clip_tta_core import comparison, engine
@@ -97,8 +97,8 @@ def compare(
 def _standings(
     site: Site, config: RunConfig, taking: tuple[Contender, ...], session: str, absence: Absence
 ) -> Iterator[Record]:
-    def in_turns(config: RunConfig, control: Control) -> Iterator[Standing]:
-        return comparison.in_turns(config, taking, control, site.engine)
+    def in_turns(config: RunConfig, control: Control) -> Generator[Standing]:
+        yield from comparison.in_turns(config, taking, control, site.engine)
 
     came: list[Standing] = []
     run = Run(in_turns, config)

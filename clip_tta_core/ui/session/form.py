@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from clip_tta_core import engine, hosting
 from clip_tta_core.clip import embedded
-from clip_tta_core.clip.loading import devices
+from clip_tta_core.clip.loading import devices, here
 from clip_tta_core.engine import LIMITS
 from clip_tta_core.hparams import Knob
 from clip_tta_core.records import Catalog, Choice
@@ -156,7 +156,7 @@ def _model(catalog: Catalog) -> tuple[Field, ...]:
     model = _choice(
         "model",
         "CLIP",
-        catalog.models,
+        _marked(catalog.models),
         other=Other(
             title="Another …",
             placeholder="name, hf-hub:…, or ViT-B-32@/path/to/weights",
@@ -208,6 +208,14 @@ def _start(catalog: Catalog) -> tuple[Field, ...]:
         help="With labels, clean, drawn by the seed and none of the stream's. Made once, then remembered.",
     )
     return (_choice("start", "Begin with", (plain, *others)), shots, *knobs)
+
+
+def _marked(models: Iterable[Choice]) -> Iterator[Choice]:
+    """Models, those that were fetched before with a mark: they load without the hub."""
+    fetched = here() - set(embedded.EMBEDDED)
+    for one in models:
+        marked = dataclasses.replace(one, title=f"{one.title} ✓", help=f"On this machine. {one.help}")
+        yield marked if one.name in fetched else one
 
 
 PRECISION = PickField(

@@ -40,8 +40,8 @@ class Inside:
         """A contender of the run, by its label; where there is none of that label, the last one."""
         log = self.site.log(session)
         if not len(log):
-            return wire.Inside(_asked(wanted), message=NOTHING_YET)
-        return wire.Inside(_asked(wanted), run=run_view(log, str(wanted.get("method", ""))))
+            return wire.Inside(asked(wanted), message=NOTHING_YET)
+        return wire.Inside(asked(wanted), run=run_view(log, str(wanted.get("method", ""))))
 
     def fetch(self, wanted: Mapping[str, Any], session: str) -> wire.Inside:
         """Pictures of the run by (batch, picture), batches counted from 1."""
@@ -55,7 +55,7 @@ class Inside:
                 pictures.append(_cut(sheet, picture, log.sizes[batch - 1]))
         sprite = thumbnails.sheet(np.stack(pictures), COLUMNS, TILE) if pictures else b""
         sheet = wire.InsideSheet(encode.jpeg_url(sprite), COLUMNS, encode.joined(tiles))
-        return wire.Inside(_asked(wanted), sheet=sheet)
+        return wire.Inside(asked(wanted), sheet=sheet)
 
 
 def run_view(log: RunLog, method: str) -> wire.InsideRun:
@@ -198,9 +198,10 @@ def layer_drift(log: RunLog, method: str, drawn: list[int], count: int) -> wire.
     return wire.LayerDrift(batches[0].layers, Lines(rows))
 
 
-def _asked(wanted: Mapping[str, Any]) -> int:
-    asked = wanted.get("asked")
-    return asked if isinstance(asked, int) else 0
+def asked(wanted: Mapping[str, Any]) -> int:
+    """The number of a question, which its answer carries; 0 where none came."""
+    number = wanted.get("asked")
+    return number if isinstance(number, int) else 0
 
 
 def _pairs(tiles: Any, log: RunLog) -> Iterator[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""The scenario menu: each lesson sets every control and says what to look for."""
+"""The lessons, in the order of a course: each sets every control and says what to look for."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class Lesson:
     protocol: str = TEN_STEPS  # how the methods are set, and what changes under their authors' settings
     methods: dict[str, dict[str, Any]] = field(default_factory=lambda: STEADY)
     copies: tuple[dict[str, Any], ...] = ()  # {label, method, settings} of methods that take part again
+    minutes: int = 3  # in a course of 45: to guess, to look, and to talk about it
 
     def settings(self) -> Settings:
         """Every setting of the page, as plain values of its own."""
@@ -51,6 +52,33 @@ LESSONS = (
         "Both methods see the same noisy pictures. TENT becomes more and more confident and stops "
         "predicting most classes; CLIPTTA keeps using them.",
         {"corruption": "gaussian_noise", "severity": 5},
+    ),
+    Lesson(
+        "alone",
+        "CLIP on its own",
+        "Nothing adapts here: zero-shot CLIP compares each picture with twenty captions and answers the "
+        "nearest. Under noise it is often wrong, and favours a few classes.",
+        {"corruption": "gaussian_noise", "severity": 5, "batches": 8},
+        "",
+        {},
+        minutes=2,
+    ),
+    Lesson(
+        "seen",
+        "What adaptation may see",
+        "A method sees each batch before it answers, and how sure it is itself. It never sees a label: the "
+        "accuracy here is ours alone.",
+        {"corruption": "fog", "severity": 5},
+    ),
+    Lesson(
+        "gentle",
+        "Gentle steps",
+        "The same stream with one small step per batch: neither method collapses, and neither gains much.",
+        {"corruption": "gaussian_noise", "severity": 5},
+        "Both take one step of 0.0001 a batch. Set as by their authors, TENT's step is 0.001, and CLIPTTA "
+        "takes ten steps.",
+        {"tent": {"lr": 1e-4, "steps": 1}, "cliptta": {"lr": 1e-4, "steps": 1}},
+        minutes=2,
     ),
     Lesson(
         "parts",
@@ -69,24 +97,6 @@ LESSONS = (
         ),
     ),
     Lesson(
-        "alone",
-        "CLIP on its own",
-        "Nothing adapts here: zero-shot CLIP compares each picture with twenty captions and answers the "
-        "nearest. Under noise it is often wrong, and favours a few classes.",
-        {"corruption": "gaussian_noise", "severity": 5, "batches": 8},
-        "",
-        {},
-    ),
-    Lesson(
-        "gentle",
-        "Gentle steps",
-        "The same stream with one small step per batch: neither method collapses, and neither gains much.",
-        {"corruption": "gaussian_noise", "severity": 5},
-        "Both take one step of 0.0001 a batch. Set as by their authors, TENT's step is 0.001, and CLIPTTA "
-        "takes ten steps.",
-        {"tent": {"lr": 1e-4, "steps": 1}, "cliptta": {"lr": 1e-4, "steps": 1}},
-    ),
-    Lesson(
         "cliff",
         "Larger steps",
         "The same stream as in the first lesson with five times the step size: watch what it does to each.",
@@ -94,19 +104,7 @@ LESSONS = (
         "Both take ten steps of 0.005 a batch. Set as by their authors, TENT takes one of 0.001, and CLIPTTA "
         "ten of 0.0001.",
         {"tent": {"lr": 5e-3, "steps": 10}, "cliptta": {"lr": 5e-3, "steps": 10}},
-    ),
-    Lesson(
-        "style",
-        "Only the style changed",
-        "The images are not corrupted: the objects are line drawings. Adapting to a new style helps, too.",
-        {"style": "line_drawing", "corruption": "none"},
-    ),
-    Lesson(
-        "sorted",
-        "Sorted by class",
-        "One class after another, as in a video: one or two per batch. CLIPTTA contrasts the classes of a "
-        "batch and has little to contrast here: it is not ahead of TENT.",
-        {"corruption": "gaussian_noise", "severity": 3, "order": "sorted"},
+        minutes=2,
     ),
     Lesson(
         "small",
@@ -125,12 +123,48 @@ LESSONS = (
         {"corruption": "gaussian_noise", "severity": 5, "batch_size": 1, "batches": 256},
         "Both take one step of 0.001 a picture. Set as by their authors, CLIPTTA takes ten of 0.0001.",
         {"tent": {"lr": 1e-3, "steps": 1}, "cliptta": {"lr": 1e-3, "steps": 1}},
+        minutes=2,
+    ),
+    Lesson(
+        "sorted",
+        "Sorted by class",
+        "One class after another, as in a video: one or two per batch. CLIPTTA contrasts the classes of a "
+        "batch and has little to contrast here: it is not ahead of TENT.",
+        {"corruption": "gaussian_noise", "severity": 3, "order": "sorted"},
+    ),
+    Lesson(
+        "few",
+        "Few classes at a time",
+        "Every batch shows one to four of the twenty classes. StatA and OnZeta train no weights: they learn "
+        "where the pictures of a class lie, and reckon with absent ones.",
+        {"corruption": "fog", "severity": 3, "order": "few"},
+        "TENT and CLIPTTA take ten steps of 0.001 a batch, StatA runs as set by its authors, and OnZeta at a "
+        "tenth of their balance, for streams of few classes.",
+        STEADY | {"stata": {}, "onzeta": {"balance": 0.1}},
+    ),
+    Lesson(
+        "mixed",
+        "Every picture another corruption",
+        "Fifteen corruptions in one stream, every picture by chance another. Ramen takes a step for each "
+        "picture alone, along the gradients of earlier ones most like it.",
+        {"corruption": "gaussian_noise", "schedule": "mixed", "severity": 5},
+        "TENT and CLIPTTA take ten steps of 0.001 a batch; Ramen runs as by default, with one caption each, "
+        "where its authors average seven.",
+        STEADY | {"ramen": {}},
+    ),
+    Lesson(
+        "style",
+        "Only the style changed",
+        "The images are not corrupted: the objects are line drawings. Adapting to a new style helps, too.",
+        {"style": "line_drawing", "corruption": "none"},
+        minutes=2,
     ),
     Lesson(
         "clean",
         "Do no harm",
         "The images are clean and CLIP is already right. The best a method can do is change nothing.",
         {"corruption": "none"},
+        minutes=2,
     ),
     Lesson(
         "unknowns",
@@ -165,6 +199,16 @@ LESSONS = (
         "authors' steps are 0.0001.",
         {"cliptta": TEN},
         ({"label": "CLIPTTA alone", "method": "cliptta", "settings": TEN, "from_start": False},),
+    ),
+    Lesson(
+        "which",
+        "Many methods, which when",
+        "Five kinds of methods on the fog of an earlier lesson, all classes mixed. The tab Compare lets all "
+        "of them run in turn, on any stream.",
+        {"corruption": "fog", "severity": 3},
+        "All run as by default, which is what their authors chose wherever one choice serves all data.",
+        {"tent": {"lr": 1e-3, "steps": 1}, "cliptta": {"lr": 1e-4, "steps": 10}}
+        | {"stata": {}, "dota": {}, "ramen": {}},
     ),
 )
 FIRST = LESSONS[0]

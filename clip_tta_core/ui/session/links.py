@@ -66,7 +66,8 @@ COMPOUND = (
     "copies",
     "start_settings",
 )  # these have several entries in a link, or one of their own
-LOOKS = ("tab", "curve", "run", "preset")  # what to look at: the page's scripts read these themselves
+# What to look at, and as what: the page's scripts read these themselves.
+LOOKS = ("tab", "curve", "run", "preset", "present", "embed")
 
 
 def to_query(settings: Mapping[str, Any]) -> str:

@@ -6,11 +6,13 @@ import dataclasses
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from clip_tta_core import engine
 from clip_tta_core.logs import open_log
 from clip_tta_core.records import Glimpse, RunConfig, RunLog
 from clip_tta_core.ui.session import keep, status, views
+from clip_tta_core.ui.session.closer import closer, find
 from clip_tta_core.ui.session.course import Course
 from clip_tta_core.ui.session.follow import Moment, follow
 from clip_tta_core.ui.session.news import News, View, say
@@ -22,6 +24,7 @@ from clip_tta_core.ui.wire.parts import Message, Status
 from clip_tta_core.ui.words.stream import stream
 
 BETWEEN_BATCHES = 0.4  # seconds between two batches in the gallery, which weigh more than all else
+NOTHING_INSIDE: dict[str, Any] = {"steps": None, "closer": None}
 SLOW = 2.0  # seconds of work after which a batch is drawn while it adapts; a held one is at once
 
 
@@ -30,11 +33,12 @@ class Play:
 
     def __init__(self, site: Site) -> None:
         self.site = site
+        self._courses: WeakKeyDictionary[RunLog, Course] = WeakKeyDictionary()  # as long as somebody has it
 
     def run(self, settings: Mapping[str, Any], session: str) -> Iterator[View]:
         """Adapt the chosen methods to the chosen stream and show every batch as it comes."""
         log, news = RunLog(), News()
-        yield news.tell(status=status.status("loading", log), message=Message(""), steps=None)
+        yield news.tell(status=status.status("loading", log), message=Message(""), **NOTHING_INSIDE)
         try:
             config = self.site.configure(settings, session)
             engine.check(config)
@@ -70,6 +74,8 @@ class Play:
             self.site.runs.keep(session, run, log)
 
         pictures_shown, inside = 0.0, Inside(log)
+        self._courses[log] = inside.course
+        run.log = log
         for moment in follow(run, take, self.site.absence(session)):
             for glimpse in run.glimpses():
                 inside.course.take(glimpse)
@@ -127,7 +133,7 @@ class Play:
         self.site.stop(session)
         self.site.runs.keep(session, Run(self.site.engine, RunConfig()), log)
         return keep.settings_of(log), News().tell(
-            status=status.recorded(log), message=Message(""), steps=None, **views_of_it
+            status=status.recorded(log), message=Message(""), **NOTHING_INSIDE, **views_of_it
         )
 
     def first_paint(self, problem: str = "", run: bool = False, recorded: RunLog | None = None) -> View:
@@ -139,6 +145,19 @@ class Play:
             recorded: the recording of the lesson it names; None for the first lesson's.
         """
         return _told(recorded or self.site.recorded, Message(problem, run=run or None))
+
+    def open(self, batch: Any, index: Any, session: str) -> View:
+        """A picture of the batch that is looked at, closely; a sentence where its numbers are not kept."""
+        if not isinstance(batch, int) or not isinstance(index, int):
+            return say("Picture: a batch and a picture must be whole numbers; click one of the pictures.")
+        run = self.site.runs.current(session)
+        log = run.log if run and run.log else self.site.log(session)
+        course = self._courses.get(log)
+        looked = find(log, course, batch)
+        if looked is None:
+            return say("Picture: probabilities are kept of the newest batch only; look at that one.")
+        card = closer(log, looked, index, course.memories if course else None)
+        return News().tell(closer=card, message=Message(""))
 
     def choose(self, name: str, session: str) -> View | None:
         """The recorded run of a lesson; None where there is none, or where the visitor's own run goes on."""
@@ -186,7 +205,7 @@ class Inside:
 
 
 def _told(recorded: RunLog, message: Message) -> View:
-    return News().tell(status=status.recorded(recorded), message=message, steps=None, **shown(recorded))
+    return News().tell(status=status.recorded(recorded), message=message, **NOTHING_INSIDE, **shown(recorded))
 
 
 def shown(log: RunLog, with_pictures: bool = True) -> dict[str, Any]:

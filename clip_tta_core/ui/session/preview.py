@@ -50,6 +50,7 @@ def _card(lesson: Lesson, log: RunLog | None) -> LessonCard:
         lesson.title,
         lesson.look_for,
         lesson.protocol,
+        lesson.minutes,
         settings,
         shown[1] if shown else None,
     )

@@ -39,6 +39,7 @@ class Run(Generic[Reported]):
         self.ended = threading.Event()
         self.after: Run | None = None  # the visitor's earlier run, which must end first
         self.abandoned = False  # its visitor has gone
+        self.log: RunLog | None = None  # what its visitor has seen of it so far
         self.looks = 0  # how often somebody has been shown the inside of a batch
         self._reports: queue.Queue[Reported] = queue.Queue(WAITING_REPORTS)
         self._glimpses: deque[Glimpse] = deque(maxlen=WAITING_GLIMPSES)

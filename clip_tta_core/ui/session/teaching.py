@@ -80,7 +80,7 @@ class Numbers:
         value = last(self.log, self.label, measure)
         if KINDS[measure] == "share":
             return percent(value)
-        return f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}"
+        return f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}".removesuffix(".0")
 
 
 def last(log: RunLog, label: str, measure: str) -> float:
@@ -98,7 +98,7 @@ TEACHINGS: dict[str, Teaching] = {
         answers=USED,
         measure="effective_classes",
         method="tent",
-        says="TENT ends with {tent:effective_classes} classes in use and {tent:accuracy} of all right; "
+        says="TENT ends with {tent:effective_classes} of 20 classes in use and {tent:accuracy} of all right; "
         "CLIPTTA with {cliptta:effective_classes} and {cliptta:accuracy}; zero-shot CLIP with "
         "{zero_shot:effective_classes} and {zero_shot:accuracy}.",
         why="TENT makes each picture surer of the caption it already leans to, and the weights are shared by "
@@ -145,7 +145,7 @@ TEACHINGS: dict[str, Teaching] = {
         answers=USED,
         measure="effective_classes",
         method="TENT + diversity",
-        says="TENT with the bonus ends with {TENT + diversity:effective_classes} classes in use and "
+        says="TENT with the bonus ends with {TENT + diversity:effective_classes} of 20 classes in use and "
         "{TENT + diversity:accuracy} of all answers right; the contrast alone with "
         "{CLIPTTA, contrast only:effective_classes} and {CLIPTTA, contrast only:accuracy}; all of CLIPTTA "
         "with {cliptta:effective_classes} and {cliptta:accuracy}; TENT as published with "
@@ -162,8 +162,8 @@ TEACHINGS: dict[str, Teaching] = {
         answers=USED,
         measure="effective_classes",
         method="cliptta",
-        says="CLIPTTA ends with {cliptta:effective_classes} classes in use and {cliptta:accuracy} of all "
-        "answers right, TENT with {tent:effective_classes} and {tent:accuracy}.",
+        says="CLIPTTA ends with {cliptta:effective_classes} of 20 classes in use and {cliptta:accuracy} of "
+        "all answers right, TENT with {tent:effective_classes} and {tent:accuracy}.",
         why="A larger step takes either loss further along its own way. For TENT that is the way to one "
         "caption; for CLIPTTA, whose bonus holds the answers apart, it is not, on this stream and at this "
         "size. That is no proof that every size is safe: try.",
@@ -209,7 +209,7 @@ TEACHINGS: dict[str, Teaching] = {
         answers=USED,
         measure="effective_classes",
         method="tent",
-        says="TENT ends with {tent:effective_classes} classes in use and {tent:accuracy} of all right, "
+        says="TENT ends with {tent:effective_classes} of 20 classes in use and {tent:accuracy} of all right, "
         "CLIPTTA with {cliptta:effective_classes} and {cliptta:accuracy}, zero-shot CLIP with "
         "{zero_shot:effective_classes} and {zero_shot:accuracy}.",
         why="A batch of eight cannot show twenty classes, and what it asks for depends on who is in it. "
@@ -277,6 +277,73 @@ TEACHINGS: dict[str, Teaching] = {
         preset="unknown",
         try_this="mix in textures instead of letters",
         changes={"unknown_source": "textures"},
+    ),
+    "seen": Teaching(
+        asks="TENT never sees a label. In the end, how far is its confidence from how often it is right?",
+        answers=(("Under 20 points", 0.2), ("20 to 50 points", 0.5), ("More than 50 points", REST)),
+        measure="ece",
+        method="tent",
+        says="TENT’s confidence is off by {tent:ece}: it is right on {tent:accuracy}. CLIPTTA is off by "
+        "{cliptta:ece} and right on {cliptta:accuracy}, zero-shot CLIP by {zero_shot:ece} and "
+        "{zero_shot:accuracy}.",
+        why="All that a method may use are the pictures, the captions and its own answers. From these it can "
+        "tell how sure it is, not whether it is right; TENT makes itself surer, and by its own measure "
+        "everything goes well. CLIPTTA does not see labels either: it too ends surer than it is right.",
+        preset="collapse",
+        try_this="let them answer each batch before they learn from it",
+        changes={"predict": "pre"},
+        pictures="lost",
+    ),
+    "few": Teaching(
+        asks="Few classes at a time: what does StatA gain or lose against zero-shot CLIP?",
+        answers=GAINS,
+        measure="accuracy",
+        method="stata",
+        against="zero_shot",
+        says="StatA is right on {stata:accuracy}, zero-shot CLIP on {zero_shot:accuracy} and OnZeta on "
+        "{onzeta:accuracy}. TENT reaches {tent:accuracy}, CLIPTTA only {cliptta:accuracy}.",
+        why="StatA asks of each batch which classes it shows, and leaves the others where their captions "
+        "are. CLIPTTA’s contrast and bonus ask for answers that spread, which is wrong where a batch has "
+        "four classes at most. TENT asks for no spread: where most first answers are right, as in this fog, "
+        "to follow the many is right. OnZeta hands classes out evenly, if loosely in this preset.",
+        preset="absent",
+        try_this="take noise in place of fog",
+        changes={"corruption": "gaussian_noise"},
+        pictures="gained",
+    ),
+    "mixed": Teaching(
+        asks="Every picture has another corruption: what does Ramen gain or lose against zero-shot CLIP?",
+        answers=GAINS,
+        measure="accuracy",
+        method="ramen",
+        against="zero_shot",
+        says="Ramen is right on {ramen:accuracy}, CLIPTTA on {cliptta:accuracy}, TENT on {tent:accuracy} and "
+        "zero-shot CLIP on {zero_shot:accuracy}.",
+        why="One set of weights has to serve fifteen corruptions at once. TENT’s loses by it, while "
+        "CLIPTTA’s, held apart by its contrast and bonus, gains all the same. Ramen gives every picture "
+        "weights of its own and lets go of them after the answer: nothing adds up, neither harm nor gain. "
+        "Its memory begins empty, and here it meets 1,024 pictures, where its authors keep 7,500 of a class.",
+        preset="small",
+        try_this="send the fifteen corruptions one after the other",
+        changes={"schedule": "in_turn"},
+        pictures="changed",
+    ),
+    "which": Teaching(
+        asks="StatA was made for few classes. All twenty mixed: what does it gain or lose against zero-shot "
+        "CLIP?",
+        answers=GAINS,
+        measure="accuracy",
+        method="stata",
+        against="zero_shot",
+        says="CLIPTTA is right on {cliptta:accuracy}, TENT on {tent:accuracy}, Ramen on {ramen:accuracy}, "
+        "DOTA on {dota:accuracy}, StatA on {stata:accuracy} and zero-shot CLIP on {zero_shot:accuracy}.",
+        why="No method is best on every stream. In these lessons CLIPTTA is ahead under hard noise with all "
+        "classes mixed, TENT where few come at a time; on this mild fog one step of TENT does as well as ten "
+        "of CLIPTTA, and on clean pictures there is nothing to win. Each method assumes something of the "
+        "stream, and without labels none can check it.",
+        preset="frequent",
+        try_this="show few classes at a time",
+        changes={"order": "few"},
     ),
     "start": Teaching(
         asks="CLIPTTA adapts anyway. What does it gain or lose when it begins with the better start?",

@@ -224,7 +224,7 @@ def gallery_under_way(log: RunLog, course: Course) -> Gallery | None:
     taken, steps = course.seen[work][-1].taken, course.steps[work]
     at_work = work not in glimpse.outcomes
     return Gallery(
-        methods=tuple(one for one in _contenders(log) if one.name in probs),
+        methods=tuple(one for one in contenders(log) if one.name in probs),
         classes=tuple(log.class_names),
         run=_number(log),
         sprite=encode.jpeg_url(course.sheet),
@@ -263,7 +263,7 @@ def steps(log: RunLog, course: Course) -> Steps | None:
         return Counts(encode.sparse(np.bincount(classes, minlength=size).tolist()))
 
     return Steps(
-        methods=_contenders(log),
+        methods=contenders(log),
         classes=tuple(log.class_names),
         batch=glimpse.batch_number,
         size=len(batch),
@@ -288,7 +288,7 @@ def _moving(course: Course, found: tuple[Measure, ...]) -> tuple[Measure, ...]:
     return tuple(own[:1] if len(own) == 2 else own)
 
 
-def _contenders(log: RunLog) -> tuple[Contender, ...]:
+def contenders(log: RunLog) -> tuple[Contender, ...]:
     """Everybody who takes part, in the order of their turns, also before the first report."""
     looks = looks_of(log.methods)
     return tuple(

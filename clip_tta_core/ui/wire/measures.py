@@ -11,7 +11,7 @@ from typing import Literal
 
 from clip_tta_core.metrics import WINDOW
 
-Kind = Literal["share", "number", "count", "seconds", "times"]
+Kind = Literal["share", "number", "classes", "count", "seconds", "times"]
 Place = Literal["curves", "table", "ranking", "steps"]
 
 
@@ -72,7 +72,7 @@ MEASURES = (
     Measure(
         "effective_classes",
         "Classes in use",
-        "number",
+        "classes",
         "",
         f"How many classes the last {WINDOW} predictions are spread over: e to the entropy of their "
         "histogram. Near 1, every image gets the same class.",
@@ -83,7 +83,7 @@ MEASURES = (
     Measure(
         "effective_classes_soft",
         "Classes in use, by probability",
-        "number",
+        "classes",
         "",
         f"e to the entropy of the mean probability of the last {WINDOW} images. A model that is unsure keeps "
         "it high, even if it answers with two classes only.",

@@ -142,6 +142,52 @@ class Steps:
 
 
 @dataclass(frozen=True)
+class ClassRow:
+    """How probable a class is, to each method."""
+
+    name: str
+    really: bool
+    probs: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Pull:
+    """To which captions a loss pulls a picture by its own gradient, and from which it pushes."""
+
+    title: str
+    to: tuple[tuple[str, float], ...]  # class and size, the strongest first
+    away: tuple[tuple[str, float], ...]
+    truth: int | None  # 1 where that raises the true class, -1 where it lowers it; None without a label
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A picture of a memory."""
+
+    of: str  # the method that has it
+    image: DataUrl
+    label: str  # as which it was stored
+    near: float  # cosine
+
+
+@dataclass(frozen=True)
+class Closer:
+    """A picture of a batch, looked at closely."""
+
+    batch: int
+    index: int
+    name: str
+    applied: str
+    really: str | None
+    image: DataUrl
+    methods: tuple[Contender, ...]
+    under_way: str  # the method that is still at work, or ""
+    rows: tuple[ClassRow, ...]
+    pulls: tuple[Pull, ...]
+    neighbours: tuple[Neighbour, ...]  # the nearest first
+
+
+@dataclass(frozen=True)
 class Status:
     """The status line and the timeline."""
 
@@ -216,6 +262,7 @@ class LessonCard:
     title: str
     look_for: str
     protocol: str  # how the methods are set, and what changes under their authors' settings
+    minutes: int  # that it takes in a course
     settings: Settings
     picture: DataUrl | None
     looks: Looks | None = None
@@ -224,7 +271,7 @@ class LessonCard:
 
 @dataclass(frozen=True)
 class LessonsProps:
-    """The scenario menu."""
+    """The lessons, in the order of the course."""
 
     lessons: tuple[LessonCard, ...]
 
@@ -296,7 +343,9 @@ class Upload:
     thumbnails: DataUrl | None = None
     shown: int = 0  # thumbnails
     counts: tuple[tuple[str, int], ...] = ()  # class, pictures of it
-    empty: int = 0  # classes without a picture
+    notes: tuple[str, ...] = ()  # how the folders were read
+    levels: tuple[tuple[int, str], ...] = ()  # of folders that can be the classes: depth, what is there
+    level: int | None = None  # the depth that is taken
     folders: tuple[str, ...] = ()  # names that could be classes and are not
 
 
@@ -627,7 +676,8 @@ PARTS: dict[str, Spec] = {
     "scores": Spec(Scores | None),
     "results": Spec(Results),
     "sentence": Spec(Sentence),
-    "gallery": Spec(Gallery | None, events=("look",)),
+    "gallery": Spec(Gallery | None, events=("open", "look")),
+    "closer": Spec(Closer | None),
     "steps": Spec(Steps | None),
     "status": Spec(Status),
     "message": Spec(Message),
@@ -637,7 +687,7 @@ PARTS: dict[str, Spec] = {
     "lessons": Spec(props=LessonsProps, events=("choose",)),
     "form": Spec(Settings, FormProps, serves=("preview", "costs")),
     "exports": Spec(Exports, events=("csv", "pictures", "json", "png", "svg", "link", "script", "open")),
-    "upload": Spec(Upload, UploadProps, events=("read", "recount", "clear")),
+    "upload": Spec(Upload, UploadProps, events=("read", "recount", "level", "clear")),
     "ranking": Spec(Ranking, RankingProps, events=("start", "stop", "watch"), serves=("describe",)),
     "standings": Spec(Exports, events=("csv", "png", "svg", "markdown", "latex", "link")),
     "heat": Spec(Heat, HeatProps, events=("start", "stop", "play"), serves=("look", "card", "keep")),
@@ -648,5 +698,16 @@ PARTS: dict[str, Spec] = {
     "primer": Spec(props=PrimerProps),
 }
 ON_THE_BOARD = (
-    *("curves", "classes", "scores", "results", "sentence", "gallery", "steps", "status", "message"),
+    *(
+        "curves",
+        "classes",
+        "scores",
+        "results",
+        "sentence",
+        "gallery",
+        "closer",
+        "steps",
+        "status",
+        "message",
+    ),
 )

@@ -112,6 +112,23 @@ GLOSSARY = (
         "answered equally often.",
     ),
     Term(
+        "calibration error",
+        "How far confidence is from accuracy: whoever is 90% sure and right on 60% is off by 30 points.",
+        also=("ECE",),
+    ),
+    Term(
+        "confidence",
+        "The largest of the class probabilities of an answer: how sure it is, be it right or wrong.",
+    ),
+    Term(
+        "AUROC",
+        "How often a known picture scores higher than an unknown one: 50% is guessing, 100% a clean cut.",
+    ),
+    Term(
+        "FPR95",
+        "Where the threshold lets 95% of the known pictures in, the share of unknown ones that come in too.",
+    ),
+    Term(
         "memory",
         "CLIPTTA’s store of the surest pictures of each predicted class; some are replayed at every step.",
         (CODE["memory"],),

@@ -9,6 +9,7 @@ import gradio as gr
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from playwright.sync_api import expect
 
 from clip_tta_core import engine
 from clip_tta_core.ui import build
@@ -89,3 +90,21 @@ def test_mounted_behind_the_path_of_a_proxy(visit):
     outer.router.lifespan_context = app.router.lifespan_context
     with Served(outer) as url:
         works(visit(f"{url}/outer/demo/"))
+
+
+def test_a_page_whose_scripts_do_not_arrive_says_so(chromium):
+    page = build(site())
+    _, url, _ = page.launch(
+        server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True, ssr_mode=False
+    )
+    context = chromium.new_context()
+    try:
+        visitor = context.new_page()
+        visitor.route("**/parts/*.js", lambda route: route.abort())
+        visitor.goto(url)
+        said = visitor.locator(".ct-header .missing")
+        expect(said).to_contain_text("Parts of this page could not start", timeout=60_000)
+        expect(said).to_contain_text("reload it.")
+    finally:
+        context.close()
+        page.close(verbose=False)

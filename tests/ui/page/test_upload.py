@@ -150,6 +150,29 @@ def test_a_folder_keeps_its_folders_and_fills_the_class_list(visit, room, files,
 
 
 @pytest.mark.browser
+def test_the_page_says_which_folders_are_classes_and_takes_others(visit, url, tmp_path):
+    for name in ("pets/cat/1.png", "pets/dog/1.png", "cars/van/1.png"):
+        (tmp_path / "tree" / name).parent.mkdir(parents=True)
+        (tmp_path / "tree" / name).write_bytes(png())
+    page = visit(url)
+    page.locator("#ct-upload-pictures summary").first.click()
+    page.set_input_files("#ct-upload-pictures input.folder", tmp_path / "tree")
+    notes, level = page.locator("#ct-upload-pictures .notes"), page.locator("#ct-upload-pictures .level")
+    area = page.locator("[data-field=class_names] textarea")
+    expect(notes).to_have_text("Classes are the folders cat, dog, van, level 3 from the top.", timeout=30_000)
+    expect(area).to_have_value("cat\ndog\nvan")
+    level.locator("select").select_option(label="cars, pets")
+    expect(notes).to_have_text("Classes are the folders cars, pets, level 2 from the top.", timeout=30_000)
+    expect(area).to_have_value("cars\npets")
+    expect(page.locator("#ct-upload-pictures .counts li")).to_have_text(["cars1", "pets2"])
+    page.locator("[data-section=model] > summary").click()
+    area.fill("pets\nunicorn")
+    area.press("Tab")
+    expect(notes).to_contain_text("1 of 2 names found no folder: unicorn.", timeout=30_000)
+    assert not serious_violations(page, "#ct-upload-pictures")
+
+
+@pytest.mark.browser
 def test_a_second_upload_is_the_unknowns_and_all_go_with_the_visitor(visit, room, tmp_path):
     site, address = room
     for k, name in enumerate(("dog.png", "umbrella.png")):

@@ -17,7 +17,8 @@ from clip_tta_core.ui.wire.encode import plain
 def upload(*names: str, side: int = 8) -> Upload:
     labels, classes = uploads.label(names)
     images = np.zeros((len(names), side, side, 3), dtype=np.uint8)
-    return Upload(Pictures(images, labels, names, classes), classes, (), ())
+    found = uploads.labels(names)
+    return Upload(Pictures(images, labels, names, classes), classes, found.counts(), (), found.levels)
 
 
 def shown(*args) -> dict:
@@ -78,6 +79,27 @@ def test_labels_follow_the_list_that_is_typed():
     assert typed.class_names == ("horse", "DOG") and typed.labels.tolist() == [-1, 1, 1, -1]
 
 
+def test_another_level_of_folders_can_be_the_classes():
+    tree = upload("pets/cat/1.jpg", "pets/dog/2.jpg", "cars/van/3.jpg")
+    seen = shown(tree, "pictures")
+    assert seen["levels"] == [[0, "cars, pets"], [1, "cat, dog, van"]] and seen["level"] == 1
+    assert seen["notes"] == ["Classes are the folders cat, dog, van, level 2 from the top."]
+    outer = uploads.at_level(tree, 0)
+    assert outer.class_names == ("cars", "pets") and outer.counts == (1, 2)
+    assert albums.labelled(outer).labels.tolist() == [1, 1, 0]
+    assert albums.labelled(outer, ("pets", "cars")).labels.tolist() == [0, 0, 1]
+    seen = shown(outer, "pictures")
+    assert seen["level"] == 0 and seen["counts"] == [["cars", 1], ["pets", 2]]
+    assert uploads.at_level(outer, 1).class_names == ("cat", "dog", "van")
+    assert uploads.at_level(tree, 7) is tree is uploads.at_level(tree, None)
+
+
+def test_no_level_is_named_where_names_of_the_list_stand_at_several():
+    tree = upload("pets/cat/1.jpg", "pets/dog/2.jpg", "cars/van/3.jpg")
+    seen = shown(tree, "pictures", ("cat", "cars"))
+    assert seen["counts"] == [["cat", 1], ["cars", 1]] and not seen["notes"] and "level" not in seen
+
+
 @pytest.mark.parametrize("separator", class_lists.SEPARATORS)
 def test_a_folder_with_a_separator_can_be_typed_as_a_class(separator):
     tree = upload(f"terrapin{separator} small/1.jpg", "mud/2.jpg")
@@ -89,8 +111,9 @@ def test_a_folder_with_a_separator_can_be_typed_as_a_class(separator):
 def test_the_page_is_told_counts_and_what_the_folders_offer():
     tree = upload("cat/1.jpg", "dog/2.jpg", "dog/3.jpg")
     seen = shown(tree, "pictures", ("dog", "horse"))
-    assert seen["counts"] == [["dog", 2]] and seen["empty"] == 1 and seen["folders"] == ["cat", "dog"]
+    assert seen["counts"] == [["dog", 2]] and seen["folders"] == ["cat", "dog"]
     assert seen["said"] == "3 pictures, 2 with a label." and seen["shown"] == 3
+    assert seen["notes"] == ["1 of 2 names found no folder: horse."]
     agreed = shown(tree, "pictures", ("cat", "dog"))
     assert agreed["folders"] == [] and agreed["said"] == "3 pictures, all with a label."
     loose = shown(upload("1.jpg"), "pictures")

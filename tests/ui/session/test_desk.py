@@ -1,5 +1,7 @@
 """The desk for uploads: what is read becomes the source, what is removed stops being it."""
 
+import shutil
+
 import pytest
 from PIL import Image
 
@@ -44,6 +46,21 @@ def test_a_visitor_who_leaves_while_it_is_read_leaves_nothing(desk, path):
     next(reading)
     reading.close()
     assert desk.albums.get("me", "unknowns") is None
+
+
+def test_the_class_list_follows_the_level_that_is_chosen_unless_it_is_ones_own(desk, tmp_path):
+    for name in ("pets/cat/1.png", "pets/dog/1.png", "cars/van/1.png"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True)
+        Image.new("RGB", (20, 10)).save(tmp_path / "set" / name)
+    archive = shutil.make_archive(str(tmp_path / "set"), "zip", tmp_path / "set")
+    *_, (view, news) = desk.read("pictures", [archive], {}, "me")
+    assert view.level == 1 and news["class_names"] == "cat\ndog\nvan"
+    view, news = desk.choose_level(0, {"class_names": "cat, dog, van"}, "me")
+    assert view.level == 0 and news["class_names"] == "cars\npets"
+    assert view.counts == (("cars", 1), ("pets", 2)) and view.folders == ()
+    view, news = desk.choose_level(1, {"class_names": "dog, horse"}, "me")
+    assert news is None and view.counts == (("dog", 1),) and view.folders == ("cat", "dog", "van")
+    assert desk.choose_level(0, {}, "somebody else") is None
 
 
 def test_a_visitor_who_leaves_when_it_has_been_read_leaves_nothing_either(desk, path):

@@ -253,6 +253,16 @@ def test_a_gpu_that_is_lent_is_no_choice(monkeypatch):
     assert "device" not in [field.name for field in form.sections(engine.catalog())[-1].fields]
 
 
+def test_models_that_were_fetched_before_are_marked(monkeypatch):
+    monkeypatch.setattr(form, "here", lambda: frozenset({"mini-clip", "ViT-B-32/openai"}))
+    fields = [field for section in form.sections(engine.catalog()) for field in section.fields]
+    (model,) = (field for field in fields if field.name == "model")
+    marked = {one.name for one in model.options if one.title.endswith("✓")}
+    assert marked == {"ViT-B-32/openai"}, "of those that ship with the page their group says so"
+    (option,) = (one for one in model.options if one.name in marked)
+    assert option.help.startswith("On this machine. ")
+
+
 def test_the_form_is_plain_json():
     catalog = engine.catalog()
     json.dumps(plain([form.sections(catalog), form.cards(catalog)]), allow_nan=False)

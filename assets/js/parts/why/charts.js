@@ -2,6 +2,7 @@
 /** Three small charts: answers by class, the way so far, and where a contender ends at each shift. */
 
 import { h, s } from "../../lib/dom.js";
+import { format } from "../../lib/format.js";
 import { put, repeat, say } from "./update.js";
 import { CLASS_COLOURS, LOSS_LOOKS } from "./looks.js";
 import { CAPTIONS } from "../../lib/plane_presets.js";
@@ -27,7 +28,7 @@ export const answersView = (/** @type {number} */ side) => {
   const draw = (now) => {
     const one = now.sides[side];
     say(right, percent(one.accuracy));
-    say(used, one.classes.toFixed(1));
+    say(used, format("classes", one.classes));
     filled.style.width = `${(100 * (one.classes - 1)) / (CAPTIONS.length - 1)}%`;
     repeat(rows, CAPTIONS.length, (c) =>
       h(
@@ -95,7 +96,7 @@ export const historyView = (/** @type {number} */ side, /** @type {() => void} *
       heights[heights[0] <= heights[1] ? 1 : 0] =
         heights[0] <= heights[1] ? heights[0] + 15 : heights[1] + 15;
     const low = Math.max(0, Math.max(...heights) - TALL);
-    const words = [`${percent(last.accuracy)} correct`, `${last.classes.toFixed(1)} classes in use`];
+    const words = [`${percent(last.accuracy)} correct`, `${format("classes", last.classes)} classes in use`];
     marks.forEach((mark, k) => {
       put(mark, "x", (x(past.length - 1) + 8).toFixed(1));
       put(mark, "y", (heights[k] - low + 4).toFixed(1));

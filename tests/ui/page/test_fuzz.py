@@ -1,0 +1,120 @@
+"""Every event and every server function of the real page, by HTTP, with whatever somebody may send."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.ui.started import Started
+
+DEEP: list = []
+for _ in range(200):
+    DEEP = [DEEP]
+FILE = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
+ODD: list[Any] = [
+    *(None, True, -1, 0.5, 10**400, 1e308, float("nan"), float("inf")),
+    *("", "x" * 300, "\x00", "a/../../b", "<script>", "local-dir:/", [], [5], {}, {"": {}}, DEEP),
+    *(FILE, {"files": 5}, {"files": [5, {"path": 5}, FILE]}),
+]
+# What scripts send with events, and the events that read it; of the others a few calls are enough.
+SENT = ("methods", "knobs", "table", "size", "lesson", "text", "depth", "asked", "method", "tiles")
+READ_IT = {"choose", "open_saved", "compare", "benchmark", "choose_level", "answered", "answered_1"}
+AT_ONCE = 4
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    small = {"CLIPTTA_MAX_IMAGES": 16, "CLIPTTA_MAX_STEPS": 64, "OMP_NUM_THREADS": 1}
+    with Started(tmp_path_factory.mktemp("real"), **small) as page:
+        yield page
+
+
+class Caller:
+    """Sends what a browser would send, each time as another visitor."""
+
+    def __init__(self, page: Started) -> None:
+        self.page, self.count = page, itertools.count()
+
+    def event(self, name: str, data: Any, sent: Any, query: str = "", session: str = "") -> Any:
+        """Trigger an event. -> what came last"""
+        session, event = session or f"visitor{next(self.count)}", self.page.events[name]
+        if event["queue"]:
+            answer = self.page.join(name, data, session, sent)
+            return [*self.page.answers(session)][-1] if answer.status_code == 200 else answer.text
+        body = {"fn_index": event["id"], "data": data, "event_data": sent, "session_hash": session}
+        return self.page.post(f"run/predict?{query}", body).text
+
+    def bring(self, shade: int, odd: Any) -> None:
+        """Upload a picture with odd settings, and then ask for what is done with pictures."""
+        picture, session = io.BytesIO(), f"brings{shade}"
+        Image.new("RGB", (8, 8), (9 * shade, 0, 0)).save(picture, "PNG")
+        files = {"files": (f"{shade}.png", picture.getvalue())}
+        (path,) = self.page.http.post("/gradio_api/upload", files=files).json()
+        file = {"path": path, "meta": FILE["meta"]}
+        read = self.event("upload_pictures", [{"files": [file]}, odd], None, session=session)
+        assert read["success"], read
+        for name in ("recount", "choose_level", "remove"):
+            self.event(name, [odd], {"depth": odd}, session=session)
+
+    def function(self, component: int, name: str, data: Any) -> str:
+        body = {"data": data, "component_id": component, "fn_name": name, "session_hash": "visitor"}
+        return self.page.post("component_server", body).text
+
+
+def with_odd(good: dict, odd: Any) -> list[dict]:
+    """Good settings with something odd in one place each; still for a short run, if for any."""
+    places = ("class_names", "corruption", "methods", "copies", "batch_size", "seed", "source", "templates")
+    one = {"label": "a", "method": "tent", "settings": {"lr": odd, "steps": odd}}
+    return [good | {name: odd} for name in places] + [good | {"copies": [one]}, good | {"junk": odd}]
+
+
+def calls_of(event: dict, good: dict) -> list[tuple[list, Any]]:
+    """Arguments, and what comes with the event."""
+    count = len(event["inputs"])
+    calls = [([odd] * count, None) for odd in ODD] if count else [([], None), ([], 5)]
+    if event["api_name"] in READ_IT:
+        calls += [([good] * count, sent) for odd in ODD for sent in (odd, {name: odd for name in SENT})]
+    return [*calls, ([], None), ([good] * (count + 1), None), ("x", None)]
+
+
+def hangs(work: tuple) -> str:
+    """The call that got no answer, "" where it got one."""
+    call, *arguments = work
+    try:
+        call(*arguments)
+    except (httpx.TimeoutException, AssertionError) as problem:
+        return f"{call.__name__} {arguments!r:.300}: {problem!r:.300}"
+    return ""
+
+
+@pytest.mark.slow
+def test_nothing_that_is_sent_makes_the_page_fall_over_or_hang(real):
+    caller, work = Caller(real), []
+    good = real.settings | {"batches": 1, "batch_size": 2, "methods": {"tent": {"steps": 1}}}
+    for name, event in real.events.items():
+        work += [(caller.event, name, data, sent) for data, sent in calls_of(event, good)]
+    for number, settings in enumerate(one for odd in ODD for one in with_odd(good, odd)):
+        name = ("run", "compare", "link", "recount", "experiment")[number % 5]  # those that read settings
+        work.append((caller.event, name, [settings], {"methods": ["tent"]}))
+    work += [(caller.bring, number, odd) for number, odd in enumerate(ODD)]
+    for odd, name in itertools.product(ODD, ("seed", "methods", "corruption", "tent.lr", "copies", "v")):
+        query = urlencode({name: odd if isinstance(odd, str) else json.dumps(odd)})
+        work.append((caller.event, "restore", [], None, query))
+    for component in real.config["components"]:
+        for name in component["props"].get("server_fns") or ():
+            for odd in [*ODD, *({"object": o, "seed": o, "severity": o, "corruption": o} for o in ODD)]:
+                work.append((caller.function, component["id"], name, odd))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        hung = [one for one in pool.map(hangs, work) if one]
+    assert len(work) > 1000 and not hung and real.own_traces() == []
+    done = caller.event("run", [good], None)
+    line = done["output"]["data"][0]["status"]
+    assert done["success"] and line["state"] == "done" and line["done"] == 1
