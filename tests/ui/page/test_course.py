@@ -75,9 +75,8 @@ def test_arrow_keys_go_through_the_lessons_and_the_address_names_them(visit, url
     page = present(visit, url, first)
     for key, lesson in (("ArrowRight", second), ("PageDown", third), ("ArrowLeft", second)):
         page.keyboard.press(key)
-        expect(page.locator("#ct-lessons .title")).to_have_text(title_of(lesson))
+        expect_recorded(page, lesson)
         assert f"lesson={lesson}&present=1" in page.url
-    expect_recorded(page, second)
     page.keyboard.press("PageUp")
     page.keyboard.press("ArrowLeft")  # there is none before the first
     expect_recorded(page, first)
