@@ -47,7 +47,9 @@ class Started:
         except BaseException:
             self.process.kill()
             raise
-        self.http = httpx.Client(base_url=self.address, timeout=300)
+        # A new connection for each call: one that rests for seconds is closed by the page at any moment.
+        rest = httpx.Limits(max_keepalive_connections=0)
+        self.http = httpx.Client(base_url=self.address, timeout=300, limits=rest)
         self.events = {one["api_name"]: one for one in self.config["dependencies"]}
         (form,) = (one for one in self.config["components"] if one["props"].get("elem_id") == "ct-form")
         self.settings = form["props"]["value"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zlib
 
 import gradio as gr
 
@@ -31,7 +32,7 @@ from clip_tta_core.ui.session.site import Site
 TITLE = "CLIPTTA Playground"
 LEAD = "Watch CLIP adapt itself, live, to pictures it was not trained for."
 # What reading a damaged file of ours can raise.
-BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError)
+BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, EOFError, zlib.error)
 log = logging.getLogger(__name__)
 RECORDED_COMPARISON = ASSETS / "recorded_comparison.json"
 WAITING = 100  # uploads that may wait; runs have a line of their own, see session.turns

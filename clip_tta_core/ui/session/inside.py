@@ -201,7 +201,7 @@ def layer_drift(log: RunLog, method: str, drawn: list[int], count: int) -> wire.
 def asked(wanted: Mapping[str, Any]) -> int:
     """The number of a question, which its answer carries; 0 where none came."""
     number = wanted.get("asked")
-    return number if isinstance(number, int) else 0
+    return number if isinstance(number, int) and abs(number) < 2**53 else 0  # what a script can count to
 
 
 def _pairs(tiles: Any, log: RunLog) -> Iterator[tuple[int, int]]:

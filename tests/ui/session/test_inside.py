@@ -13,7 +13,7 @@ from PIL import Image
 from clip_tta_core import engine
 from clip_tta_core.records import RunConfig, RunLog
 from clip_tta_core.ui.session import inside
-from clip_tta_core.ui.session.inside import Inside, run_view
+from clip_tta_core.ui.session.inside import Inside, asked, run_view
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.wire.encode import plain
 from tests.ui.conftest import make_log
@@ -138,3 +138,7 @@ def test_pictures_that_are_gone_or_were_never_any_are_left_out():
     tiles = [[batch, 1] for batch in range(1, 7)]
     sheet = Inside(Site(engine.catalog(), log)).fetch({"tiles": tiles}, "me").sheet
     assert sheet.tiles == "2 1" and len(colours(sheet)) == 1
+
+
+def test_the_number_of_a_question_is_one_that_an_answer_can_carry():
+    assert [asked({"asked": sent}) for sent in (7, -1, None, "7", 10**400, 2.5)] == [7, -1, 0, 0, 0, 0]
