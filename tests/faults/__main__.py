@@ -82,7 +82,8 @@ def _found(fault: Fault) -> bool:
     if code not in (PASSED, FAILED):
         raise RuntimeError(f"Fault {fault.id}: pytest could not run its tests.\n{said[-2000:]}")
     failures = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    print(f"{fault.id}: {failures[0][:110] if failures else 'NOT FOUND'}", flush=True)
+    said = failures[0][:110] if failures else "NOT FOUND"
+    print(f"{fault.id}: {said}\n", end="", flush=True)  # at once: others write beside it
     return code == FAILED
 
 
