@@ -10,18 +10,17 @@ from clip_tta_core.ui.session.settings import Settings, defaults
 
 TEN = {"lr": 1e-3, "steps": 10}
 STEADY = {"tent": TEN, "cliptta": TEN}
-OPEN = {  # TENT as in CLIPTTA's open-set tables, with the diversity bonus
+OPEN = {  # CLIPTTA's open-set protocol for both: its own step size, and the diversity bonus for TENT
     "tent": {"lr": 1e-4, "steps": 10, "beta_reg": 1.0},
-    "cliptta": TEN | {"open_set": True},
+    "cliptta": {"lr": 1e-4, "steps": 10, "open_set": True},
 }
 TEN_STEPS = (
     "Both take ten steps of 0.001 a batch: CLIPTTA's protocol for TENT, ten times CLIPTTA's own step size. "
     "Set as by their authors, TENT takes one step, and CLIPTTA ten of 0.0001."
 )
 OPEN_STEPS = (
-    "TENT runs as in CLIPTTA's open-set protocol: ten steps of 0.0001 with the diversity bonus; CLIPTTA "
-    "takes ten of 0.001. Set as by their authors, TENT takes one step without the bonus, and CLIPTTA's are "
-    "0.0001."
+    "Both run as in CLIPTTA's open-set protocol: ten steps of 0.0001 a batch, TENT with the diversity bonus. "
+    "Set as by its authors, TENT takes one step of 0.001 without the bonus; CLIPTTA is set as by its own."
 )
 
 
