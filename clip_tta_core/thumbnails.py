@@ -39,3 +39,13 @@ def _jpeg(paper: Image.Image, quality: int) -> bytes:
     out = io.BytesIO()
     paper.save(out, "JPEG", quality=quality)
     return out.getvalue()
+
+
+def coarse(images: np.ndarray, side: int, shown: int) -> np.ndarray:
+    """Pictures in `side` pixels a side, enlarged so that each is seen. -> uint8 (B, shown, shown, 3)"""
+
+    def one(image: np.ndarray) -> np.ndarray:
+        small = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
+        return np.asarray(small.resize((shown, shown), Image.Resampling.NEAREST))
+
+    return np.stack([one(image) for image in images])

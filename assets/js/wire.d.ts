@@ -415,6 +415,12 @@ export interface Refused {
   problem: string;
 }
 
+/** A model that suits the visitor's pictures better than the chosen one. */
+export interface Offer {
+  said: string;
+  settings: Record<string, any>;
+}
+
 /** What came of an upload, or how far reading it is. */
 export interface Upload {
   said: string;
@@ -428,6 +434,9 @@ export interface Upload {
   levels: [number, string][];
   level?: number;
   folders: string[];
+  seen?: DataUrl;
+  sees: string;
+  offer?: Offer;
 }
 
 /** What one upload may be. */
@@ -678,7 +687,7 @@ export interface Parts {
   lessons: { view: null; props: LessonsProps; events: "choose"; serves: never };
   form: { view: Record<string, any>; props: FormProps; events: never; serves: "preview" | "costs" };
   exports: { view: Exports; props: null; events: "csv" | "pictures" | "json" | "png" | "svg" | "link" | "script" | "open"; serves: never };
-  upload: { view: Upload; props: UploadProps; events: "read" | "recount" | "level" | "clear"; serves: never };
+  upload: { view: Upload; props: UploadProps; events: "read" | "examples" | "recount" | "level" | "clear"; serves: never };
   ranking: { view: Ranking; props: RankingProps; events: "start" | "stop" | "watch"; serves: "describe" };
   standings: { view: Exports; props: null; events: "csv" | "png" | "svg" | "markdown" | "latex" | "link"; serves: never };
   heat: { view: Heat; props: HeatProps; events: "start" | "stop" | "play"; serves: "look" | "card" | "keep" };

@@ -67,6 +67,7 @@ export const EVENTS = {
   ],
   "upload": [
     "read",
+    "examples",
     "recount",
     "level",
     "clear"

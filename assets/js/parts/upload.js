@@ -45,6 +45,8 @@ export default function mount({ element, props, watch, trigger, upload }) {
   const said = find(element, ".read");
   const drop = find(element, ".drop");
   const sheet = find(element, ".thumbnails", HTMLImageElement);
+  const seen = find(element, ".seen");
+  const offer = find(element, ".offer");
   const counts = find(element, ".counts");
   const skipped = find(element, ".skipped");
   const level = find(element, ".level");
@@ -69,7 +71,8 @@ export default function mount({ element, props, watch, trigger, upload }) {
     else bar.removeAttribute("value");
   };
   const disable = () => {
-    for (const name of ["files", "folder", "camera", "shoot", "clear"]) button[name].disabled = busy;
+    for (const name of ["files", "folder", "camera", "examples", "shoot", "clear"])
+      button[name].disabled = busy;
   };
 
   /** @param {Entry[]} entries */
@@ -108,6 +111,11 @@ export default function mount({ element, props, watch, trigger, upload }) {
       sheet.src = news.thumbnails;
       sheet.alt = `${news.shown} of the pictures`;
     }
+    seen.hidden = !news.seen;
+    if (news.seen) find(seen, "img", HTMLImageElement).src = news.seen;
+    find(seen, "figcaption").textContent = news.sees ?? "";
+    offer.hidden = !news.offer;
+    find(offer, "span").textContent = news.offer?.said ?? "";
     const classes = (news.counts ?? []).map(([name, count]) =>
       h("li", {}, h("span", { text: name }), h("b", { text: count })),
     );
@@ -146,6 +154,14 @@ export default function mount({ element, props, watch, trigger, upload }) {
     choice.put({ class_names: props.value.folders.join("\n"), lesson: "" }),
   );
   levels.addEventListener("change", () => trigger("level", { depth: Number(levels.value) }));
+  button.examples.hidden = purpose !== "pictures";
+  button.examples.addEventListener("click", () => {
+    busy = true;
+    disable();
+    tell("Waiting to be read");
+    trigger("examples");
+  });
+  button.offer.addEventListener("click", () => choice.put(props.value.offer?.settings ?? {}));
   button.clear.addEventListener("click", () => trigger("clear"));
 
   const shut = () => {
@@ -194,8 +210,8 @@ export default function mount({ element, props, watch, trigger, upload }) {
   find(element, ".limits").textContent = limits.said;
 
   // The pictures are counted again when the class list changes, and this opens when they are asked for.
-  /** @type {string | null} */
-  let names = null;
+  /** @type {string | null} what is said of the pictures depends on it */
+  let fit = null;
   /** @type {string | null} */
   let source = null;
   let timer = 0;
@@ -204,12 +220,13 @@ export default function mount({ element, props, watch, trigger, upload }) {
     const isNews = source !== null && source !== "upload" && asked === "upload";
     if (isNews && !props.value?.kept) find(element, "details", HTMLDetailsElement).open = true;
     source = asked;
-    const changed = names !== null && names !== now.class_names;
+    const asks = JSON.stringify([now.class_names, now.model]);
+    const changed = fit !== null && fit !== asks;
     if (changed && props.value?.kept && purpose === "pictures") {
       clearTimeout(timer);
       timer = setTimeout(() => trigger("recount"), STILL);
     }
-    names = now.class_names;
+    fit = asks;
   });
   watch("value", () => {
     busy = props.value?.share !== undefined;

@@ -311,12 +311,15 @@ class Upload(Part):
         self.template = f"""<details class="section"><summary>{title}</summary><p class="help">{help}</p>
 <div class="drop"><button type="button" data-do="files">Files …</button>
 <button type="button" data-do="folder">Folder …</button>
-<button type="button" data-do="camera">Camera …</button><span>or drop them here</span></div>
+<button type="button" data-do="camera">Camera …</button>
+<button type="button" data-do="examples">Examples</button><span>or drop them here</span></div>
 <input type="file" class="files" multiple hidden><input type="file" class="folder" webkitdirectory hidden>
 <div class="camera" hidden><video muted playsinline></video><button type="button" data-do="shoot"></button>
 <button type="button" data-do="close">Close the camera</button></div>
 <p class="read" role="status"></p><progress max="1" aria-label="Progress" hidden></progress>
 <img class="thumbnails" alt="" hidden>
+<figure class="seen" hidden><img class="thumbnails" alt=""><figcaption class="help"></figcaption></figure>
+<p class="offer" hidden><span></span> <button type="button" data-do="offer">Use photo-CLIP</button></p>
 <label class="level" hidden>Classes are the folders <select></select></label><ul class="notes" hidden></ul>
 <ul class="counts" tabindex="0" aria-label="Pictures of each class" hidden></ul>
 <details class="skipped" hidden><summary></summary><ul tabindex="0" aria-label="Skipped files"></ul></details>

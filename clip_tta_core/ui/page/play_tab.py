@@ -9,7 +9,7 @@ import gradio as gr
 
 from clip_tta_core import engine, hosting
 from clip_tta_core.sources.limits import LIMITS
-from clip_tta_core.ui.page import parts
+from clip_tta_core.ui.page import examples, parts
 from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, sent, served, session_of
 from clip_tta_core.ui.session import form, keep, links
 from clip_tta_core.ui.session.desk import Desk
@@ -31,7 +31,8 @@ from clip_tta_core.ui.wire.parts import (
     UploadProps,
 )
 
-READ_AT_ONCE = 4  # uploads
+# Uploads, a few of them at once and beside the runs.
+READING: dict[str, Any] = {"concurrency_limit": 4, "concurrency_id": "reading", "show_progress": "hidden"}
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2")  # sent as they are; all else is packed in one
 UPLOADS: dict[Purpose, tuple[str, str]] = {  # title, help
     "pictures": (
@@ -182,6 +183,13 @@ def wire_uploads(desk: Desk, uploads: dict[Purpose, parts.Upload], settings: par
     pictures.recount(recount, [settings], pictures, **NOW, **PRIVATE)
     pictures.level(choose_level, [settings], [pictures, settings], **NOW, **PRIVATE)
 
+    def take_examples(settings: dict, request: gr.Request) -> Iterator[list[Any]]:
+        blank = {**settings, "class_names": ""}
+        for answer in desk.read("pictures", [examples.archive()], blank, session_of(request)):
+            yield list(map(_or_skip, answer))
+
+    pictures.examples(take_examples, [settings], [pictures, settings], **READING, **PRIVATE)
+
 
 def _wire_upload(desk: Desk, purpose: Purpose, upload: parts.Upload, settings: parts.Form) -> None:
     def read(paths: list[str], settings: dict, request: gr.Request) -> Iterator[list[Any]]:
@@ -196,9 +204,7 @@ def _wire_upload(desk: Desk, purpose: Purpose, upload: parts.Upload, settings: p
         [upload, settings],
         [upload, settings],
         api_name=f"upload_{purpose}",
-        concurrency_limit=READ_AT_ONCE,
-        concurrency_id="reading",
-        show_progress="hidden",
+        **READING,
     )
     upload.clear(remove, [settings], [upload, settings], **NOW, **PRIVATE)
 

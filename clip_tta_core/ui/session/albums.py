@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from clip_tta_core import thumbnails
+from clip_tta_core.clip import embedded
+from clip_tta_core.clip.embedded import EMBEDDED, MINI, PHOTO
 from clip_tta_core.records import Pictures
 from clip_tta_core.sources import uploads
 from clip_tta_core.sources.class_lists import SEPARATORS
@@ -22,6 +24,7 @@ from clip_tta_core.sources.uploads import Upload
 from clip_tta_core.ui.wire import parts as wire
 from clip_tta_core.ui.wire.encode import jpeg_url
 from clip_tta_core.ui.wire.parts import Purpose
+from clip_tta_core.ui.words import upload as words
 
 KEPT_BYTES = 2**30  # of decoded pictures, those of all visitors together; 2,000 of 224 px are 0.3 of it
 THUMBNAILS, COLUMNS, THUMBNAIL = 24, 8, 48  # of an upload, in a row, pixels a side
@@ -161,8 +164,8 @@ def reading_view(share: float, name: str) -> wire.Upload:
     return wire.Upload(f"Reading {name}" if name else "Reading", share=round(share, 3))
 
 
-def view(upload: Upload, purpose: Purpose, class_names: Sequence[str] = ()) -> wire.Upload:
-    """What was read and how it fits the class list."""
+def view(upload: Upload, purpose: Purpose, class_names: Sequence[str] = (), model: str = "") -> wire.Upload:
+    """What was read, and how it fits the class list and the chosen model."""
     if upload.pictures is None:
         return wire.Upload("None of these could be read.", skipped=upload.skipped)
     images = upload.pictures.images
@@ -174,7 +177,30 @@ def view(upload: Upload, purpose: Purpose, class_names: Sequence[str] = ()) -> w
         thumbnails=jpeg_url(thumbnails.sheet(images[shown], COLUMNS, THUMBNAIL)),
         shown=len(shown),
     )
-    return seen if purpose == "unknowns" else dataclasses.replace(seen, **_fit(upload, class_names))
+    if purpose == "unknowns":
+        return seen
+    names = class_names or _labels(upload, ()).class_names
+    seen = dataclasses.replace(seen, **_fit(upload, class_names), offer=offer(names, model))
+    if model not in EMBEDDED:
+        return seen
+    side = embedded.read_config(EMBEDDED[model].folder).image_size
+    sheet = thumbnails.sheet(thumbnails.coarse(images[shown], side, THUMBNAIL), COLUMNS, THUMBNAIL)
+    return dataclasses.replace(seen, seen=jpeg_url(sheet), sees=words.sees(model))
+
+
+def offer(class_names: Sequence[str], model: str) -> wire.Offer | None:
+    """photo-CLIP in the place of mini-CLIP, which knows drawings alone, where it knows two of the classes."""
+    known = embedded.known(class_names, PHOTO.name)
+    if model != MINI.name or len(known) < 2:
+        return None
+    settings = {"model": PHOTO.name, "class_names": "\n".join(known), "lesson": ""}
+    return wire.Offer(words.offer(len(known), len(class_names)), settings)
+
+
+def suits(class_names: Sequence[str], model: str) -> bool:
+    """Whether photo-CLIP takes the place of mini-CLIP unasked: where it has words for all of the classes."""
+    made = offer(class_names, model)
+    return made is not None and len(embedded.known(class_names, PHOTO.name)) == len(class_names)
 
 
 def _fit(upload: Upload, class_names: Sequence[str]) -> dict[str, Any]:

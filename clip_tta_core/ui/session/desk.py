@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from clip_tta_core.clip.embedded import PHOTO
 from clip_tta_core.sources import uploads
 from clip_tta_core.ui.session import albums
 from clip_tta_core.ui.session.albums import Reading
 from clip_tta_core.ui.session.follow import BETWEEN
-from clip_tta_core.ui.session.settings import Settings, split_names
+from clip_tta_core.ui.session.settings import Settings, defaults, split_names
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.wire.parts import Purpose, Upload
 
@@ -53,7 +54,10 @@ class Desk:
             news = dict(WITH[purpose])
             if purpose == "pictures" and not _typed(settings):
                 news["class_names"] = "\n".join(albums.own_classes(upload))
-            yield albums.view(upload, purpose, _typed(settings, news)), news
+            names = _typed(settings, news)
+            if purpose == "pictures" and albums.suits(names, _model(settings)):
+                news["model"] = PHOTO.name
+            yield albums.view(upload, purpose, names, _model(settings, news)), news
         except GeneratorExit:  # gone while it was read: nobody else would forget it
             self.albums.drop(session, purpose)
             raise
@@ -63,7 +67,7 @@ class Desk:
     def recount(self, settings: Mapping[str, Any], session: str) -> Upload | None:
         """How the pictures fit the class list, which has changed; None where there are none."""
         upload = self.albums.get(session, "pictures")
-        return None if upload is None else albums.view(upload, "pictures", _typed(settings))
+        return None if upload is None else albums.view(upload, "pictures", _typed(settings), _model(settings))
 
     def choose_level(self, depth: Any, settings: Mapping[str, Any], session: str) -> Answer | None:
         """Take the folders of another level as classes; None where there are no pictures.
@@ -78,7 +82,7 @@ class Desk:
         typed, news = set(_typed(settings)), None
         if typed <= set(albums.own_classes(upload)):
             news = {"class_names": "\n".join(albums.own_classes(chosen)), "lesson": ""}
-        return albums.view(chosen, "pictures", _typed(settings, news)), news
+        return albums.view(chosen, "pictures", _typed(settings, news), _model(settings)), news
 
     def remove(self, purpose: Purpose, settings: Mapping[str, Any], session: str) -> Answer:
         """Forget an upload."""
@@ -86,6 +90,11 @@ class Desk:
         name, other = WITHOUT[purpose]
         chosen = isinstance(settings, Mapping) and settings.get(name) == "upload"
         return Upload(""), {name: other} if chosen else None
+
+
+def _model(settings: Any, news: Settings | None = None) -> str:
+    known = settings if isinstance(settings, Mapping) else {}
+    return str({**defaults(), **known, **(news or {})}["model"])
 
 
 def _typed(settings: Any, news: Settings | None = None) -> tuple[str, ...]:

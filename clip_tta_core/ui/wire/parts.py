@@ -333,6 +333,14 @@ Exports = KeptFile | Link | Snippet | Refused
 
 
 @dataclass(frozen=True)
+class Offer:
+    """A model that suits the visitor's pictures better than the chosen one."""
+
+    said: str
+    settings: Settings  # what taking it changes
+
+
+@dataclass(frozen=True)
 class Upload:
     """What came of an upload, or how far reading it is."""
 
@@ -347,6 +355,9 @@ class Upload:
     levels: tuple[tuple[int, str], ...] = ()  # of folders that can be the classes: depth, what is there
     level: int | None = None  # the depth that is taken
     folders: tuple[str, ...] = ()  # names that could be classes and are not
+    seen: DataUrl | None = None  # the same pictures as the chosen model takes them
+    sees: str = ""  # and how it does
+    offer: Offer | None = None
 
 
 @dataclass(frozen=True)
@@ -687,7 +698,7 @@ PARTS: dict[str, Spec] = {
     "lessons": Spec(props=LessonsProps, events=("choose",)),
     "form": Spec(Settings, FormProps, serves=("preview", "costs")),
     "exports": Spec(Exports, events=("csv", "pictures", "json", "png", "svg", "link", "script", "open")),
-    "upload": Spec(Upload, UploadProps, events=("read", "recount", "level", "clear")),
+    "upload": Spec(Upload, UploadProps, events=("read", "examples", "recount", "level", "clear")),
     "ranking": Spec(Ranking, RankingProps, events=("start", "stop", "watch"), serves=("describe",)),
     "standings": Spec(Exports, events=("csv", "png", "svg", "markdown", "latex", "link")),
     "heat": Spec(Heat, HeatProps, events=("start", "stop", "play"), serves=("look", "card", "keep")),

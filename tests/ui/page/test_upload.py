@@ -173,6 +173,34 @@ def test_the_page_says_which_folders_are_classes_and_takes_others(visit, url, tm
 
 
 @pytest.mark.browser
+def test_example_photographs_are_one_click_and_photo_clip_reads_them(visit, room):
+    """They come with Gradio, in a folder for each class; what the model sees stands below them."""
+    page = visit(room[1])
+    page.locator("#ct-upload-pictures summary").first.click()
+    page.locator("#ct-upload-pictures [data-do=examples]").click()
+    expect(said(page)).to_have_text("5 pictures, all with a label.")
+    names = page.locator("#ct-upload-pictures .counts li span").all_inner_texts()
+    assert names == ["bus", "leopard", "lion", "skyscraper"]
+    expect(page.locator("[data-field=model] select")).to_have_value("photo-clip")
+    expect(page.locator("#ct-upload-pictures .seen figcaption")).to_contain_text("32 × 32 pixels")
+    expect(page.locator("#ct-upload-pictures .offer")).to_be_hidden()
+
+
+def test_photo_clip_is_offered_for_part_of_the_classes(visit, room, tmp_path):
+    page = visit(room[1])
+    (tmp_path / "mine.zip").write_bytes(
+        zipped({f"{name}/1.png": png() for name in ("cat", "dog", "umbrella")})
+    )
+    page.locator("#ct-upload-pictures summary").first.click()
+    page.locator("#ct-upload-pictures input.files").set_input_files(tmp_path / "mine.zip")
+    offer = page.locator("#ct-upload-pictures .offer")
+    expect(offer).to_contain_text("photo-CLIP knows 2 of your 3 classes")
+    offer.get_by_role("button").click()
+    expect(page.locator("[data-field=model] select")).to_have_value("photo-clip")
+    expect(offer).to_be_hidden()
+    expect(page.locator("#ct-upload-pictures .counts li span")).to_have_text(["cat", "dog"])
+
+
 def test_a_second_upload_is_the_unknowns_and_all_go_with_the_visitor(visit, room, tmp_path):
     site, address = room
     for k, name in enumerate(("dog.png", "umbrella.png")):

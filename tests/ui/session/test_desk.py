@@ -25,11 +25,45 @@ def path(tmp_path):
 
 
 def test_an_upload_becomes_the_source_and_leaves_no_corruption(desk, path):
-    *_, (view, news) = desk.read("pictures", [path], {"class_names": "cat, dog"}, "me")
+    *_, (view, news) = desk.read("pictures", [path], {"class_names": "cat, umbrella"}, "me")
     assert view.kept and view.said.startswith("1 picture")
     assert news == {"source": "upload", "corruption": "none", "style": "none", "lesson": ""}
     assert desk.recount({"class_names": "cat, dog"}, "me").kept
     assert desk.recount({}, "somebody else") is None
+
+
+@pytest.mark.parametrize(
+    "purpose, settings, model",
+    [
+        ("pictures", {"class_names": "cat, dog"}, "photo-clip"),
+        ("pictures", {"class_names": "cat, umbrella"}, None),
+        ("pictures", {"class_names": "cat, dog", "model": "ViT-B-32/openai"}, None),
+        ("unknowns", {"class_names": "cat, dog"}, None),
+    ],
+)
+def test_photo_clip_takes_over_from_mini_clip_where_it_knows_every_class(
+    desk, path, purpose, settings, model
+):
+    """It knows cats and dogs and no umbrellas."""
+    *_, (_, news) = desk.read(purpose, [path], settings, "me")
+    assert news.get("model") == model
+
+
+def test_photo_clip_is_offered_for_the_classes_it_knows(desk, path):
+    names = "cat, dog, umbrella"
+    *_, (view, _) = desk.read("pictures", [path], {"class_names": names}, "me")
+    assert view.offer.said.startswith("photo-CLIP knows 2 of your 3 classes.")
+    assert view.offer.settings == {"model": "photo-clip", "class_names": "cat\ndog", "lesson": ""}
+    assert desk.recount({"class_names": names, "model": "photo-clip"}, "me").offer is None
+    assert desk.recount({"class_names": "cat, umbrella"}, "me").offer is None, "one class is no choice"
+
+
+def test_what_an_embedded_model_sees_stands_beside_the_pictures(desk, path):
+    *_, (view, _) = desk.read("pictures", [path], {"class_names": "cat, dog"}, "me")
+    assert view.seen.startswith("data:image/jpeg") and "32 × 32 pixels" in view.sees
+    assert "64 × 64" in desk.recount({"class_names": "cat, dog"}, "me").sees
+    other = desk.recount({"class_names": "cat, dog", "model": "ViT-B-32/openai"}, "me")
+    assert other.seen is None and other.sees == ""
 
 
 def test_an_earlier_upload_is_gone_once_a_new_one_is_read(desk, path, tmp_path):
