@@ -91,5 +91,6 @@ def inside_tab(inside: Inside) -> None:
         return answered
 
     part = LookInside()
-    part.look(answer(inside.look), None, [part], **NOW, **PRIVATE)
-    part.fetch(answer(inside.fetch), None, [part], **NOW, **PRIVATE)
+    # Whoever chooses again does not wait for the answer to the choice before.
+    part.look(answer(inside.look), None, [part], trigger_mode="multiple", **NOW, **PRIVATE)
+    part.fetch(answer(inside.fetch), None, [part], trigger_mode="multiple", **NOW, **PRIVATE)

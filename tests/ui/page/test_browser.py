@@ -33,6 +33,11 @@ def press(page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
+def copy_link(page) -> None:
+    """Of the run; a lesson has a link of its own."""
+    page.locator("#ct-exports [data-do=link]").click()
+
+
 def wait_for(page, text: str, seconds: float = 30) -> None:
     page.wait_for_function(
         "text => document.querySelector('.status .what').textContent.includes(text)",
@@ -160,7 +165,7 @@ def test_a_bad_value_leaves_the_results_where_they_are(visit, url):
     set_batches(page, 0)
     press(page, "Run")
     page.wait_for_selector("[role=alert]:not([hidden])")
-    assert "batches must be in" in page.locator("[role=alert]").text_content()
+    assert "batches must be in" in page.locator(".message[role=alert]").text_content()
     assert page.locator(".said").text_content() == said
     assert page.get_by_role("button", name="Run", exact=True).is_enabled()
 
@@ -200,7 +205,7 @@ def test_what_is_being_typed_survives_an_answer_of_the_server(visit, url):
 def test_a_bad_link_says_so_once_and_keeps_the_defaults(visit, url):
     page = visit(url, "?severity=9&corruption=fog")
     page.wait_for_selector("[role=alert]:not([hidden])")
-    assert "got 9" in page.locator("[role=alert]").text_content()
+    assert "got 9" in page.locator(".message[role=alert]").text_content()
     assert page.locator("[data-field=severity] .box").input_value() == "5"
     assert page.locator("[data-field=corruption] select").input_value() == "fog"
 
@@ -213,7 +218,7 @@ def test_the_link_restores_what_was_set(visit, url):
     page.locator("[data-field=corruption] select").select_option("snow")
     page.locator("#ct-curves select").select_option("ece")
     page.locator("#ct-exports [type=checkbox]").check()
-    press(page, "Copy link")
+    copy_link(page)
     page.wait_for_selector("#ct-exports input[type=text]:not([hidden])")
     link = page.locator("#ct-exports input[type=text]").input_value()
     assert link == f"{url}?v=1&corruption=snow&curve=ece&run=1"
@@ -228,7 +233,7 @@ def test_a_lessons_link_opens_the_lesson(visit, url):
     page = visit(url, "?lesson=sorted")
     page.wait_for_function("document.querySelector('[name=lesson][value=sorted]').checked")
     assert page.locator("[data-field=order] select").input_value() == "sorted"
-    press(page, "Copy link")
+    copy_link(page)
     page.wait_for_selector("#ct-exports input[type=text]:not([hidden])")
     assert page.locator("#ct-exports input[type=text]").input_value() == f"{url}?v=1&lesson=sorted"
 

@@ -167,8 +167,7 @@ def test_confusion_before_and_after_is_drawn_cell_by_cell(page):
     assert {k: v for k, v in after.items() if k[0] == "4"} == {"4:2": 5, "4:4": 13}
     right = 5 * 5 + 9  # earlier batches, and the last one
     expect(page.locator(f"{HOME} [data-side=after] h4")).to_have_text(f"CLIPTTA: {right} of 60 right")
-    box = page.locator(f"{HOME} [data-side=after] [data-cell='4:4']").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.locator(f"{HOME} [data-side=after] [data-cell='4:4']").hover()
     expect(page.locator(".ct-tip:not(.ct-meaning)")).to_contain_text("Really frog")
     expect(page.locator(".ct-tip:not(.ct-meaning)")).to_contain_text("13 (72%)")
 

@@ -83,7 +83,7 @@ def test_the_page_shows_it(declared, log, visit):
         page.wait_for_selector("#ct-ranking [data-do=start]:enabled", timeout=60_000)
         assert page.locator(cell).text_content().startswith("25.0%")
         with page.expect_download() as kept:
-            page.locator("#ct-ranking [data-do=csv]").click()
+            page.locator("#ct-standings [data-do=csv]").click()
         rows = list(csv.DictReader(io.StringIO(kept.value.path().read_text("utf-8"))))
         assert {row["luck"] for row in rows} == {"0.25"}
     finally:
