@@ -134,7 +134,10 @@ const draw = (svg, view, { width, height, measure }) => {
   const now = at(count);
   const longest = Math.max(7, ...view.methods.map((method) => method.title.length));
   const right = width - 12 - Math.min(width * 0.3, 7.1 * longest);
-  const bounds = endsOf(measure, view.classes, lines.flat());
+  const bands = view.methods.map((method) =>
+    [view.low, view.high].map((side) => numbers(side[measure.name]?.[method.name])),
+  );
+  const bounds = endsOf(measure, view.classes, [...lines, ...bands.flat()].flat());
   const last = Math.max(2, view.total) - 1;
   const x = linear([0, last], [LEFT + INSET, right]);
   const place = linear(bounds, [floor, TOP]);
@@ -152,7 +155,7 @@ const draw = (svg, view, { width, height, measure }) => {
   const ends = view.methods.flatMap((method, k) => {
     const line = lines[k];
     const stroke = { style: ink(method), "stroke-dasharray": method.dash };
-    const [low, high] = [view.low, view.high].map((side) => numbers(side[measure.name]?.[method.name]));
+    const [low, high] = bands[k];
     if (low.length > now && high.length > now) {
       const above = polyline(high, 0, now, x, y);
       const below = polyline(low, 0, now, x, y).split(" ").reverse().join(" ");
