@@ -120,11 +120,11 @@ def wire_gallery(play: Play, gallery: parts.Gallery, board: parts.Board) -> None
     """A picture that is clicked is shown closely; a batch that the browser lacks comes when it is wanted."""
 
     def open_picture(event: gr.EventData, request: gr.Request) -> View:
-        batch, index = getattr(event, "batch", None), getattr(event, "index", None)
+        batch, index = sent(event, "batch"), sent(event, "index")
         return play.open(batch, index, session_of(request))
 
     def look(event: gr.EventData, request: gr.Request) -> View:
-        return _or_skip(play.look(getattr(event, "step", None), session_of(request)))
+        return _or_skip(play.look(sent(event, "step"), session_of(request)))
 
     gallery.open(open_picture, None, [board], **NOW, **PRIVATE)
     gallery.look(look, None, [board], trigger_mode="multiple", **NOW, **PRIVATE)
@@ -184,7 +184,7 @@ def wire_uploads(desk: Desk, uploads: dict[Purpose, parts.Upload], settings: par
     pictures.level(choose_level, [settings], [pictures, settings], **NOW, **PRIVATE)
 
     def take_examples(settings: dict, request: gr.Request) -> Iterator[list[Any]]:
-        blank = {**settings, "class_names": ""}
+        blank = {**(settings if isinstance(settings, dict) else {}), "class_names": ""}
         for answer in desk.read("pictures", [examples.archive()], blank, session_of(request)):
             yield list(map(_or_skip, answer))
 
@@ -225,7 +225,7 @@ def wire_exports(play: Play, exports: parts.Exports, settings: parts.Form, board
 
     def draw_as(kind: str) -> Any:
         async def draw(event: gr.EventData, request: gr.Request) -> list[Any]:
-            what = (str(getattr(event, name, "")) for name in ("chart", "curve"))
+            what = (str(sent(event, name) or "") for name in ("chart", "curve"))
             try:
                 kept = await workshop.do(keep.keep_figure, kind, play.site.log(session_of(request)), *what)
                 return [plain(kept), say("")]

@@ -30,13 +30,13 @@ def wire_scripts(site: Site) -> None:
         try:
             yield from experiment(site, settings, session_of(request))
         except ValueError as problem:
-            raise gr.Error(str(problem)) from None
+            raise gr.Error(str(problem), print_exception=False) from None
 
     def run_comparison(settings: dict, methods: list[str], knobs: str, request: gr.Request) -> Iterator[dict]:
         try:
             yield from compare(site, settings, methods, knobs, session_of(request))
         except ValueError as problem:
-            raise gr.Error(str(problem)) from None
+            raise gr.Error(str(problem), print_exception=False) from None
 
     values = f"What the settings may be. {allowed(site.catalog)}"
     ways = "; ".join(f"{one.name}, {one.help[0].lower()}{one.help[1:-1]}" for one in KNOBS)

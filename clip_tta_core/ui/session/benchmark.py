@@ -226,7 +226,7 @@ class Benchmark:
             heat = replace(heat, done=0, doing=words.recorded(card, doing))
         return replace(heat, size=str(wanted.get("size")))
 
-    def _part(self, wanted: Mapping[str, Any]) -> Table:
+    def _part(self, wanted: Any) -> Table:
         """What is asked for; settings that one rule chose are those found here, or else the recorded ones."""
         return _part(wanted, Either(self.folder, self.recorded))
 
@@ -327,10 +327,12 @@ class Benchmark:
 
     def keep(self, wanted: Mapping[str, Any]) -> KeptFile | None:
         """A table as a file, in one of FORMATS."""
-        ending = str(wanted.get("format"))
+        try:
+            table, ending = self._part(wanted), str(wanted.get("format"))
+        except ValueError:
+            return None
         if ending not in FORMATS:
             return None
-        table = self._part(wanted)
         text = FORMATS[ending](summarize(table, self._source(table)))
         name = f"{table.name}-{wanted['size']}.{ending}"
         return KeptFile(name, KINDS[ending], base64.b64encode(text.encode()).decode())
@@ -389,11 +391,15 @@ def to_settings(cell: Cell) -> Settings:
     return {**defaults(), **shift, **protocol, **own}
 
 
-def _part(wanted: Mapping[str, Any], known: Either) -> Table:
+def _part(wanted: Any, known: Either) -> Table:
     """The table that is asked for, in its size.
 
     Raises:
         ValueError: one sentence, where there is no such table or size.
     """
+    if not isinstance(wanted, Mapping):
+        raise ValueError(
+            f"Benchmark: a table is asked for by its name and size, got {type(wanted).__name__}."
+        )
     declared, size = TABLES[str(wanted.get("table"))], SIZES[str(wanted.get("size"))]
     return size.of(declared.make(known))

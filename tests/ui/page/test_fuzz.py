@@ -60,7 +60,8 @@ class Caller:
         (path,) = self.page.http.post("/gradio_api/upload", files=files).json()
         file = {"path": path, "meta": FILE["meta"]}
         read = self.event("upload_pictures", [{"files": [file]}, odd], None, session=session)
-        assert read["success"], read
+        # Gradio refuses a file from elsewhere wherever it stands.
+        assert read["success"] or FILE["path"] in repr(odd), read
         for name in ("recount", "choose_level", "remove"):
             self.event(name, [odd], {"depth": odd}, session=session)
 
