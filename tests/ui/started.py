@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,11 @@ from tests.ui.conftest import free_port
 ROOT = Path(__file__).parents[2]
 TRACE = "Traceback (most recent call last):"
 START = 600.0  # seconds, on a machine that is busy with other tests
+
+
+def _heeds_ctrl_c() -> None:
+    """What a shell starts in the background ignores SIGINT, and so does all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Started:
@@ -41,6 +47,7 @@ class Started:
                 env=os.environ | {name: str(value) for name, value in (own | environment).items()},
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                preexec_fn=_heeds_ctrl_c,
             )
         try:
             self.config = self._wait()

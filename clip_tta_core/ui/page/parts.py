@@ -318,7 +318,7 @@ class Upload(Part):
 <button type="button" data-do="close">Close the camera</button></div>
 <p class="read" role="status"></p><progress max="1" aria-label="Progress" hidden></progress>
 <img class="thumbnails" alt="" hidden>
-<figure class="seen" hidden><img class="thumbnails" alt=""><figcaption class="help"></figcaption></figure>
+<figure class="seen" hidden><img alt=""><figcaption class="help"></figcaption></figure>
 <p class="offer" hidden><span></span> <button type="button" data-do="offer">Use photo-CLIP</button></p>
 <label class="level" hidden>Classes are the folders <select></select></label><ul class="notes" hidden></ul>
 <ul class="counts" tabindex="0" aria-label="Pictures of each class" hidden></ul>
