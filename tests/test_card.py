@@ -78,6 +78,7 @@ def test_the_field_shows_three_columns_and_the_best_first():
     text = layout.field(
         one, fill(one, lambda row, label, seed: base[label] + 0.01 * seed if label in base else None)
     )
+    assert text.startswith("Seeds measured: 3.")
     lines = [line for line in text.splitlines() if line.startswith(("| TENT", "| SAR", "| TDA"))]
     assert lines[0] == "| TENT | 21.0 ± 1.0 (7.5) | 61.0 ± 1.0 (7.5, lr 0.0003, 1 step) | - |"
     assert lines[1] == "| SAR | 41.0 ± 1.0 (7.5) | - | - |"

@@ -94,7 +94,13 @@ def field(table: Table, known: Numbers) -> str:
         said = f", lr {settings['lr']:g}, {steps}" if label.endswith(KINDS[1]) else ""
         return f"{means[label].text} ({classes[label].mean:.1f}{said})"
 
-    lines = [_line("method", HEADS), _rule(len(HEADS))]
+    seeds = sorted({entry.seeds for entry in means.values() if entry.seeds})
+    lines = [
+        f"Seeds measured: {' or '.join(map(str, seeds))}.",
+        "",
+        _line("method", HEADS),
+        _rule(len(HEADS)),
+    ]
     lines += [
         _line(title(columns[name]), (entry(name + kind) for kind in KINDS))
         for name in sorted(names, key=worth, reverse=True)

@@ -251,7 +251,8 @@ export default function mount({ element, props, watch, trigger, server }) {
     button.start.disabled = busy() || whole || Boolean(needs());
     button.stop.disabled = view.state !== "running" && view.state !== "waiting";
     for (const menu of Object.values(menus)) menu.disabled = busy();
-    for (const name of ["csv", "md", "tex"]) button[name].disabled = !view.done;
+    const empty = !view.rows.some(({ means }) => means.some((mean) => mean !== null));
+    for (const name of ["csv", "md", "tex"]) button[name].disabled = empty;
     fillTable();
   };
   const look = latest(
