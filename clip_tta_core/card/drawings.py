@@ -70,7 +70,8 @@ entropy of the histogram of answers, of 20). Predictions after the update.
 Three columns, and nothing is chosen for one method alone: each method as its authors published it (its
 defaults here); with the step size and the number of steps that do best on the four extra corruptions, out of
 one grid for all methods that learn along a stream (1e-5, 1e-4, 3e-4, 1e-3; 1 or 10 steps; one seed that no
-other column uses); and with the settings that CLIPTTA's paper runs all methods with (1e-4, 10 steps).
+other column uses); and with the settings that CLIPTTA's paper runs all methods with (1e-4, 10 steps, but
+where its code departs from that: TENT's step is 1e-3 there).
 Sorted by the better of the first two.
 
 """
