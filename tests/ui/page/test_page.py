@@ -9,12 +9,15 @@ import pytest
 from gradio.utils import diff
 from gradio_client import Client
 
-from clip_tta_core import engine
+from clip_tta_core import logs
+from clip_tta_core.control import Progress
 from clip_tta_core.records import RunLog
 from clip_tta_core.ui.session import keep
 from clip_tta_core.ui.session.lessons import FIRST
-from clip_tta_core.ui.session.play import Play
-from clip_tta_core.ui.session.site import Site
+from clip_tta_core.ui.session.news import News
+from clip_tta_core.ui.session.play import Play, shown
+from clip_tta_core.ui.session.settings import to_config
+from clip_tta_core.ui.session.status import status
 from tests.ui.fakes import fake_engine
 
 
@@ -57,15 +60,18 @@ def test_every_answer_repeats_what_the_run_has_told(site):
 
 def test_a_new_batch_travels_as_what_it_adds():
     """Gradio sends the difference between two answers; after sixty batches it is no larger than after ten."""
-
-    page = Site(engine.catalog(), RunLog(), run=fake_engine(delay=0.004))
-    answers = [one for one in Play(page).run(settings(batches=60), "listener") if "curves" in one]
-    sent = {}  # {batches done: letters for each batch that has come}
+    config = to_config(settings(batches=60))
+    log, news = logs.open_log(config), News()
+    answers = []
+    for report in fake_engine()(config):  # an answer for each, as a page gets them that keeps up
+        log.append(report, 0.1 * report.batch_number)
+        line = status("running", log, Progress(report.batch_number, report.total), log.elapsed[-1])
+        answers.append(news.tell(status=line, **shown(log)))
+    sent = {}  # {batches done: letters}
     for earlier, later in itertools.pairwise(answers):
         edits = [edit for edit in diff(earlier, later) if edit[1][0] != "gallery"]
-        before, done = (one["status"]["done"] for one in (earlier, later))
-        if done > before:
-            sent[done] = len(json.dumps(edits)) / (done - before)
+        sent[later["status"]["done"]] = len(json.dumps(edits))
+    assert list(sent) == list(range(2, 61))
     early = max(size for done, size in sent.items() if done <= 30)
     assert max(size for done, size in sent.items() if done > 40) < 1.5 * early
 
