@@ -361,7 +361,7 @@ class Runner:
         """Predict a batch there is no time to adapt to: with the last weights, or as unadapted CLIP does
         where a method forgets what it learned with every picture.
         """
-        forgets = self.entry.method.draws == "views"
+        forgets = self.entry.method.forgets
         return (self.frozen.zero_shot(images) if forgets else self.method.predict(images)), {}
 
     def _watch(self, control: Control, here: Progress, sight: Sight) -> None:
@@ -441,7 +441,8 @@ def batches_apart(entry: Entry, config: RunConfig) -> int:
     """
     if config.clock == "waits":
         return 1
-    return math.ceil(entry.method.cost(entry.config, config.batch_size, config.batches).relative)
+    one = entry.contender
+    return math.ceil(costs((one,), config.batch_size, config.batches)[one.label].relative)
 
 
 def runs_out(device: torch.device) -> bool:

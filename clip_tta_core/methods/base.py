@@ -60,6 +60,7 @@ class Method(Generic[C]):
     episodic: bool = False  # its authors start over at every batch: the engine rebuilds it; a knob may say no
     presets: ClassVar[Mapping[str, Mapping[str, Value]]] = {}  # settings worth a name; {} is the default
     draws: ClassVar[str] = ""  # methods with the same word draw the same numbers in a run, and share views
+    forgets: ClassVar[bool] = False  # it learns from one picture at a time and forgets it before the next
     source_pictures: ClassVar[int] = 0  # clean pictures of the stream's source it wants to see beforehand
     needs: ClassVar[Literal["", "tokens", "texts"]] = ""  # what the model must offer besides image features
     Config: ClassVar[type[hparams.Config]]  # C itself, which a class variable cannot say

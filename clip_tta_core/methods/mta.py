@@ -49,6 +49,7 @@ class Mta(Method[MtaConfig]):
     name, title, family = "mta", "MTA", "many views"
     citation = "Zanella & Ben Ayed, CVPR 2024, arXiv 2405.02266"
     draws = "views"
+    forgets = True
     presets = {"authors": {}, "quick": {"views": 16}}
     Config = MtaConfig
 

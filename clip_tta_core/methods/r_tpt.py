@@ -57,6 +57,7 @@ class RTpt(Method[RTptConfig]):
     train = "context"
     needs = "texts"
     draws = "views"
+    forgets = True
     presets = {"authors": {}, "quick": {"views": 16, "candidates": 20}}
     Config = RTptConfig
 

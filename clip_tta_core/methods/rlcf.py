@@ -88,6 +88,7 @@ class Rlcf(Method[RlcfConfig]):
     citation = "Zhao et al., ICLR 2024, arXiv 2305.18010"
     needs = "texts"
     draws = "views"
+    forgets = True
     presets = {
         "authors, prompt": {},
         "authors, image encoder": {"tune": "image_encoder", "lr": 1e-5},

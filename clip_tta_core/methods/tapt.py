@@ -68,6 +68,7 @@ class Tapt(Method[TaptConfig]):
     citation = "Wang et al., CVPR 2025, arXiv 2411.13136"
     train = "visual_prompts"
     draws = "views"
+    forgets = True
     source_pictures = 256
     presets = {
         "authors": {"spread": 0.02},

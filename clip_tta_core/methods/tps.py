@@ -50,6 +50,7 @@ class Tps(Method[TpsConfig]):
     name, title, family = "tps", "TPS", "many views"
     citation = "Sui et al., WACV 2025, arXiv 2403.12952"
     draws = "views"
+    forgets = True
     presets = {
         "authors": {},
         "one shift for all classes": {"shift": "shared"},

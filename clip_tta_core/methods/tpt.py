@@ -55,6 +55,7 @@ class Tpt(Method[TptConfig]):
     train = "context"
     needs = "texts"
     draws = "views"
+    forgets = True
     presets = {
         "authors": {},
         "authors, fine-grained": {"augmix": True},

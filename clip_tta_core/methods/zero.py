@@ -45,6 +45,7 @@ class Zero(Method[ZeroConfig]):
     name, title, family = "zero", "ZERO", "many views"
     citation = "Farina et al., NeurIPS 2024, arXiv 2405.18330"
     draws = "views"
+    forgets = True
     presets = {"authors": {}, "quick": {"views": 16}}
     Config = ZeroConfig
 

@@ -15,6 +15,7 @@ from clip_tta_core.hparams import Value
 from clip_tta_core.methods import METHODS
 from clip_tta_core.records import Contender
 from clip_tta_core.sweep.tables import Column, Numbers, Table, corrupted
+from clip_tta_core.validation import costs
 
 EXTRA = tuple(name for name, item in CORRUPTIONS.items() if not item.standard)
 GRID = {"lr": (1e-5, 1e-4, 3e-4, 1e-3), "steps": (1, 10)}
@@ -29,16 +30,8 @@ def gradient_methods() -> tuple[str, ...]:
     return tuple(
         name
         for name, cls in METHODS.items()
-        if {"lr", "steps"} <= {knob.name for knob in cls.Config.knobs()} and not forgets(name)
+        if {"lr", "steps"} <= {knob.name for knob in cls.Config.knobs()} and not cls.forgets
     )
-
-
-def forgets(method: str) -> bool:
-    """Whether a method looks at many views of one picture and forgets it before the next.
-
-    A stream of one batch then measures it as well as a longer one, at a cost of 64 pictures for each.
-    """
-    return METHODS[method].draws == "views"
 
 
 def as_published() -> tuple[Contender, ...]:
@@ -107,11 +100,6 @@ def grid(model: str, source: str) -> Table:
         for lr in GRID["lr"]
         for steps in GRID["steps"]
     )
-    columns = tuple(Column(one, model) for one in tried if _passes(one) <= DEAREST)
+    columns = tuple(Column(one, model) for one in tried if costs((one,))[one.label].relative <= DEAREST)
     rows = corrupted(EXTRA, source, STREAM)
     return Table("grid", "Step size and steps on the four extra corruptions", rows, columns, (100,))
-
-
-def _passes(contender: Contender) -> float:
-    method = METHODS[contender.method]
-    return method.cost(method.Config.from_values(dict(contender.settings))).relative

@@ -6,6 +6,7 @@ import dataclasses
 
 from clip_tta_core.clip.embedded import MINI, PHOTO
 from clip_tta_core.corruptions import CORRUPTIONS, SEVERITIES
+from clip_tta_core.methods import METHODS
 from clip_tta_core.records import Contender
 from clip_tta_core.sources.rendered import STYLES, UNKNOWN_SOURCES
 from clip_tta_core.sweep.cells import Protocol, Shift
@@ -15,7 +16,6 @@ from clip_tta_core.sweep.contenders import (
     ZERO_SHOT,
     as_published,
     chosen,
-    forgets,
     grid,
     under_protocol,
 )
@@ -39,7 +39,8 @@ LONG = Protocol(batch_size=250, batches=8)
 def _joint(name: str, known: Numbers, model: str, source: str) -> Table:
     """Every method on the fifteen corruptions: as published, by the common rule, under CLIPTTA's protocol."""
     contenders = (*as_published(), *chosen(known, model, source), *under_protocol())
-    columns = tuple(Column(one, model, batches=int(forgets(one.method))) for one in contenders)
+    # A stream of one batch measures a method that forgets every picture as well as a longer one.
+    columns = tuple(Column(one, model, batches=1 if METHODS[one.method].forgets else 0) for one in contenders)
     return Table(name, TABLES[name].title, corrupted(STANDARD, source, STREAM), columns)
 
 
@@ -77,7 +78,7 @@ def _streams(name: str, model: str, source: str, styles: tuple[str, ...]) -> Tab
         Row("every picture another corruption", Shift(schedule="mixed"), source, usual),
         Row("batches of one, fog", FOG, source, Protocol(batch_size=1, batches=64)),
     )
-    columns = tuple(Column(one, model) for one in as_published() if not forgets(one.method))
+    columns = tuple(Column(one, model) for one in as_published() if not METHODS[one.method].forgets)
     return Table(name, TABLES[name].title, rows, columns)
 
 

@@ -224,3 +224,17 @@ def test_summaries_are_distinct():
 def test_a_misspelt_name_is_answered_with_the_right_one(name):
     with pytest.raises(ValueError, match=f"Did you mean '{name}'"):
         METHODS[name + "x"]
+
+
+@pytest.mark.parametrize("name", [name for name, cls in METHODS.items() if cls.forgets])
+def test_what_forgets_every_picture_answers_as_if_it_had_seen_none_before(name, clip, make_images):
+    earlier, images, start = make_images(seed=1), make_images(seed=2), torch.Generator().manual_seed(5)
+    answers = []
+    for seen in ((earlier,), ()):
+        method = build(name, clip, SHORT, {"views": 8})
+        for batch in seen:
+            method.adapt(batch)
+        method.rng.set_state(start.get_state())  # the same views
+        method.adapt(images)
+        answers.append(method.predict(images).logits)
+    assert torch.equal(*answers)
