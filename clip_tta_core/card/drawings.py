@@ -19,8 +19,8 @@ def card(known: Numbers) -> str:
     parts.append(TRAINING.format(pictures=training["steps_done"] * training["batch_size"] / 1e6, **training))
     parts += [
         layout.section("mini-severities", known, SEVERITIES, layout.severities),
-        layout.section("mini", known, FIELD, layout.field),
-        layout.section("mini", known, BY_ROW, layout.by_row),
+        layout.section("mini", known, FIELD + layout.THREE_COLUMNS, layout.field),
+        layout.section("mini", known, layout.BY_ROW, layout.by_row),
         layout.section("mini-streams", known, STREAMS, layout.by_row),
         layout.section("mini-unknown", known, UNKNOWN, partial(layout.grid, show=layout.detection)),
         LIMITS,
@@ -66,20 +66,6 @@ Accuracy on the fifteen standard corruptions at severity 5, their mean with its 
 streams of 4 batches of 64, started afresh for every corruption and seed; methods that look at many views of
 one picture and forget it are measured on the first batch. In brackets the classes in use at the end (e to the
 entropy of the histogram of answers, of 20). Predictions after the update.
-
-Three columns, and nothing is chosen for one method alone: each method as its authors published it (its
-defaults here); with the step size and the number of steps that do best on the four extra corruptions, out of
-one grid for all methods that learn along a stream (1e-5, 1e-4, 3e-4, 1e-3; 1 or 10 steps; one seed that no
-other column uses); and with the settings that CLIPTTA's paper runs all methods with (1e-4, 10 steps, but
-where its code departs from that: TENT's step is 1e-3 there).
-Sorted by the better of the first two.
-
-"""
-
-BY_ROW = """\
-## The field, corruption by corruption
-
-The same, as published, in percent.
 
 """
 

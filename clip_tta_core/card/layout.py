@@ -14,6 +14,23 @@ Cell = Mapping[str, float]
 KINDS = ("", ", chosen", ", protocol")  # how a contender's label ends; see sweep.contenders
 HEADS = ("as published", "by the common rule", "CLIPTTA's protocol")
 
+THREE_COLUMNS = """\
+Three columns, and nothing is chosen for one method alone: each method as its authors published it (its
+defaults here); with the step size and the number of steps that do best on the four extra corruptions, out of
+one grid for all methods that learn along a stream (1e-5, 1e-4, 3e-4, 1e-3; 1 or 10 steps; one seed that no
+other column uses); and with the settings that CLIPTTA's paper runs all methods with (1e-4, 10 steps, but
+where its code departs from that: TENT's step is 1e-3 there).
+Sorted by the better of the first two.
+
+"""
+
+BY_ROW = """\
+## The field, corruption by corruption
+
+The same, as published, in percent.
+
+"""
+
 
 def percent(cell: Cell | None) -> str:
     return f"{cell['accuracy']:.1%}" if cell else "-"
