@@ -167,9 +167,7 @@ class Contender:
     label: str
     method: str
     settings: Mapping[str, Value] = field(default_factory=dict)  # {knob: value}; what is left out is default
-    from_start: bool = (
-        True  # whether it begins at the run's start, where there is one, or at the model as it is
-    )
+    from_start: bool = True  # False: it begins at the model as it is, also where the run has a start
 
 
 Chosen = Mapping[str, Mapping[str, Value]] | tuple[Contender, ...] | list[Contender]

@@ -54,7 +54,7 @@ ROUNDS = 6  # of every lesson; the machine's own speed wanders by more than what
 def main() -> None:
     print("| the page | measured |\n| --- | ---: |")
     say("up after `python app.py` (files in the disk cache)", f"{seconds_to_start():.1f} s")
-    catalog, recorded = engine.catalog(), recordings.read()[FIRST.name]
+    catalog, recorded = engine.catalog(), recordings.read(FIRST.name)
     kept(to_config(FIRST.settings() | {"batches": 1}))  # loads the model
     with sync_playwright() as playwright:
 
