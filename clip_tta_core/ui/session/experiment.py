@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from clip_tta_core import comparison, engine
 from clip_tta_core.control import Control
 from clip_tta_core.logs import open_log
 from clip_tta_core.methods import METHODS
-from clip_tta_core.records import Contender, RunConfig, RunLog, Standing
+from clip_tta_core.records import RunConfig, RunLog, Standing
 from clip_tta_core.registry import unknown_name
 from clip_tta_core.ui.session.compare import chosen
 from clip_tta_core.ui.session.follow import follow
-from clip_tta_core.ui.session.listeners import Absence
-from clip_tta_core.ui.session.runs import Run
+from clip_tta_core.ui.session.runs import Reported, Run
 from clip_tta_core.ui.session.settings import defaults
 from clip_tta_core.ui.session.site import Site
 
@@ -38,29 +37,15 @@ def experiment(site: Site, settings: Mapping[str, Any], session: str) -> Iterato
     check_names(settings)
     config = site.configure(settings, session)
     engine.check(config)
-    turn, absence = site.turns.join(session, button="the same call"), site.absence(session)
-    try:
-        for _ in site.turns.wait(turn, absence):
-            pass
-        if site.turns.has(turn):
-            yield from _records(site, config, session, absence)
-    finally:
-        site.turns.leave(turn)
+    log, told = open_log(config), 0
 
+    def news() -> Iterator[Record]:
+        nonlocal told
+        for batch in range(told, len(log)):
+            yield record(log, batch)
+        told = len(log)
 
-def _records(site: Site, config: RunConfig, session: str, absence: Absence) -> Iterator[Record]:
-    log, run = open_log(config), Run(site.engine, config)
-    site.runs.begin(session, run)
-    told = 0
-    try:
-        for _ in follow(run, log.append, absence):
-            for batch in range(told, len(log)):
-                yield record(log, batch)
-            told = len(log)
-        if run.problem:
-            raise ValueError(run.problem)
-    finally:
-        site.runs.end(session, run)
+    yield from _in_turn(site, session, Run(site.engine, config), log.append, news)
 
 
 def compare(
@@ -84,33 +69,49 @@ def compare(
     config = site.configure(settings, session)
     taking = chosen(methods or list(METHODS), knobs, config)
     comparison.check(config, taking)
+    came: list[Standing] = []
+
+    def in_turns(config: RunConfig, control: Control) -> Generator[Standing]:
+        yield from comparison.in_turns(config, taking, control, site.engine)
+
+    def news() -> Iterator[Record]:
+        while came:
+            yield standing_record(came.pop(0))
+
+    yield from _in_turn(
+        site, session, Run(in_turns, config), lambda standing, active: came.append(standing), news
+    )
+
+
+def _in_turn(
+    site: Site,
+    session: str,
+    run: Run[Reported],
+    take: Callable[[Reported, float], None],
+    news: Callable[[], Iterator[Record]],
+) -> Iterator[Record]:
+    """Let a run have its place in the line, and tell what is new of it as it comes.
+
+    Args:
+        take: what is done with each report and the seconds of work until then.
+        news: the records of what has been taken since the last call.
+    """
     turn, absence = site.turns.join(session, button="the same call"), site.absence(session)
     try:
         for _ in site.turns.wait(turn, absence):
             pass
-        if site.turns.has(turn):
-            yield from _standings(site, config, taking, session, absence)
+        if not site.turns.has(turn):
+            return
+        site.runs.begin(session, run)
+        try:
+            for _ in follow(run, take, absence):
+                yield from news()
+            if run.problem:
+                raise ValueError(run.problem)
+        finally:
+            site.runs.end(session, run)
     finally:
         site.turns.leave(turn)
-
-
-def _standings(
-    site: Site, config: RunConfig, taking: tuple[Contender, ...], session: str, absence: Absence
-) -> Iterator[Record]:
-    def in_turns(config: RunConfig, control: Control) -> Generator[Standing]:
-        yield from comparison.in_turns(config, taking, control, site.engine)
-
-    came: list[Standing] = []
-    run = Run(in_turns, config)
-    site.runs.begin(session, run)
-    try:
-        for _ in follow(run, lambda standing, active: came.append(standing), absence):
-            while came:
-                yield standing_record(came.pop(0))
-        if run.problem:
-            raise ValueError(run.problem)
-    finally:
-        site.runs.end(session, run)
 
 
 def standing_record(standing: Standing) -> Record:
