@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from clip_tta_core import pulls
+from clip_tta_core.engine import ZERO_SHOT
 from clip_tta_core.records import Batch, Remembered, RunLog
 from clip_tta_core.ui.session.course import Course
 from clip_tta_core.ui.session.views import contenders
@@ -18,7 +19,6 @@ from clip_tta_core.ui.wire.parts import ClassRow, Closer, Neighbour, Pull
 LARGE = 256  # pixels a side, at least
 ROWS, ARROWS, NEAREST = 8, 3, 6  # classes listed, classes a loss pulls to or pushes from, pictures
 WEAK = 1e-4  # of a pull and a change of probability: what is less is none
-FROZEN = "zero_shot"
 LOSSES: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
     ("TENT: entropy", pulls.entropy),
     ("CLIPTTA: contrast", pulls.contrast),
@@ -61,7 +61,7 @@ def closer(
 ) -> Closer | None:
     """Everything there is to say of a picture (0 for the first of its batch); None where there is no such."""
     batch = looked.batch
-    if not 0 <= index < len(batch) or FROZEN not in looked.probs:
+    if not 0 <= index < len(batch) or ZERO_SHOT not in looked.probs:
         return None
     label = -1 if batch.unknown[index] else int(batch.labels[index])
     names = log.class_names
@@ -80,7 +80,7 @@ def closer(
             ClassRow(names[k], k == label, {name: _rounded(row[k]) for name, row in own.items()})
             for k in _listed(own, label)
         ),
-        pulls=tuple(_pull(title, of, looked.probs[FROZEN], index, label, names) for title, of in LOSSES),
+        pulls=tuple(_pull(title, of, looked.probs[ZERO_SHOT], index, label, names) for title, of in LOSSES),
         neighbours=_neighbours(log, looked, index, memories or {}),
     )
 
@@ -129,7 +129,7 @@ def _neighbours(
     for label, memory in memories.items():
         features = looked.features.get(label)
         if features is None:  # not done with this batch: the model as it was before the run comes nearest
-            features = looked.features[FROZEN]
+            features = looked.features[ZERO_SHOT]
         cosines = memory.features @ features[index]
         order = np.argsort(-cosines, kind="stable")[:NEAREST]
         return tuple(

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from clip_tta_core import metrics, records, thumbnails
+from clip_tta_core.engine import ZERO_SHOT
 from clip_tta_core.records import RunLog
 from clip_tta_core.ui.session import views
 from clip_tta_core.ui.session.site import Site
@@ -20,7 +21,6 @@ from clip_tta_core.ui.wire import parts as wire
 from clip_tta_core.ui.wire.encode import Counts, Lines, Numbers
 from clip_tta_core.ui.words.inside import tracks
 
-FROZEN = "zero_shot"
 MOST_BATCHES = 200  # that are drawn
 MOST_CLASSES = 100  # of the confusion
 MOST_FLIPS = 48  # of each kind that are shown of a whole run
@@ -82,7 +82,7 @@ def run_view(log: RunLog, method: str) -> wire.InsideRun:
         batches=tuple(k + 1 for k in drawn),
         labelled=labelled,
         labels=lines(log.labels),
-        before=lines(log.answers[FROZEN]),
+        before=lines(log.answers[ZERO_SHOT]),
         after=lines(log.answers[method]),
         sure=lines(sure),
         flips=flips(log, method, count),
@@ -96,7 +96,7 @@ def run_view(log: RunLog, method: str) -> wire.InsideRun:
 
 def _flat(log: RunLog, method: str, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Truth and both answers of all pictures of the first batches. -> int64 (N,) each"""
-    rows = (log.labels, log.answers[FROZEN], log.answers[method])
+    rows = (log.labels, log.answers[ZERO_SHOT], log.answers[method])
     truth, before, after = (np.concatenate(part[:count]).astype(np.int64) for part in rows)
     return truth, before, after
 
@@ -142,7 +142,7 @@ def recorded(log: RunLog, method: str, count: int) -> list[records.Inside]:
 
 def feature_map(log: RunLog, method: str, drawn: list[int], count: int) -> wire.FeatureMap | None:
     """Where pictures and captions lie."""
-    start, end = recorded(log, FROZEN, count), recorded(log, method, count)
+    start, end = recorded(log, ZERO_SHOT, count), recorded(log, method, count)
     if log.plane is None or not start or not end:
         return None
 
@@ -156,7 +156,7 @@ def feature_map(log: RunLog, method: str, drawn: list[int], count: int) -> wire.
 
 def variance(log: RunLog, method: str, drawn: list[int], count: int) -> wire.Variance | None:
     """The variance between the classes that are answered, beside accuracy."""
-    own, frozen = ([one.variance for one in recorded(log, name, count)] for name in (method, FROZEN))
+    own, frozen = ([one.variance for one in recorded(log, name, count)] for name in (method, ZERO_SHOT))
     if not own or not frozen:
         return None
     accuracy = log.series[method].get("accuracy_batch", [math.nan] * count)[:count]
@@ -165,7 +165,7 @@ def variance(log: RunLog, method: str, drawn: list[int], count: int) -> wire.Var
         return Numbers("".join(encode.number(values[k]) for k in drawn))
 
     says = tracks(log.titles.get(method, method), own, accuracy)
-    return wire.Variance({FROZEN: numbers(frozen), method: numbers(own)}, numbers(accuracy), says)
+    return wire.Variance({ZERO_SHOT: numbers(frozen), method: numbers(own)}, numbers(accuracy), says)
 
 
 def memory(log: RunLog, method: str, drawn: list[int], count: int) -> wire.MemoryWall | None:
