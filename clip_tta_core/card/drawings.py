@@ -63,9 +63,9 @@ FIELD = """\
 ## The field
 
 Accuracy on the fifteen standard corruptions at severity 5, their mean with its standard deviation over seeds:
-streams of 4 batches of 64, started afresh for every corruption and seed; methods that look at many views of
-one picture and forget it are measured on the first batch. In brackets the classes in use at the end (e to the
-entropy of the histogram of answers, of 20). Predictions after the update.
+streams of 4 batches of 64, started afresh for every corruption and seed; methods that start over at every
+picture or batch are measured on the first batch. In brackets the classes in use at the end (e to the entropy
+of the histogram of answers, of 20). Predictions after the update.
 
 """
 

@@ -79,9 +79,9 @@ FIELD = """\
 ## The field
 
 CIFAR-10, severity 5: the mean accuracy over the fifteen standard corruptions with its standard deviation over
-seeds: streams of 4 batches of 64, started afresh for every corruption and seed; methods that look at many
-views of one picture and forget it are measured on the first batch. In brackets the classes in use at the end
-(e to the entropy of the histogram of answers, of 10). Predictions after the update.
+seeds: streams of 4 batches of 64, started afresh for every corruption and seed; methods that start over at
+every picture or batch are measured on the first batch. In brackets the classes in use at the end (e to the
+entropy of the histogram of answers, of 10). Predictions after the update.
 
 """
 

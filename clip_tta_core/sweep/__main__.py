@@ -49,7 +49,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--size", choices=list(SIZES), default="full", help="how much of the table")
     parser.add_argument("--batches", type=int, default=0, help="per stream, 0 for what the table declares")
     parser.add_argument("--seeds", type=int, default=0, help="at most so many, 0 for all")
-    parser.add_argument("--record", action="store_true", help="keep the numbers as the project's own")
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="add the numbers to the project's own; measure only what they lack",
+    )
     parser.add_argument("--again", action="store_true", help="try cells again that failed before")
     return parser.parse_args()
 
@@ -58,7 +62,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     folder = Folder(arguments.out)
     table = SIZES[arguments.size].of(TABLES[arguments.table].make(Either(folder, Recorded())))
     table = table.shorter(arguments.batches, arguments.seeds)
-    cells = list(table.cells())
+    cells = [cell for cell in table.cells() if not (arguments.record and Recorded().get(cell))]
     start, written, count = time.monotonic(), 0.0, len(folder.missing(cells, arguments.again))
     print(f"{table.title}: {len({cell.key for cell in cells})} cells, {count} to measure.", flush=True)
     for number, done in enumerate(

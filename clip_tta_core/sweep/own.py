@@ -39,9 +39,14 @@ LONG = Protocol(batch_size=250, batches=8)
 def _joint(name: str, known: Numbers, model: str, source: str) -> Table:
     """Every method on the fifteen corruptions: as published, by the common rule, under CLIPTTA's protocol."""
     contenders = (*as_published(), *chosen(known, model, source), *under_protocol())
-    # A stream of one batch measures a method that forgets every picture as well as a longer one.
-    columns = tuple(Column(one, model, batches=1 if METHODS[one.method].forgets else 0) for one in contenders)
+    columns = tuple(Column(one, model, batches=1 if _starts_over(one) else 0) for one in contenders)
     return Table(name, TABLES[name].title, corrupted(STANDARD, source, STREAM), columns)
+
+
+def _starts_over(one: Contender) -> bool:
+    """Whether nothing reaches the next batch, so that a stream of one measures it as well as a longer one."""
+    cls = METHODS[one.method]
+    return cls.forgets or bool(one.settings.get("episodic", cls.episodic))
 
 
 @declare("mini-grid", "mini-CLIP: step size and steps, chosen on the four extra corruptions")

@@ -1,7 +1,8 @@
 """Tables that were measured earlier and come with the project: its cards and its page show them.
 
 A recording holds cells by what they are, not by the code that measured them, which it names: numbers of a
-release stay at hand while work goes on. New weights make them worthless, and they are then as if not there.
+release stay at hand while work goes on, and a table may be measured in several sittings. New weights make
+them worthless, and they are then as if not there.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ KEPT = (
     *("accuracy", "ece", "auroc", "fpr95", "effective_classes", "seconds", "pictures"),
     *("third_1", "third_2", "third_3"),
 )
-MADE = ("code", "date", "machine", "torch", "open_clip_torch", "numpy", "python")
+MADE = ("code", "weights", "date", "machine", "torch", "open_clip_torch", "numpy", "python")
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,12 @@ class Recorded:
     def get(self, cell: Cell) -> Mapping[str, float] | None:
         """The numbers of a cell, or None where it was not recorded with the weights there are."""
         found = _cells(self.path).get(cell.content)
-        return (
-            found[1] if found and found[0]["weights"].get(cell.model) == weights_version(cell.model) else None
-        )
+        return found[1] if found and found[0]["weights"] == weights_version(cell.model) else None
 
     def card(self, cell: Cell) -> dict[str, Any]:
         """All that is kept of a cell that was recorded, as a folder tells it."""
-        recording, numbers = _cells(self.path)[cell.content]
-        weights = recording["weights"][cell.model]
-        return {"cell": asdict(cell), "weights": weights, "numbers": numbers, **recording["made"]}
+        made, numbers = _cells(self.path)[cell.content]
+        return {"cell": asdict(cell), "numbers": numbers, **made}
 
 
 @dataclass(frozen=True)
@@ -58,28 +56,35 @@ class Either:
 
 
 def record(table: Table, folder: Folder, path: Path = FOLDER) -> Path:
-    """Write what a folder has of a table as <path>/<table>.json.gz, the same bytes for the same numbers.
+    """Add what a folder has of a table to <path>/<table>.json.gz: the same bytes for the same numbers.
+
+    Cells of the table that were recorded earlier stay where the folder has none, unless the weights are
+    new; cells that are no longer the table's go.
 
     Raises:
         ValueError: nothing of it is measured.
     """
-    cells = {cell.content: cell for cell in table.cells() if folder.has(cell)}
+    before, made, cells = Recorded(path), [], {}
+    for cell in {cell.content: cell for cell in table.cells()}.values():
+        if folder.has(cell):
+            card = folder.card(cell)
+        elif before.get(cell):
+            card = before.card(cell)
+        else:
+            continue
+        sitting = {name: card[name] for name in MADE if name in card} | {"date": card["date"][:10]}
+        if sitting not in made:
+            made.append(sitting)
+        cells[cell.content] = [made.index(sitting), _short(card["numbers"])]
     if not cells:
         raise ValueError(
             f"Sweep: nothing of table '{table.name}' is measured in {folder.path}; measure it first."
         )
-    cards = {content: folder.card(cell) for content, cell in cells.items()}
-    last = max(cards.values(), key=lambda card: str(card["date"]))
-    content = {
-        "made": {name: last[name] for name in MADE if name in last},
-        "weights": {
-            model: weights_version(model) for model in sorted({cell.model for cell in cells.values()})
-        },
-        "cells": {key: _short(card["numbers"]) for key, card in sorted(cards.items())},
-    }
     file = path / f"{table.name}.json.gz"
     path.mkdir(parents=True, exist_ok=True)
+    content = {"made": made, "cells": dict(sorted(cells.items()))}
     file.write_bytes(gzip.compress(json.dumps(content, separators=(",", ":")).encode(), mtime=0))
+    _cells.cache_clear()
     return file
 
 
@@ -88,11 +93,11 @@ def _short(numbers: Mapping[str, float]) -> dict[str, float]:
 
 
 @cache
-def _cells(path: Path) -> dict[str, tuple[dict, dict[str, float]]]:
-    """{what a cell is: (its recording, its numbers)}, read once."""
+def _cells(path: Path) -> dict[str, tuple[dict[str, str], dict[str, float]]]:
+    """{what a cell is: (how it was made, its numbers)}, read once."""
     found = {}
     for file in sorted(path.glob("*.json.gz")):
         recording = json.loads(gzip.decompress(file.read_bytes()))
-        cells = recording.pop("cells")
-        found |= {key: (recording, numbers) for key, numbers in cells.items()}
+        made = recording["made"]
+        found |= {key: (made[sitting], numbers) for key, (sitting, numbers) in recording["cells"].items()}
     return found

@@ -11,7 +11,7 @@ import pytest
 from clip_tta_core.clip.loading import MINI
 from clip_tta_core.records import Contender
 from clip_tta_core.sweep import recorded
-from clip_tta_core.sweep.cells import Cell, Protocol, Shift
+from clip_tta_core.sweep.cells import Cell, Protocol, Shift, weights_version
 from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.sweep.recorded import Either, Recorded, record
 from clip_tta_core.sweep.tables import Column, Row, Table
@@ -35,7 +35,8 @@ def test_a_recorded_cell_is_found_by_what_it_is(kept):
     assert known.get(FOG) == {"accuracy": 0.12346, "seconds": 2.0}, "five digits of what tables show"
     assert known.get(SNOW) is None
     here = Folder(kept / "cells").card(FOG)
-    assert known.card(FOG) == {name: here[name] for name in known.card(FOG)} | {"numbers": known.get(FOG)}
+    kept_of_it = {"numbers": known.get(FOG), "date": here["date"][:10]}
+    assert known.card(FOG) == {name: here[name] for name in known.card(FOG)} | kept_of_it
     assert {"cell", "code", "weights", "date", "machine", "torch"} <= known.card(FOG).keys()
     assert known.get(dataclasses.replace(FOG, seed=1)) is None
     assert known.get(dataclasses.replace(FOG, settings={"lr": 1e-4})) is None
@@ -67,7 +68,7 @@ def test_what_a_cell_is_does_not_depend_on_what_stands_at_its_default():
 def test_the_same_numbers_make_the_same_file(kept):
     first = (kept / "tables" / "small.json.gz").read_bytes()
     assert record(TABLE, Folder(kept / "cells"), kept / "again").read_bytes() == first
-    assert json.loads(gzip.decompress(first))["weights"].keys() == {MINI}
+    assert [made["weights"] for made in json.loads(gzip.decompress(first))["made"]] == [weights_version(MINI)]
 
 
 def test_nothing_is_not_recorded(tmp_path):
@@ -81,3 +82,18 @@ def test_what_is_measured_here_comes_before_what_was_recorded(kept):
     assert both.get(FOG)["accuracy"] == 0.12346 and both.get(SNOW) is None
     here.put(FOG, {"accuracy": 0.5})
     assert both.get(FOG) == {"accuracy": 0.5}
+
+
+def test_a_table_is_recorded_in_several_sittings(kept, monkeypatch):
+    tables, there = kept / "tables", Folder(kept / "there")
+    monkeypatch.setattr("clip_tta_core.sweep.folder.code_version", lambda: "another")
+    there.put(SNOW, {"accuracy": 0.5})
+    record(TABLE, there, tables)
+    known = Recorded(tables)
+    assert known.get(FOG)["accuracy"] == 0.12346 and known.get(SNOW) == {"accuracy": 0.5}
+    assert known.card(SNOW)["code"] == "another" != known.card(FOG)["code"]
+    there.put(FOG, {"accuracy": 0.25})
+    record(TABLE, there, tables)
+    assert Recorded(tables).get(FOG) == {"accuracy": 0.25}, "what is measured anew takes the older's place"
+    record(dataclasses.replace(TABLE, rows=ROWS[:1]), there, tables)
+    assert Recorded(tables).get(SNOW) is None, "a cell that is no longer the table's goes"

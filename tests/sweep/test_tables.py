@@ -88,6 +88,13 @@ def test_the_same_grid_and_protocol_hold_for_every_gradient_method(tmp_path):
             assert one.settings[name] == preset.get(name, value)
 
 
+def test_what_starts_over_at_every_batch_is_measured_on_one(tmp_path):
+    table = TABLES["mini"].make(Folder(tmp_path))
+    short = {column.contender.label for column in table.columns if column.batches == 1}
+    assert {"watt", "clipartt", "zero", "tpt"} <= short, "their authors start over"
+    assert short.isdisjoint({"watt, protocol", "clipartt, protocol", "tent", "cliptta", "cliptta, protocol"})
+
+
 def test_means_and_spreads_are_over_seeds(tmp_path):
     folder, table = Folder(tmp_path), small()
     for seed, (fog, snow) in enumerate([(0.1, 0.5), (0.2, 0.4), (0.3, 0.6)]):
