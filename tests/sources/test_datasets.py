@@ -363,7 +363,7 @@ FOUND = {  # data set -> what its published folder is called elsewhere
     "imagenet-r": ["ImageNet-R", "imagenet-rendition/imagenet-r", "imagenet_r/imagenet_r"],
     "imagenet-a": ["imagenet-adversarial/imagenet-a", "ImageNet-A"],
     "imagenet-sketch": ["ImageNet-Sketch/sketch", "imagenet-sketch/images", "imagenet_sketch"],
-    "imagenette": ["imagenette2-320/val", "imagenette/imagenette2-160/val", "imagenette-160/val"],
+    "imagenette": ["imagenette2-320", "imagenette/imagenette2-160", "Imagenette-160"],
     "visda-c": ["VisDA-C/validation", "visda-2017/validation"],
     "dtd": ["dtd", "DTD/dtd/dtd", "describable_textures"],
     "pets": ["oxford_pets", "Oxford-IIIT-Pet"],
