@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import csv
 import itertools
 import json
@@ -14,6 +15,7 @@ from clip_tta_core.sources.wordnet import WNID
 
 # Commas, semicolons, and their relatives in other scripts; a tab or a bar parts the cells of a table.
 SEPARATORS = ",;，；﹐﹑﹔、､،؛፣፤|\t"
+LINE_ENDS = "\n\x85\u2028\u2029"
 HEADERS = frozenset(
     "name names class classes label labels category categories title species words synset "
     "classname classnames class_name class_names class_label class_labels label_name label_names labels_name "
@@ -42,7 +44,7 @@ def parse(text: str) -> tuple[str, ...]:
     Raises:
         ValueError: one sentence, for HTML, and for what begins as JSON or Python and is none.
     """
-    text = "\n".join(INVISIBLE.sub("", text).splitlines()).strip()
+    text = re.sub(f"\r\n?|[{LINE_ENDS}]", "\n", INVISIBLE.sub("", text)).strip()
     if text.startswith("<") and text.endswith(">"):
         raise ValueError("Classes: the list is HTML or XML, which is not read; give one name a line.")
     if names := _label_map(text) or _literal(text):
@@ -51,6 +53,15 @@ def parse(text: str) -> tuple[str, ...]:
     if block := _described(lines):
         return _literal("\n".join(block)) or _listed(block)
     return _listed(lines)
+
+
+def written(names: Sequence[str]) -> str:
+    """A text from which `parse` reads these names: one a line, or JSON where that would be another list."""
+    plain = "\n".join(names)
+    with contextlib.suppress(ValueError):
+        if parse(plain) == tuple(names):
+            return plain
+    return json.dumps(list(names), ensure_ascii=False)
 
 
 def _listed(lines: Sequence[str]) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ def spoken(name: str) -> str:
 def letters(name: str) -> str:
     """What is left without spaces, hyphens, commas and the like; the name itself where nothing is."""
     plain = unicodedata.normalize("NFKC", name).casefold()
-    return re.sub(r"[\s_\-,;、،؛.'’()/\[\]]+", "", plain) or plain
+    return re.sub(r"[\s_\-|,;、،؛፣፤.'’()/\[\]]+", "", plain) or plain
 
 
 def unaccented(name: str) -> str:

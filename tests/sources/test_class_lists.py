@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from clip_tta_core.sources import texts
-from clip_tta_core.sources.class_lists import parse
+from clip_tta_core.sources.class_lists import parse, written
 
 PETS = ("cat", "dog", "polar bear")
 FORMS = [
@@ -128,6 +128,15 @@ def test_what_is_a_name_and_what_is_not(text, expected):
 def test_a_broken_list_is_refused_with_a_sentence():
     with pytest.raises(ValueError, match="begins as JSON or Python and cannot be read as such"):
         parse('["cat", "dog" "fox", {]')
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("cat", "dog"), ("cat 0", "dog 1"), ("1 cat", "2 dog"), ("# 1", "C# x"), ("name", "cat")],
+)
+def test_names_that_are_written_down_are_read_again(names):
+    assert parse(written(names)) == names
+    assert ("\n" in written(names)) == (names == ("cat", "dog"))
 
 
 @pytest.mark.parametrize("text", ["<ul><li>cat</li><li>dog</li></ul>", "<classes><c>cat</c></classes>"])

@@ -156,7 +156,7 @@ def _labels(upload: Upload, class_names: Sequence[str]) -> Labels:
 
 def own_classes(upload: Upload) -> tuple[str, ...]:
     """The folders of an upload as class names that can be typed: a separator would make two of one."""
-    return tuple(re.sub(f"[{SEPARATORS}]", " ", name) for name in upload.class_names)
+    return tuple(" ".join(re.sub(f"[{SEPARATORS}]", " ", name).split()) for name in upload.class_names)
 
 
 def reading_view(share: float, name: str) -> wire.Upload:
