@@ -125,6 +125,12 @@ def field(table: Table, known: Numbers) -> str:
     return "\n".join(lines) + "\n"
 
 
+def three_ways(known: Numbers) -> str:
+    """What both cards say of three ways to set every method, for the page; "" before anything is measured."""
+    parts = [section(name, known, f"#### {TABLES[name].title}\n\n", field) for name in ("mini", "photo")]
+    return "\n".join([THREE_COLUMNS, *parts]) if any(parts) else ""
+
+
 def by_row(table: Table, known: Numbers) -> str:
     """Every contender as published, row by row; the best mean first."""
     entries = [column for column in zip(*summarize(table, known), strict=True) if _is_published(column[0])]
