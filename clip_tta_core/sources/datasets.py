@@ -137,7 +137,7 @@ class DatasetSource:
         self.class_names, self.labels = found.class_names, found.labels
         self.places = np.flatnonzero(self.labels >= 0)
         self.broken: set[int] = set()  # items that could not be read
-        self._notes = [*found.sentences(), *_passed_over(self.items.others)]
+        self._notes = [*found.sentences(), *_other_levels(found), *_passed_over(self.items.others)]
         if not len(self.places):
             own = self.items.class_names or (found.level.folders if found.level else ())
             raise ValueError(
@@ -195,6 +195,16 @@ def _labels(items: Items, class_names: tuple[str, ...], depth: int | None) -> La
         return Labels(items.labels, items.class_names)
     labels = relabel(items.labels, items.class_names, class_names)
     return Labels(labels, class_names, unfound=names.unfound(items.class_names, class_names))
+
+
+def _other_levels(found: Labels) -> tuple[str, ...]:
+    """How a visitor takes another level of folders for the classes: a list that names its folders does."""
+    others = [one for one in found.levels if found.level is not None and one != found.level]
+    return tuple(
+        f"Level {one.depth + 1} from the top has {folders.few(one.folders)}: type those names as classes to "
+        "take them instead."
+        for one in others
+    )
 
 
 def _passed_over(endings: tuple[str, ...]) -> tuple[str, ...]:

@@ -27,6 +27,11 @@ CONTENTS = frozenset("image images img imgs pic pics jpeg jpegs jpegimages".spli
 MOST = 0.75  # of the pictures of the best level: pictures beside the classes do not make theirs the level
 
 
+def few(names: Sequence[str]) -> str:
+    """The first three of some names."""
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+
+
 @dataclass(frozen=True)
 class Level:
     """Folders that could be the classes."""
@@ -56,13 +61,13 @@ class Labels:
         """What the page should say of it; nothing where nothing had to be decided."""
         said = []
         if self.level is not None and (len(self.levels) > 1 or self.level.depth):
-            few = ", ".join(self.level.folders[:3]) + (" …" if len(self.level.folders) > 3 else "")
-            said.append(f"Classes are the folders {few}, level {self.level.depth + 1} from the top.")
+            where = f"level {self.level.depth + 1} from the top"
+            said.append(f"Classes are the folders {few(self.level.folders)}, {where}.")
         if self.numbered:
             said.append("The folders are numbers: each is a place in the list of classes.")
         if self.unfound:
-            few = ", ".join(self.unfound[:3]) + (" …" if len(self.unfound) > 3 else "")
-            said.append(f"{len(self.unfound)} of {len(self.class_names)} names found no folder: {few}.")
+            count = f"{len(self.unfound)} of {len(self.class_names)}"
+            said.append(f"{count} names found no folder: {few(self.unfound)}.")
         return tuple(said)
 
 
@@ -93,8 +98,9 @@ def label(paths: Sequence[Path], class_names: Sequence[str] = (), depth: int | N
     labels = np.array([found.label(path) for path in paths], dtype=np.int64)
     seen = set(labels.tolist())
     unfound = tuple(name for place, name in enumerate(wanted) if place not in seen)
-    if chosen is None and level is not None and not found.place.keys() <= set(level.folders):
-        level = None  # names of the list stand at several levels
+    if chosen is None:  # where all names of the list stand; several levels are none
+        likely = (level, *choice) if level else choice
+        level = next((one for one in likely if found.place.keys() <= set(one.folders)), None)
     return Labels(labels, wanted, choice, level, unfound=unfound)
 
 

@@ -484,6 +484,28 @@ def test_ones_own_folder_takes_every_ending_that_is_read_and_says_which_it_does_
     )
 
 
+def test_of_ones_own_folder_the_level_is_said_and_a_list_takes_another(folder):
+    for path in ("pets/cat/1.png", "pets/dog/1.png", "cars/van/1.png"):
+        picture(folder / "own" / path)
+
+    def run(*class_names: str) -> tuple[Stream, list[str]]:
+        stream = Stream(
+            RunConfig(source="dataset:folder", class_names=class_names, batch_size=8, batches=1), 224
+        )
+        (batch,) = stream
+        return stream, sorted(stream.class_names[label] for label in batch.labels)
+
+    stream, shown = run()
+    assert shown == ["cat", "dog", "van"]
+    assert stream.notes == (
+        "Your own folder: Classes are the folders cat, dog, van, level 2 from the top.",
+        "Your own folder: Level 1 from the top has cars, pets: type those names as classes to take them "
+        "instead.",
+    )
+    stream, shown = run("pets", "cars")
+    assert shown == ["cars", "pets", "pets"] and "Classes are the folders cars, pets" in stream.notes[0]
+
+
 def test_every_data_set_describes_itself():
     for dataset in DATASETS.values():
         assert dataset.help.endswith(".") and dataset.templates in prompts.TEMPLATES
