@@ -182,7 +182,8 @@ def _described(lines: Sequence[str]) -> Sequence[str]:
         return ()
     if len(lines) > 1 and set(keys) == {keys[first]}:  # "name: cat", each line
         return [field[2] for field in fields if field]
-    value, rest = fields[first][2], lines[first + 1 :]
+    field, rest = fields[first], lines[first + 1 :]
+    value = field[2] if field else ""
     if not value:
         return list(
             itertools.takewhile(lambda line: BULLET.fullmatch(line) or NUMBERED.fullmatch(line), rest)
