@@ -9,7 +9,8 @@ from clip_tta_core.corruptions import CORRUPTIONS, SEVERITIES
 from clip_tta_core.methods import METHODS
 from clip_tta_core.records import Contender
 from clip_tta_core.sources.rendered import STYLES, UNKNOWN_SOURCES
-from clip_tta_core.sweep.cells import Protocol, Shift
+from clip_tta_core.starts import STARTS
+from clip_tta_core.sweep.cells import PreStep, Protocol, Shift
 from clip_tta_core.sweep.contenders import (
     PROTOCOL,
     STREAM,
@@ -193,3 +194,32 @@ def photo_parts(known: Numbers) -> Table:
     )
     columns = tuple(Column(one, PHOTO.name) for one in (ZERO_SHOT, *TENTS, *LOSSES))
     return Table("photo-parts", TABLES["photo-parts"].title, rows, columns, (0,))
+
+
+# ---- a few labelled pictures beforehand ----
+
+NOISE = Shift("gaussian_noise")
+FEW = Protocol(batches=STREAM)
+
+
+def _starts(name: str, model: str, source: str, shifts: tuple[Shift, ...]) -> Table:
+    """CLIP and every start as they are, and CLIPTTA from each of them, on pictures that no start has seen."""
+    columns = [Column(ZERO_SHOT, model), Column(Contender("cliptta", "cliptta"), model)]
+    for start, cls in STARTS.items():
+        begun = PreStep(start)
+        columns.append(Column(Contender(cls.title, ZERO_SHOT.method), model, pre_step=begun))
+        columns.append(Column(Contender(f"{cls.title}, then cliptta", "cliptta"), model, pre_step=begun))
+    rows = tuple(Row(shift.title, shift, source, FEW) for shift in shifts)
+    return Table(name, TABLES[name].title, rows, tuple(columns))
+
+
+@declare("mini-starts", "mini-CLIP: what 16 labelled pictures a class are worth before adapting")
+def mini_starts(known: Numbers) -> Table:
+    return _starts("mini-starts", MINI.name, "rendered", (CLEAN, FOG, NOISE, Shift(style="line_drawing")))
+
+
+@declare(
+    "photo-starts", "photo-CLIP on CIFAR-10: what 16 labelled pictures a class are worth before adapting"
+)
+def photo_starts(known: Numbers) -> Table:
+    return _starts("photo-starts", PHOTO.name, CIFAR, (CLEAN, FOG, NOISE, Shift("defocus_blur")))
