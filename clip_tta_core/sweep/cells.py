@@ -36,14 +36,28 @@ class Shift:
     severity: int = 5
     style: str = "none"
     schedule: str = "constant"
+    attack: str = "none"
+    attack_epsilon: float = 1.0
+    attack_iterations: int = 7
+    attack_target: str = "loaded"
 
     @property
     def title(self) -> str:
-        """As a row of a table is called: "fog 5", "negative", "clean"."""
+        """As a row of a table is called: "fog 5", "negative", "clean", "fog 5, attack 4/255"."""
+        if self.attack == "none":
+            return self._pictures or "clean"
+        norm = "" if self.attack == "linf" else f"{self.attack.upper()} "
+        whom = " on the adapted model" if self.attack_target == "adapted" else ""
+        attack = f"{norm}attack {self.attack_epsilon:g}/255{whom}"
+        return f"{self._pictures}, {attack}" if self._pictures else attack
+
+    @property
+    def _pictures(self) -> str:
+        """What happens before an attack: "fog 5", "negative", "" for nothing."""
         if self.schedule != "constant":
             return f"{self.schedule} {self.severity}".replace("_", " ")
         name = self.corruption if self.style == "none" else self.style
-        words = "clean" if name == "none" else name.replace("_", " ")
+        words = "" if name == "none" else name.replace("_", " ")
         return f"{words} {self.severity}" if self.corruption != "none" else words
 
 
