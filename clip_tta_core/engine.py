@@ -36,6 +36,7 @@ from clip_tta_core.inside import Observer
 from clip_tta_core.methods import Method
 from clip_tta_core.metrics import Tally
 from clip_tta_core.records import Batch, Glimpse, Loading, Outcome, Remembered, Report, RunConfig, Step
+from clip_tta_core.sources.rendered import TASK
 from clip_tta_core.starts import STARTS, Shots, making
 from clip_tta_core.stream import Stream
 from clip_tta_core.validation import LIMITS, ZERO_SHOT, Checked, Entry, attack_of, check, costs
@@ -85,6 +86,22 @@ def preview(config: RunConfig) -> np.ndarray:
         frozen = classifier(loaded, stream.class_names, config.templates)
         batch = attacked(batch, stream.struck(0, 1), 0, config, loaded, logits_of(frozen))
     return batch.images[0]
+
+
+def mislead(image: np.ndarray, shows: str, config: RunConfig) -> np.ndarray:
+    """One picture of a class as a run of `config` would attack it. uint8 (H, W, 3) -> uint8 (S, S, 3)
+
+    Args:
+        image: uint8 (H, W, 3), square.
+        shows: its class, which joins those of the run where it is none of them.
+        config: of the run; says which attack, which model and which classes.
+    """
+    check(config)
+    loaded = load(config.model, config.device, wanted=config.precision)
+    names = tuple(dict.fromkeys((*(config.class_names or TASK), shows)))
+    batch = Batch(image[None], np.array([names.index(shows)]), (shows,), np.zeros(1, dtype=bool), ("",))
+    frozen = classifier(loaded, names, config.templates)
+    return attacked(batch, np.ones(1, dtype=bool), 0, config, loaded, logits_of(frozen)).images[0]
 
 
 def _announcer(control: Control) -> Callable[[Loading], None]:
