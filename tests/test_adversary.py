@@ -73,7 +73,7 @@ def test_it_looks_at_views_where_the_method_does():
 
 def test_what_is_climbed_are_the_logits_of_the_weights_and_of_views_with_a_gradient():
     loaded = load("mini-clip")
-    frozen = classifier(loaded, ("cat", "owl", "anchor"), "single")
+    frozen = classifier(loaded, ("cat", "airplane", "anchor"), "single")
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     tent = METHODS["tent"](
         frozen.fork("visual_norm"), METHODS["tent"].Config.from_values({}), torch.Generator()
