@@ -39,10 +39,16 @@ def test_a_card_without_numbers_has_its_text_and_no_table(card):
 @pytest.mark.parametrize(
     "card, tables",
     [
-        (drawings.card, ("mini", "mini-severities", "mini-streams", "mini-unknown")),
+        (
+            drawings.card,
+            ("mini", "mini-severities", "mini-streams", "mini-unknown", "mini-starts", "mini-attacks"),
+        ),
         (
             photographs.card,
-            ("photo", "photo-severities", "photo-streams", "photo-unknown", "photo-paper", "photo-parts"),
+            (
+                *("photo", "photo-severities", "photo-streams", "photo-unknown", "photo-paper"),
+                *("photo-parts", "photo-starts", "photo-attacks"),
+            ),
         ),
     ],
 )
@@ -90,6 +96,12 @@ def test_means_wait_for_every_row():
     text = layout.by_row(one, fill(one, lambda row, label, seed: 0.5 if row == "fog" else None))
     assert text.splitlines()[0] == "|  | fog | snow | mean |"
     assert text.splitlines()[2] == "| TENT | 50.0 | - | - |"
+
+
+def test_a_table_of_few_contenders_shows_the_spread_over_seeds():
+    one = table(("tent", {}), rows=("fog",))
+    text = layout.by_row(one, fill(one, lambda row, label, seed: 0.5 + 0.1 * seed), spread=True)
+    assert text.splitlines()[2] == "| TENT | 60.0 ± 10.0 |"
 
 
 def test_severities_stand_across_with_their_mean():
