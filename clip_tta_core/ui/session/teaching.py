@@ -359,9 +359,9 @@ TEACHINGS: dict[str, Teaching] = {
         says="Zero-shot CLIP is right on {zero_shot:accuracy} of these pictures, TENT on {tent:accuracy}, "
         "CLIPTTA on {cliptta:accuracy} and R-TPT on {r_tpt:accuracy}.",
         why="The attack fits this model and this picture, pixel by pixel. Cut out and resized, most views no "
-        "longer fit it, and R-TPT listens to the views that resemble the others. TENT and CLIPTTA have little "
-        "but misled answers to learn from. This attacker knew of neither views nor steps: one who does must "
-        "be tried before anybody calls a method robust.",
+        "longer fit it, and R-TPT listens to the views that resemble the others. TENT and CLIPTTA have "
+        "little but misled answers to learn from. This attacker knew of neither views nor steps: one who "
+        "does must be tried before anybody calls a method robust.",
         preset="frequent",
         try_this="make the attack anew for each method",
         changes={"attack_target": "adapted"},
