@@ -104,6 +104,17 @@ def test_a_table_of_few_contenders_shows_the_spread_over_seeds():
     assert text.splitlines()[2] == "| TENT | 60.0 ± 10.0 |"
 
 
+def test_a_table_waits_for_a_contender_that_is_measured_on_all_rows():
+    """The tables of starts share cells with those of methods, which they must not bring into the card."""
+    one = TABLES["photo-streams"].make(MadeUp())
+    column = one.columns[0]
+    cells = [one.cell(row, column, 0) for row in one.rows]
+    some = {cell.content: {"accuracy": 0.5, "effective_classes": 5.0} for cell in cells}
+    assert "heading" in layout.section("photo-streams", MadeUp(some), "heading", layout.by_row)
+    del some[cells[-1].content]
+    assert layout.section("photo-streams", MadeUp(some), "heading", layout.by_row) == ""
+
+
 def test_severities_stand_across_with_their_mean():
     shifts = [Shift(name, severity) for name in ("fog", "snow") for severity in (1, 5)]
     rows = (*(Row(shift.title, shift) for shift in shifts), Row("clean", Shift()))

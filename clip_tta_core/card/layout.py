@@ -191,11 +191,18 @@ def title(column: Column) -> str:
 
 
 def section(name: str, known: Numbers, text: str, show: Callable[[Table, Numbers], str]) -> str:
-    """A table under its text; "" as long as nothing of it is measured."""
+    """A table under its text; "" as long as nobody in it is measured on all rows.
+
+    Some of its cells may be known before: those that it shares with other tables.
+    """
     table = TABLES[name].make(known)
-    if not any(known.get(cell) for cell in table.cells()):
+    if not any(_is_whole(table, known, column, seed) for column in table.columns for seed in table.seeds):
         return ""
     return text + show(table, known)
+
+
+def _is_whole(table: Table, known: Numbers, column: Column, seed: int) -> bool:
+    return all(known.get(table.cell(row, column, seed)) for row in table.rows)
 
 
 def _line(first: str, entries: Iterable[str]) -> str:

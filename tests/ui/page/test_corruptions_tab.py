@@ -221,7 +221,8 @@ def test_an_attack_goes_to_play_with_its_radius(visit, url):
     sheet.locator(".ladder button.step").nth(3).click()
     sheet.get_by_role("button", name="Take adversarial, severity 4, to Play").click()
     expect(page.get_by_role("tab", name="Play")).to_have_attribute("aria-selected", "true", timeout=30_000)
-    expect(page.locator("#ct-form [data-field=attack] :checked")).to_have_value("linf", timeout=30_000)
+    attack = page.locator("#ct-form [data-field=attack]").get_by_role("radio", name="every pixel")
+    expect(attack).to_be_checked(timeout=30_000)
     expect(page.locator("#ct-form [data-field=attack_epsilon] .box")).to_have_value("8")
     expect(page.locator("#ct-form [data-field=corruption] select")).to_have_value("none")
 
