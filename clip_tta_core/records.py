@@ -205,6 +205,9 @@ class RunConfig:
     attack_epsilon: float = 1.0  # radius of the attack, in levels of 255; 0 is no attack
     attack_step: float = 0.25  # length of its steps, as a share of the radius
     attack_iterations: int = 7
+    attack_target: str = (
+        "loaded"  # or "adapted": made anew for every contender, as it stands; see adversary.py
+    )
     order: str = "shuffled"  # a name of stream.ORDERS
     batch_size: int = 64
     batches: int = 16

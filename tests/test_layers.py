@@ -28,6 +28,7 @@ ROOMS = [  # from the ground up; rooms on one line know nothing of each other
     {"clip"},
     {"attacks"},
     {"methods"},
+    {"adversary"},
     {"corruptions"},
     {"sources"},
     {"starts"},

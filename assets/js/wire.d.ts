@@ -632,12 +632,13 @@ export interface SubjectProps {
   start: SubjectStart;
 }
 
-/** One corruption. */
+/** One corruption, or the attack. */
 export interface CorruptionTile {
   name: string;
   title: string;
   meaning: string;
   extra: boolean;
+  takes: Record<string, any>[];
 }
 
 /** Corruptions of one kind. */

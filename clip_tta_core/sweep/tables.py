@@ -14,7 +14,7 @@ from clip_tta_core.clip.loading import MINI
 from clip_tta_core.corruptions import CORRUPTIONS
 from clip_tta_core.records import Contender
 from clip_tta_core.registry import Registry
-from clip_tta_core.sweep.cells import Cell, Protocol, Shift
+from clip_tta_core.sweep.cells import Cell, PreStep, Protocol, Shift
 
 STANDARD = tuple(name for name, item in CORRUPTIONS.items() if item.standard)
 CLEAN = Shift()
@@ -47,6 +47,7 @@ class Column:
     model: str = MINI
     names: tuple[str, str] = ("", "")  # (model, method) in papers
     batches: int = 0  # at most so many of a row's stream, 0 for all
+    pre_step: PreStep = PreStep()
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,16 @@ class Table:
         one = column.contender
         batches = min(row.protocol.batches, column.batches or row.protocol.batches)
         protocol = dataclasses.replace(row.protocol, batches=batches)
-        return Cell(one.method, dict(one.settings), column.model, row.source, row.shift, protocol, seed)
+        return Cell(
+            one.method,
+            dict(one.settings),
+            column.model,
+            row.source,
+            row.shift,
+            protocol,
+            seed,
+            column.pre_step,
+        )
 
     def cells(self) -> Iterator[Cell]:
         """Every cell, one seed after the other, so that a table that is cut off is whole for fewer seeds."""

@@ -611,12 +611,13 @@ class SubjectProps:
 
 @dataclass(frozen=True)
 class CorruptionTile:
-    """One corruption."""
+    """One corruption, or the attack."""
 
     name: str
     title: str
     meaning: str
     extra: bool  # outside the fifteen whose mean papers report
+    takes: tuple[Mapping[str, Any], ...]  # settings of Play that show it, by severity
 
 
 @dataclass(frozen=True)
