@@ -189,11 +189,28 @@ def test_a_part_of_a_table_is_found_by_names_and_families(tmp_path):
             table.only(*wanted)
 
 
+def reported(lines: list) -> dict[tuple[str, str], list[float]]:
+    """{(row, column): what papers report of it}"""
+    return {(one.row, one.column): [known.value for known in one.published] for line in lines for one in line}
+
+
+def test_the_parts_of_the_loss_and_the_weights_of_oce_stand_beside_what_the_paper_has(tmp_path):
+    folder = Folder(tmp_path)
+    parts = reported(summary.summarize(TABLES["T4"].make(folder), folder))
+    assert parts["mean of CIFAR-100-C", "L_s + L_reg"] == [52.4] and parts["ImageNet", "L_s only"] == [68.8]
+    table = TABLES["T21"].make(folder)
+    weights = {column.contender.label: column.contender.settings for column in table.columns}
+    assert weights["CLIPTTA+OCE, weight 0.25"]["beta_ood"] == 0.25 and not weights["CLIPTTA"].get("open_set")
+    found = reported(summary.summarize(table, folder, "fpr95"))
+    assert found["ImageNet vs Places", "CLIPTTA"] == [25.7]
+    assert found["ImageNet vs Places", "CLIPTTA+OCE, weight 100"] == [2.3]
+
+
 def test_where_papers_differ_both_are_given():
     known = published.lookup("ViT-B/32", "CIFAR-10", "CLIP")
     assert len(known) > 1 and len({one.source for one in known}) > 1
 
 
 def test_published_numbers_have_sources_and_are_what_the_file_holds():
-    assert len(published.published()) == 642
+    assert len(published.published()) == 674
     assert all(one.source and math.isfinite(one.value) for one in published.published())
