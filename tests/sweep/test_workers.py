@@ -141,7 +141,7 @@ HOLD = """
 import time
 from pathlib import Path
 from clip_tta_core.sweep import workers
-measure = workers.measure
+from clip_tta_core.sweep.cells import measure
 def held(cell):
     while cell.seed and not Path("go").exists():
         time.sleep(0.05)
@@ -190,7 +190,7 @@ def test_a_scheduler_that_is_killed_in_mid_table_is_named_and_the_next_one_goes_
         port = free.getsockname()[1]
     told = fill(out, CELLS, on=f"tcp://127.0.0.1:{port}")
     with dask.config.set({"distributed.comm.timeouts.connect": "2s"}), _dask(port, beside) as scheduler:
-        next(told)
+        assert next(told).problem == ""
         scheduler.kill()
         with pytest.raises(RuntimeError, match="the scheduler is gone; what was measured is kept"):
             list(told)
