@@ -486,13 +486,14 @@ export interface RankingProps {
   columns: Measure[];
 }
 
-/** One contender: an entry for every shift, and for their mean last. */
+/** One contender: an entry for every shift, then for their means. */
 export interface HeatRow {
   title: string;
   means: (number | null)[];
   spreads: (number | null)[];
   seeds: number[];
   problems: string[];
+  reported: string[];
 }
 
 /** A table as far as it is measured; what is None is as it was before. */
@@ -501,13 +502,14 @@ export interface Heat {
   table?: string;
   size?: string;
   columns?: string[];
+  shifts?: number;
   rows?: HeatRow[];
   baseline?: number;
   now?: number[];
   done?: number;
   count?: number;
   doing?: string;
-  sentence?: string;
+  advice?: string[];
   message?: string;
 }
 
@@ -522,6 +524,8 @@ export interface HeatTable {
 export interface HeatProps {
   tables: HeatTable[];
   sizes: Option[];
+  methods: string[];
+  shifts: string[];
 }
 
 /** All there is to know of one cell. */

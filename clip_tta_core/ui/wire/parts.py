@@ -425,13 +425,14 @@ class RankingProps:
 
 @dataclass(frozen=True)
 class HeatRow:
-    """One contender: an entry for every shift, and for their mean last."""
+    """One contender: an entry for every shift, then for their means."""
 
     title: str
     means: tuple[float | None, ...]  # accuracy over the seeds so far; None before the first
     spreads: tuple[float | None, ...]  # standard deviation over seeds; None with fewer than two
     seeds: tuple[int, ...]
     problems: tuple[str, ...]  # why a cell could not be measured, or ""
+    reported: tuple[str, ...]  # what papers report, in percent, or ""
 
 
 @dataclass(frozen=True)
@@ -442,13 +443,14 @@ class Heat:
     table: str | None = None
     size: str | None = None
     columns: tuple[str, ...] | None = None
+    shifts: int | None = None  # columns that are shifts; the others are means
     rows: tuple[HeatRow, ...] | None = None
     baseline: int | None = None  # the row that the others are compared with; -1 where there is none
     now: tuple[int, ...] | None = None  # row and column of the cell that is measured; empty for none
     done: int | None = None  # cells, each of one seed
     count: int | None = None
     doing: str | None = None
-    sentence: str | None = None
+    advice: tuple[str, ...] | None = None  # which method when
     message: str | None = None
 
 
@@ -467,6 +469,8 @@ class HeatProps:
 
     tables: tuple[HeatTable, ...]
     sizes: tuple[Option, ...]
+    methods: tuple[str, ...]  # families to look for
+    shifts: tuple[str, ...]  # kinds
 
 
 @dataclass(frozen=True)
