@@ -163,7 +163,7 @@ export const STATES = {
 };
 
 export const CLASS_LIST = {
-  "separators": "\n,;，、；،؛\t",
+  "separators": "\n  ,;，；﹐﹑﹔、､،؛፣፤|\t",
   "most": 1000,
   "longest": 200,
   "words": {

@@ -107,7 +107,7 @@ export default function mount({ element, props, trigger }) {
       pressed.textContent = before;
     }, SAID);
   };
-  button.link.addEventListener("click", () => copy(button.link, addressOf(shown.name)));
+  button.address.addEventListener("click", () => copy(button.address, addressOf(shown.name)));
   button.frame.addEventListener("click", () => copy(button.frame, frameOf(shown.name, shown.title)));
 
   // ---- what is set ----

@@ -68,7 +68,7 @@ def build(site: Site | None = None) -> Page:
                 compare = Compare(site, _recorded_comparison(site))
                 compare_tab(tabs, compare, settings, form.cards(site.catalog))
             with gr.Tab("Corruptions", id="corruptions"):
-                corruptions_tab(tabs)
+                corruptions_tab(site, page, tabs)
             with gr.Tab("Why", id="why"):
                 why_tab()
             # Last: on a phone Gradio moves what does not fit into a menu.

@@ -222,7 +222,7 @@ def test_the_code_for_a_frame_and_the_link_are_given(visit, url):
     page = visit(url)
     expect(page.locator("#ct-lessons .go .place")).not_to_be_empty()  # its script is there
     copied = page.locator("#ct-lessons .copied")
-    page.locator("#ct-lessons [data-do=link]").click()
+    page.locator("#ct-lessons [data-do=address]").click()
     expect(copied).to_have_value(f"{url}?lesson={FIRST.name}")
     page.locator("#ct-lessons [data-do=frame]").click()
     expect(copied).to_have_value(re.compile(f'<iframe src="[^"]+lesson={FIRST.name}&amp;embed=1"'))
