@@ -111,9 +111,10 @@ def wire_lessons(play: Play, lessons: parts.Lessons, board: parts.Board) -> None
     """The recorded run of a lesson is shown as soon as the lesson is chosen."""
 
     def choose(event: gr.EventData, request: gr.Request) -> View:
-        return _or_skip(play.choose(str(sent(event, "lesson")), session_of(request)))
+        name, number = str(sent(event, "lesson")), sent(event, "number")
+        return _or_skip(play.choose(name, number, session_of(request)))
 
-    lessons.choose(choose, None, [board], **NOW, **PRIVATE)
+    lessons.choose(choose, None, [board], trigger_mode="multiple", **NOW, **PRIVATE)
 
 
 def wire_gallery(play: Play, gallery: parts.Gallery, board: parts.Board) -> None:

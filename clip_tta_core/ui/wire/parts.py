@@ -391,7 +391,7 @@ class RankingRow:
     total: int
     numbers: Mapping[str, float | None]  # {measure: value}, None where it is undefined
     problem: str
-    place: str  # "1", or "2 =" where others are as accurate; "" before the end of its turn
+    place: str  # "1", or "2–5" where the pictures tell no more; "" before the end of its turn
 
 
 @dataclass(frozen=True)
@@ -661,7 +661,7 @@ class Nothing:
 class Board:
     """What the server tells: a view by the name of each part that shows one, and a number for each telling.
 
-    The numbers only grow; a part is told again when its number is new.
+    The numbers only grow; a part is told again when its number has grown.
     """
 
     serials: Mapping[str, int]

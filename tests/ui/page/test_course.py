@@ -14,6 +14,7 @@ from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.session.teaching import TEACHINGS
 from clip_tta_core.ui.words.glossary import GLOSSARY
 from tests.ui.conftest import serious_violations, serve
+from tests.ui.drawn import call
 from tests.ui.fakes import fake_engine
 
 pytestmark = pytest.mark.browser
@@ -94,6 +95,36 @@ def test_arrow_keys_belong_to_the_timeline_while_it_has_the_focus(visit, url):
     assert page.locator("#ct-lessons .title").text_content() == FIRST.title
 
 
+@pytest.mark.parametrize("late", ["question", "answer"])
+def test_of_two_choices_the_later_one_is_drawn_whichever_the_network_brings_last(visit, url, late):
+    """The first is held back, on its way to the server or on its way back, until the second is drawn."""
+    page = visit(url)
+    expect_recorded(page, FIRST.name)
+    put = "void m.view('sentence').follow(document.body, (one) => (window.told ??= []).push(one.stream))"
+    call(page, "lib/store.js", put)
+    streams = {name: str(RECORDED[name].settings["stream"]) for name in ("style", "clean", "one")}
+    held, answers = [], []
+
+    def hold_the_first(route):
+        if held or "style" not in (route.request.post_data or ""):
+            return route.continue_()
+        held.append(route)
+        if late == "answer":
+            answers.append(route.fetch())
+
+    page.route("**/gradio_api/**", hold_the_first)
+    choose_blindly(page, "style")
+    choose(page, "clean")  # while the first is under way: it is held until the test lets it go
+    assert len(held) == 1
+    if late == "answer":
+        held[0].fulfill(response=answers[0])
+    else:
+        held[0].continue_()
+    choose(page, "one")  # by then the first answer has come, too
+    expect(page.locator("#ct-sentence .stream")).to_have_text(streams["one"])
+    assert page.evaluate("told.slice(1)") == [streams["clean"], streams["one"]]
+
+
 def test_the_button_shows_a_lesson_to_a_room_and_ends_it(visit, url):
     page = visit(url)
     expect(page.locator("#ct-lessons .go .place")).not_to_be_empty()  # its script is there
@@ -130,8 +161,13 @@ def test_charts_and_a_row_of_pictures_are_on_one_screen_with_the_answer(visit, u
 
 
 def choose(page, lesson: str) -> None:
-    page.locator(f"#ct-lessons input[value={lesson}]").evaluate("one => one.click()")
+    choose_blindly(page, lesson)
     expect_recorded(page, lesson)
+
+
+def choose_blindly(page, lesson: str) -> None:
+    """Without waiting for what it shows."""
+    page.locator(f"#ct-lessons input[value={lesson}]").evaluate("one => one.click()")
 
 
 @pytest.mark.parametrize("mode, theme", [("present", "light"), ("present", "dark"), ("embed", "dark")])
