@@ -71,8 +71,11 @@ class Play:
     def _show(self, run: Run, log: RunLog, news: News, session: str) -> Iterator[View]:
         def take(report: Any, active: float) -> None:
             log.append(report, active)
+            if frozen := report.outcomes.get(engine.ZERO_SHOT):
+                self.site.pace.note(model, report.device, frozen.seconds, len(report.batch))
             self.site.runs.keep(session, run, log)
 
+        model = str(log.settings.get("model", ""))
         pictures_shown, inside = 0.0, Inside(log)
         self._courses[log] = inside.course
         run.log = log

@@ -242,6 +242,14 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Expense:
+    """What a long run will cost, and settings that cost less."""
+
+    says: str
+    cheaper: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
 class Question:
     """What to guess before one sees the numbers, and what they say."""
 
@@ -696,7 +704,8 @@ PARTS: dict[str, Spec] = {
     "board": Spec(Board),
     "transport": Spec(props=TransportProps, events=("run", "pause", "step", "stop", "reset")),
     "lessons": Spec(props=LessonsProps, events=("choose",)),
-    "form": Spec(Settings, FormProps, serves=("preview", "costs")),
+    "form": Spec(Settings, FormProps, serves=("preview", "costs", "expense")),
+    "expense": Spec(Expense | None),
     "exports": Spec(Exports, events=("csv", "pictures", "json", "png", "svg", "link", "script", "open")),
     "upload": Spec(Upload, UploadProps, events=("read", "examples", "recount", "level", "clear")),
     "ranking": Spec(Ranking, RankingProps, events=("start", "stop", "watch"), serves=("describe",)),

@@ -1,5 +1,7 @@
-"""What a comparison says: whose turn it is, who leads, who does harm. All of it of one stream: no seed but its
-own is in the numbers, so no sentence here says that a method is better than another, only that it was here.
+"""What a comparison says: whose turn it is, who leads, who does harm.
+
+All of it of one stream: no seed but its own is in the numbers, so no sentence says that a method is better
+than another, only that it was on this stream.
 """
 
 from __future__ import annotations

@@ -77,8 +77,8 @@ def test_ties_are_ties():
     best = [measured(name, 0.896, 40, 2) for name in ("cliptta", "tent", "sar")]
     ranking = [*best, measured("watt", 0.87, 37, 3), measured("zero_shot", 0.7)]
     assert said_of(ranking, TITLES, 20, 5) == (
-        "On this stream CLIPTTA is at the top: right on 89.6% of the pictures, 19.6 points above zero-shot CLIP; "
-        "level with it: TENT and SAR."
+        "On this stream CLIPTTA is at the top: right on 89.6% of the pictures, 19.6 points above zero-shot "
+        "CLIP; level with it: TENT and SAR."
     )
     assert places(ranking) == ["1–4", "1–4", "1–4", "1–4", "5"], "34 and 38 of 81 pairs tell nothing apart"
     under_way = [*ranking, standing("eata", 0.99, done=2)]
