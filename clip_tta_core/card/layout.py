@@ -24,6 +24,11 @@ Sorted by the better of the first two.
 
 """
 
+ON_THE_PAGE = """\
+Accuracy in percent on the fifteen standard corruptions at severity 5, their mean with its standard deviation
+over seeds; in brackets the classes in use at the end, and what the rule chose.
+"""
+
 BY_ROW = """\
 ## The field, corruption by corruption
 
@@ -123,6 +128,12 @@ def field(table: Table, known: Numbers) -> str:
         for name in sorted(names, key=worth, reverse=True)
     ]
     return "\n".join(lines) + "\n"
+
+
+def three_ways(known: Numbers) -> str:
+    """What both cards say of three ways to set every method, for the page; "" before anything is measured."""
+    parts = [section(name, known, f"#### {TABLES[name].title}\n\n", field) for name in ("mini", "photo")]
+    return "\n".join([THREE_COLUMNS, ON_THE_PAGE, *parts]) if any(parts) else ""
 
 
 def by_row(table: Table, known: Numbers) -> str:

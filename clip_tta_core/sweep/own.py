@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from clip_tta_core.clip.embedded import MINI, PHOTO
 from clip_tta_core.corruptions import CORRUPTIONS, SEVERITIES
+from clip_tta_core.hparams import Value
 from clip_tta_core.methods import METHODS
 from clip_tta_core.records import Contender
 from clip_tta_core.sources.rendered import STYLES, UNKNOWN_SOURCES
@@ -32,12 +34,22 @@ from clip_tta_core.sweep.tables import (
 )
 
 CIFAR, HUNDRED = "dataset:cifar10", "dataset:cifar100"
+AT_HOME = {MINI.name: "rendered", PHOTO.name: CIFAR}  # the pictures that each model's tables are of
 FOG = Shift("fog")
 LONG = Protocol(batch_size=250, batches=8)
 
 
-def _joint(name: str, known: Numbers, model: str, source: str) -> Table:
+def by_the_rule(known: Numbers, model: str) -> dict[str, Mapping[str, Value]]:
+    """{method: the settings that the common rule chooses with a model}; empty where no grid is measured."""
+    if model not in AT_HOME:
+        return {}
+    found = chosen(known, model, AT_HOME[model])
+    return {one.method: one.settings for one in found if one.label.partition(",")[0] == one.method}
+
+
+def _joint(name: str, known: Numbers, model: str) -> Table:
     """Every method on the fifteen corruptions: as published, by the common rule, under CLIPTTA's protocol."""
+    source = AT_HOME[model]
     contenders = (*as_published(), *chosen(known, model, source), *under_protocol())
     columns = tuple(Column(one, model, batches=1 if _starts_over(one) else 0) for one in contenders)
     return Table(name, TABLES[name].title, corrupted(STANDARD, source, STREAM), columns)
@@ -51,22 +63,22 @@ def _starts_over(one: Contender) -> bool:
 
 @declare("mini-grid", "mini-CLIP: step size and steps, chosen on the four extra corruptions")
 def mini_grid(known: Numbers) -> Table:
-    return dataclasses.replace(grid(MINI.name, "rendered"), name="mini-grid")
+    return dataclasses.replace(grid(MINI.name, AT_HOME[MINI.name]), name="mini-grid")
 
 
 @declare("mini", "mini-CLIP: every method on the fifteen corruptions at severity 5")
 def mini(known: Numbers) -> Table:
-    return _joint("mini", known, MINI.name, "rendered")
+    return _joint("mini", known, MINI.name)
 
 
 @declare("photo-grid", "photo-CLIP on CIFAR-10: step size and steps, chosen on the four extra corruptions")
 def photo_grid(known: Numbers) -> Table:
-    return dataclasses.replace(grid(PHOTO.name, CIFAR), name="photo-grid")
+    return dataclasses.replace(grid(PHOTO.name, AT_HOME[PHOTO.name]), name="photo-grid")
 
 
 @declare("photo", "photo-CLIP on CIFAR-10: every method on the fifteen corruptions at severity 5")
 def photo(known: Numbers) -> Table:
-    return _joint("photo", known, PHOTO.name, CIFAR)
+    return _joint("photo", known, PHOTO.name)
 
 
 # ---- one picture of a stream may differ from the next: other shifts, orders and batches ----

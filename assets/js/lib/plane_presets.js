@@ -47,8 +47,8 @@ export const PRESETS = [
     title: "TENT collapses",
     look:
       "Pushed harder, most pictures lean to “a cat”. Moving everybody there makes every answer surer, " +
-      "and in TENT’s loss nothing objects: the whole cloud slides onto one caption. The contrast on the " +
-      "right keeps it spread.",
+      "and in TENT’s loss (A) nothing objects: the whole cloud slides onto one caption. The contrast (B) " +
+      "keeps it spread, up to a point: the curve shows a shift from which on it does not.",
     shift: 1.4,
     seed: 6,
     counts: [10, 10, 10],
@@ -59,35 +59,36 @@ export const PRESETS = [
     name: "parts",
     title: "Which part helps",
     look:
-      "TENT with one more term, a bonus for answers that spread over the classes, does not collapse " +
-      "either. The contrast keeps them spread without it, too: here one of the two is enough. Switch " +
-      "each off and on.",
+      "TENT with one more term, a bonus for answers that spread over the classes, does not collapse (A). " +
+      "The contrast alone, without the bonus, does not either (B): here one of the two is enough. Switch " +
+      "the bonus off in A, and on in B.",
     shift: 1.4,
     seed: 6,
     counts: [10, 10, 10],
     touch: 12,
-    sides: [contender("tent", "diversity"), contender("image_to_text", "diversity")],
+    sides: [contender("tent", "diversity"), contender("image_to_text")],
   },
   {
     name: "frequent",
     title: "A frequent class",
     look:
-      "Two thirds of these pictures really are cats. Whatever spreads answers evenly now takes right " +
-      "ones away: here TENT does better, because its prejudice happens to be true. Neither loss can " +
-      "know.",
+      "Two thirds of these pictures really are cats. TENT (A) keeps most answers there: its prejudice " +
+      "happens to be true. In the contrast (B) the pull of a frequent caption fades, deserved or not, and " +
+      "the rare ones win cats away. Tick the bonus in B: it asks for even thirds, which costs right " +
+      "answers, too. No loss here can know.",
     shift: 0.7,
     seed: 6,
     counts: [20, 5, 5],
     touch: 24,
-    sides: [contender("tent"), contender("image_to_text", "diversity")],
+    sides: [contender("tent"), contender("image_to_text")],
   },
   {
     name: "ambiguous",
     title: "A picture in doubt",
     look:
-      "One dog lies on the border and leans to “a cat” by a hair. On its own, image to text pulls it on " +
-      "towards “a cat”. Text to image pulls it the other way, as “a cat” already has clearer pictures. " +
-      "Compare the coloured arrows.",
+      "One dog lies on the border and leans to “a cat” by a hair. On its own, image to text (A) pulls it " +
+      "on towards “a cat”. Text to image (B) pulls it the other way, as “a cat” already has clearer " +
+      "pictures. Compare the purple arrows in the two triangles.",
     shift: 0,
     seed: 0,
     pictures: [
@@ -106,8 +107,8 @@ export const PRESETS = [
     title: "A collapsed batch",
     look:
       "Every picture already answers “a cat”. Then all captions of the batch are the same and the " +
-      "contrast has nothing to compare: its gradient is exactly zero, and Play moves nothing on the " +
-      "left. The diversity bonus can still pull.",
+      "contrast has nothing to compare: its gradient is exactly zero, and Play moves nothing in A. The " +
+      "diversity bonus (B) can still pull.",
     shift: 2.7,
     seed: 3,
     counts: [10, 10, 10],
@@ -118,23 +119,23 @@ export const PRESETS = [
     name: "one",
     title: "A batch of one",
     look:
-      "One picture alone has no other captions to be contrasted with: on the left nothing moves. The " +
-      "memory on the right kept sure pictures of earlier batches (the rings), and they give the " +
-      "contrast something to work with.",
+      "One picture alone has no other captions to be contrasted with: in A nothing moves. The memory in B " +
+      "kept sure pictures of earlier batches (dark rings), and they give the contrast something to work " +
+      "with. Where the shift is large, what it kept is wrong as well, and the picture stays lost.",
     shift: 0.9,
     seed: 5,
     pictures: [[172, 0.5, 1]],
     earlier: [8, 8, 8],
     touch: 0,
-    sides: [contender("image_to_text"), contender("image_to_text", "diversity", "memory")],
+    sides: [contender("image_to_text"), contender("image_to_text", "memory")],
   },
   {
     name: "unknown",
     title: "Unknown pictures",
     look:
-      "The grey crosses show none of the three. No loss here knows that: each is made sure of some " +
-      "caption all the same, and pulls on the weights that everybody shares. CLIPTTA needs its open-set " +
-      "part for these.",
+      "The grey crosses show none of the three. No loss here knows that: in the end each is as sure of " +
+      "some caption as the other pictures are of theirs, and nothing tells them apart any more. To hold " +
+      "them back is what CLIPTTA’s open-set part is for, which this plane leaves out.",
     shift: 0.7,
     seed: 6,
     counts: [7, 7, 7],
@@ -149,15 +150,15 @@ export const PRESETS = [
       [100, 0.05, -1],
     ],
     touch: 25,
-    sides: [contender("tent"), contender("image_to_text", "diversity")],
+    sides: [contender("tent"), contender("image_to_text")],
   },
   {
     name: "absent",
     title: "An absent class",
     look:
-      "There are no birds here, and nobody answers “a bird”. For image to text that caption does not " +
-      "exist: it pulls nothing. The diversity bonus wants answers there all the same, and moves dogs " +
-      "and cats to get them.",
+      "There are no birds here, and nobody answers “a bird”. For image to text (A) that caption does not " +
+      "exist, and nobody is pulled to it. The diversity bonus (B) wants answers there all the same, and " +
+      "moves dogs and cats to get them.",
     shift: 0.3,
     seed: 8,
     pictures: [

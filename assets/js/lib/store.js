@@ -79,6 +79,12 @@ export const curve = new Cell(asked.get("curve"));
 /** How the run stands; `local` where the browser says so ahead of the server. */
 export const run = new Cell(/** @type {Run} */ ({ state: "idle" }));
 
+/**
+ * Settings as a text that is the same where they are, whatever lesson they are of.
+ * @param {Data} settings
+ */
+export const textOf = (settings) => JSON.stringify(Object.entries({ ...settings, lesson: "" }).sort());
+
 /** The settings that the recorded run came from. @type {Cell<Data | undefined>} */
 export const recorded = empty();
 
@@ -96,6 +102,12 @@ export const expense = empty();
 
 /** Settings that the form is asked to take. @type {Cell<Data | undefined>} */
 export const choice = empty();
+
+/** Whether a lesson's question stands there and nobody has guessed yet. */
+export const asking = new Cell(false);
+
+/** A press of Run from elsewhere than its button. @type {Cell<boolean | undefined>} */
+export const start = empty();
 
 /** What a lesson lets one look at. @type {Cell<import("../wire.js").Looks | undefined>} */
 export const looks = empty();

@@ -3,7 +3,7 @@
 // shown to a room, printed, and made part of other pages.
 
 import { buttonsOf, find, h, isLow } from "../lib/dom.js";
-import { choice, looks, mode, recorded, run, settings } from "../lib/store.js";
+import { asking, choice, looks, mode, recorded, run, settings, textOf } from "../lib/store.js";
 import { tell } from "../lib/terms.js";
 import { STATES } from "../wire.js";
 import { addressOf, frameOf } from "./lessons/address.js";
@@ -13,6 +13,7 @@ import { ask } from "./lessons/question.js";
 
 /** @typedef {import("../wire.js").LessonCard} LessonCard */
 
+const OWN = "Your own settings.";
 const SAID = 2500; // milliseconds that a button says what became of a press
 
 let choices = 0; // so far; on its way to the server one may overtake another
@@ -113,6 +114,20 @@ export default function mount({ element, props, trigger }) {
 
   // ---- what is set ----
 
+  /**
+   * What the settings are of: a lesson, the change that it proposes, or the reader's own.
+   * @param {LessonCard | undefined} lesson
+   * @param {Record<string, any>} now
+   */
+  const sayWhose = (lesson, now) => {
+    const change = shown.question?.change;
+    const isChanged = !lesson && change && textOf(now) === textOf(change.settings);
+    tell(says, lesson?.look_for ?? (isChanged ? `${shown.title}, changed: ${change.says}.` : OWN));
+    tell(protocol, lesson?.protocol ?? "");
+    question.hidden = !lesson?.question && !isChanged;
+    if (question.hidden) asking.put(false);
+  };
+
   /** Say of which settings the recorded run is that is shown: of a recorded lesson's, once one is chosen. */
   const mark = () => {
     const lesson = lessons.find((one) => one.name === settings.value?.lesson);
@@ -126,9 +141,7 @@ export default function mount({ element, props, trigger }) {
     const lesson = lessons.find((one) => one.name === now.lesson);
     for (const input of inputs) input.checked = input.value === lesson?.name;
     showCard();
-    tell(says, lesson ? lesson.look_for : "Your own settings.");
-    tell(protocol, lesson?.protocol ?? "");
-    question.hidden = !lesson?.question;
+    sayWhose(lesson, now);
     if (lesson && lesson !== shown) {
       shown = lesson;
       introduce();

@@ -3,19 +3,14 @@
 
 import { lines } from "../lib/decode.js";
 import { find, h, isNarrow } from "../lib/dom.js";
-import { at, opened, recorded, run, settings, step, view } from "../lib/store.js";
+import { asking, at, opened, recorded, run, settings, step, textOf, view } from "../lib/store.js";
 import { tell } from "../lib/terms.js";
 import { STATES } from "../wire.js";
 
 const TAKEN = 300; // milliseconds after which the form shows what an answer has set
 const ALOUD_EVERY = 20; // batches
+const GUESS = "Guess first: the answer to the question above brings what the run says.";
 const NOTHING_YET = "Press Run to watch CLIP adapt itself to pictures it was not trained for.";
-
-/**
- * Settings as a text that is the same where they are.
- * @param {Record<string, any>} settings
- */
-const textOf = (settings) => JSON.stringify(Object.entries({ ...settings, lesson: "" }).sort());
 
 /** @param {import("../part.js").Part<"sentence">} part */
 export default function mount({ element }) {
@@ -46,7 +41,8 @@ export default function mount({ element }) {
     const now = at(steps.length);
     // At the end it is the whole run that counts; looking back, what was recent then.
     const isEnd = now === steps.length - 1 && !STATES[run.value.state].busy;
-    tell(said, (isEnd && news.whole) || steps[now] || NOTHING_YET);
+    const isKept = asking.value && run.value.state === "recorded"; // it would give the answer away
+    tell(said, isKept ? GUESS : (isEnd && news.whole) || steps[now] || NOTHING_YET);
     stream.textContent = caption();
     const { state, done } = run.value;
     const isOther = STATES[state].busy ? state !== "stopping" && !done : shown !== null && shown !== set;
@@ -55,6 +51,7 @@ export default function mount({ element }) {
     notes.replaceChildren(...news.notes.map((text) => h("li", { text })));
   };
   step.follow(element, draw);
+  asking.follow(element, draw);
   recorded.follow(element, (first) => {
     shown = textOf(first);
     draw();

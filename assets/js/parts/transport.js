@@ -2,7 +2,7 @@
 // Run, Pause, Step, Stop, Reset. A press answers at once; the server's state follows.
 
 import { buttonsOf, find } from "../lib/dom.js";
-import { run, settings, view } from "../lib/store.js";
+import { run, settings, start, view } from "../lib/store.js";
 import { STATES } from "../wire.js";
 
 /** @typedef {import("../wire.js").RunState} RunState */
@@ -38,9 +38,11 @@ export default function mount({ element, props, trigger }) {
   press("stop", () => "stopping");
   press("reset", null);
   run.follow(element, ({ state }) => draw(state));
+  const runSoon = () => setTimeout(() => button.run.click(), SETTLED);
   view("message").follow(element, (now) => {
-    if (now?.run) setTimeout(() => button.run.click(), SETTLED);
+    if (now?.run) runSoon();
   });
+  start.follow(element, runSoon);
   settings.follow(element, ({ model }) => {
     button.pause.hidden = button.step.hidden = !(props.controls[model] ?? props.others);
   });

@@ -25,7 +25,8 @@ const MOST_PICTURES = 60;
 const LEAST_SCALE = 0.05; // of the normalization: below it a place on the plane says nothing of a picture
 const SPEEDS = [2, 5, 10, 20, 60]; // steps a second
 const NUMBERS_EVERY = 66; // milliseconds while playing: nobody reads faster
-const GRID = 25; // shifts at which the end is worked out
+const LETTERS = ["A", "B"]; // what the two sides are called, which stand one below the other on a phone
+const GRID = 25; // shifts at which the end is worked out, besides the one that is set
 
 /** @type {Set<(name: string) => void>} */
 const open = new Set();
@@ -263,9 +264,12 @@ export default function mount({ element }) {
       /** @type {typeof ends} */
       const found = [];
       const { captions } = placed(world);
+      const shifts = [...Array(GRID).keys()].map((k) => (MOST_SHIFT * k) / (GRID - 1));
+      shifts.push(world.shift);
+      shifts.sort((a, b) => a - b);
       const next = () => {
         if (mine !== waiting || !element.isConnected) return;
-        const shift = (MOST_SHIFT * found.length) / (GRID - 1);
+        const shift = shifts[found.length];
         const points = plane.shifted(world.points, shift);
         const { labels, batch } = world;
         if (!batch) return;
@@ -275,7 +279,7 @@ export default function mount({ element }) {
           start: plane.accuracy(logits, labels.slice(0, batch)),
           ends: contenders.map((one) => plane.outcome(one, points, labels, batch, captions, STEPS).accuracy),
         });
-        if (found.length < GRID) return idle(next);
+        if (found.length < shifts.length) return idle(next);
         ends = found;
         redraw();
       };
@@ -322,6 +326,7 @@ export default function mount({ element }) {
     "aria-label": "Shift: how hard the corruption pushes",
     oninput: () => {
       world.shift = Number(shiftBox.value);
+      askEnds();
       if (!playing) restart();
       redraw();
       writeShift();
@@ -397,7 +402,7 @@ export default function mount({ element }) {
     const selectBox = h(
       "select",
       {
-        "aria-label": side ? "Loss on the right" : "Loss on the left",
+        "aria-label": `Loss of ${LETTERS[side]}`,
         onchange: () =>
           choose(side, { loss: /** @type {import("../lib/plane.js").LossName} */ (selectBox.value) }),
       },
@@ -424,8 +429,15 @@ export default function mount({ element }) {
     const against = h("p", { class: "against" });
     const card = h(
       "section",
-      { class: "side", "aria-label": side ? "Right" : "Left" },
-      h("header", {}, selectBox, diversity.label, memory.label),
+      { class: "side", "aria-label": LETTERS[side] },
+      h(
+        "header",
+        {},
+        h("b", { class: "letter", text: LETTERS[side] }),
+        selectBox,
+        diversity.label,
+        memory.label,
+      ),
       h(
         "div",
         { class: "views" },

@@ -7,7 +7,9 @@ from typing import Any
 
 import gradio as gr
 
+from clip_tta_core.card.layout import three_ways
 from clip_tta_core.engine import LIMITS
+from clip_tta_core.sweep.recorded import Recorded
 from clip_tta_core.ui.page.parts import (
     NOW,
     OWN_LINE,
@@ -88,6 +90,9 @@ def compare_tab(tabs: gr.Tabs, compare: Compare, form: Form, cards: tuple[Method
     stopping.then(stopped, None, [ranking], cancels=[event], **NOW, **PRIVATE)
     ranking.watch(lambda: gr.Tabs(selected="play"), None, [tabs], **NOW, **PRIVATE)
     wire_standings(compare, Standings(), form)
+    if fair := three_ways(Recorded()):
+        with gr.Accordion("Is that fair? Three ways to set every method, side by side", open=False):
+            gr.Markdown(fair, elem_id="ct-three-ways")
 
 
 def wire_standings(compare: Compare, standings: Standings, form: Form) -> None:

@@ -13,7 +13,7 @@ the whole cloud there makes every answer surer, and no term of the loss speaks a
 paired with one of many equal copies: the pull to frequent classes fades, and pictures of rare classes get
 to steer the shared weights. The diversity bonus asks for spread answers outright, and does so for TENT
 just as well. The memory brings surer pictures of every class it has seen.</p></section>
-<section class="moral"><h3>What does not</h3>
+<section class="moral"><h3>What does not keep it from collapsing</h3>
 <p>Image to text alone never lowers a picture’s score for the caption it leans to: no picture is told that it
 is wrong. What puts it right is the pull of others on the shared weights, the bonus or the memory. Where
 all answers are the same, or the batch is one picture, the contrast has no gradient at all. And where one

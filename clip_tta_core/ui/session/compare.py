@@ -16,6 +16,8 @@ from clip_tta_core.logs import classes_of, settings_of
 from clip_tta_core.methods import looks_of
 from clip_tta_core.records import Catalog, Contender, RunConfig, Standing
 from clip_tta_core.registry import unknown_name
+from clip_tta_core.sweep import own
+from clip_tta_core.sweep.recorded import Recorded
 from clip_tta_core.ui.session.follow import follow
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.runs import Run
@@ -33,6 +35,12 @@ KEPT_TABLES = 64
 KNOBS = (  # how each method is set
     Option("defaults", "defaults", "Every method with its default hyper-parameters."),
     Option("protocol", "CLIPTTA's protocol", "As in CLIPTTA's tables: ten steps a batch for most methods."),
+    Option(
+        "rule",
+        "one rule for all",
+        "For each method that learns along a stream the step size and steps that do best on four other "
+        "corruptions, out of one grid; the others with their defaults.",
+    ),
     Option("play", "as in Play", "The methods chosen in Play as they are set there, all others at defaults."),
 )
 
@@ -214,16 +222,29 @@ def chosen(names: Sequence[str], knobs: str, config: RunConfig) -> tuple[Contend
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"Comparison: methods must be a list of names, got {names!r:.60}.")
     values: Mapping[str, comparison.Knobs] = {}
-    own = {one.label: one for one in config.contenders}
+    there = {one.label: one for one in config.contenders}
     if knobs == "protocol":
         values = comparison.protocol_knobs()
+    elif knobs == "rule":
+        values = _by_the_rule(config.model)
     elif knobs == "play":
-        values = {label: one.settings for label, one in own.items() if label == one.method}
-    copies = {label: one for label, one in own.items() if label != one.method}
+        values = {label: one.settings for label, one in there.items() if label == one.method}
+    copies = {label: one for label, one in there.items() if label != one.method}
     methods = {str(name): copies[name].method if name in copies else str(name) for name in names}
     return tuple(
         copies.get(name) or Contender(name, methods[name], values.get(name, {})) for name in looks_of(methods)
     )
+
+
+def _by_the_rule(model: str) -> Mapping[str, comparison.Knobs]:
+    values = own.by_the_rule(Recorded(), model)
+    if not values:
+        models = " and ".join(own.AT_HOME)
+        raise ValueError(
+            f"Comparison: what one rule chooses is measured with {models} alone, and the model is "
+            f"{model!r:.60}; choose another model, or another way to set the methods."
+        )
+    return values
 
 
 def read_recorded(path: Path, catalog: Catalog) -> Table | None:

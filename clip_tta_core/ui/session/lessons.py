@@ -127,8 +127,8 @@ LESSONS = (
     Lesson(
         "sorted",
         "Sorted by class",
-        "One class after another, as in a video: one or two per batch. CLIPTTA contrasts the classes of a "
-        "batch and has little to contrast here: it is not ahead of TENT.",
+        "One class after another, as in a video: one or two per batch. CLIPTTA's bonus asks every batch for "
+        "answers spread over all twenty.",
         {"corruption": "gaussian_noise", "severity": 3, "order": "sorted"},
     ),
     Lesson(

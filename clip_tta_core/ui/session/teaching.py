@@ -197,8 +197,8 @@ TEACHINGS: dict[str, Teaching] = {
         says="CLIPTTA is right on {cliptta:accuracy}, TENT on {tent:accuracy} and zero-shot CLIP on "
         "{zero_shot:accuracy}.",
         why="Whatever asks for answers that spread over all classes asks for the wrong thing where a batch "
-        "holds one or two. TENT asks for no such spread. "
-        "Neither method can know.",
+        "holds one or two: CLIPTTA’s bonus most of all. TENT asks for no such spread. Neither method can "
+        "know what the stream holds.",
         preset="frequent",
         try_this="take CLIPTTA’s bonus for diversity away",
         changes={"methods": {"cliptta": {"beta_reg": 0.0}}},
@@ -306,7 +306,7 @@ TEACHINGS: dict[str, Teaching] = {
         "are. CLIPTTA’s contrast and bonus ask for answers that spread, which is wrong where a batch has "
         "four classes at most. TENT asks for no spread: where most first answers are right, as in this fog, "
         "to follow the many is right. OnZeta hands classes out evenly, if loosely in this preset.",
-        preset="absent",
+        preset="frequent",
         try_this="take noise in place of fog",
         changes={"corruption": "gaussian_noise"},
         pictures="gained",

@@ -91,6 +91,23 @@ GLOSSARY = (
         (CODE["losses"],),
     ),
     Term(
+        "contrast",
+        "A loss that asks which of several captions belongs to a picture. CLIPTTA’s asks among the captions "
+        "its batch answers, one a picture: where many say the same, none of them can be chosen surely.",
+        (CLIPTTA, CODE["losses"]),
+        also=("contrasted", "contrastive"),
+    ),
+    Term(
+        "batch",
+        "The pictures that come together: a method looks at all of them, learns from them, and answers them.",
+        also=("batches",),
+    ),
+    Term(
+        "step size",
+        "How far one optimization step moves the weights; also called learning rate.",
+        also=("learning rate", "lr"),
+    ),
+    Term(
         "image to text",
         "The half of the contrastive loss in which each picture chooses among the captions of its batch. "
         "CLIPTTA’s main experiments use this half alone.",

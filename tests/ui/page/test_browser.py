@@ -111,6 +111,7 @@ def test_pause_holds_step_steps_and_resume_goes_on(visit, url):
 def test_a_recorded_run_is_there_at_first_sight(visit, url):
     page = visit(url)
     wait_for(page, "A recorded run")
+    page.locator("#ct-lessons .answers button").first.click()
     assert "TENT" in page.locator(".said").text_content()
     assert page.locator("#ct-curves polyline[data-method=tent]").get_attribute("points")
     assert page.locator("#ct-results tbody tr").count() == 3

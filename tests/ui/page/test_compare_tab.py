@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import statistics
 
 import pytest
 from playwright.sync_api import expect
@@ -10,7 +11,11 @@ from playwright.sync_api import expect
 from clip_tta_core import engine, export
 from clip_tta_core.control import Progress
 from clip_tta_core.records import RunConfig, Standing
+from clip_tta_core.sweep import own
+from clip_tta_core.sweep.recorded import Recorded
+from clip_tta_core.sweep.tables import TABLES
 from clip_tta_core.ui.page.layout import RECORDED_COMPARISON
+from clip_tta_core.ui.session import compare
 from clip_tta_core.ui.session.compare import Table, read_recorded, view
 from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.words.comparison import places
@@ -140,6 +145,38 @@ def test_the_recorded_comparison_has_every_method_and_survives_its_file():
     )
     with pytest.raises(ValueError, match="^Run file: "):
         export.standings_from_json('{"format": "other"}')
+
+
+def test_one_rule_sets_what_the_recorded_grids_chose_and_leaves_the_others_alone():
+    chosen = {
+        one.label: dict(one.settings) for one in compare.chosen(["tda", "cliptta"], "rule", RunConfig())
+    }
+    assert chosen == {"tda": {}, "cliptta": own.by_the_rule(Recorded(), "mini-clip")["cliptta"]}
+    assert chosen["cliptta"].keys() == {"lr", "steps"}
+    with pytest.raises(
+        ValueError, match="measured with mini-clip and photo-clip alone, and the model is 'ViT"
+    ):
+        compare.chosen(["tent"], "rule", RunConfig(model="ViT-B-32"))
+
+
+@pytest.mark.browser
+def test_three_ways_to_set_every_method_stand_side_by_side(visit, url):
+    page = visit(url, "?tab=compare")
+    page.get_by_role("button", name="Is that fair?").click()
+    table = page.locator("#ct-three-ways table").first
+    expect(table.locator("th")).to_have_text(
+        ["method", "as published", "by the common rule", "CLIPTTA's protocol"], timeout=30_000
+    )
+    accuracy = Recorded().get  # what the table's first entry of CLIPTTA is the mean of
+    joint = TABLES["mini"].make(Recorded())
+    column = next(one for one in joint.columns if one.contender.label == "cliptta")
+    seeds = [
+        statistics.fmean(accuracy(joint.cell(row, column, seed))["accuracy"] for row in joint.rows)
+        for seed in joint.seeds
+        if all(accuracy(joint.cell(row, column, seed)) for row in joint.rows)
+    ]
+    line = table.locator("tr", has=page.get_by_role("cell", name="CLIPTTA", exact=True))
+    expect(line.locator("td").nth(1)).to_contain_text(f"{100 * statistics.fmean(seeds):.1f}")
 
 
 @pytest.mark.browser

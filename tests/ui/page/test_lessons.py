@@ -1,6 +1,9 @@
 """Lessons in a real browser, from the question to the answer, over the recorded runs."""
 
+import re
+
 import pytest
+from playwright.sync_api import expect
 
 from clip_tta_core import engine
 from clip_tta_core.ui.session import recordings
@@ -94,14 +97,34 @@ def test_the_why_of_a_lesson_opens_the_plane_at_its_preset(visit, url):
     assert f"preset={TEACHINGS[FIRST.name].preset}" in page.url
 
 
-def test_now_change_this_changes_the_settings(visit, url):
+def test_now_change_this_runs_it_and_keeps_what_the_lesson_says(visit, url):
     page = visit(url)
     choose(page, "alone")
     page.locator("#ct-lessons .answers button").first.click()
+    says = page.locator("#ct-lessons .says").text_content()
     page.locator("#ct-lessons .change").click()
-    assert page.locator("[data-field=corruption] select").input_value() == "none"
-    assert page.locator(".look-for").text_content() == "Your own settings."
-    assert "Press Run to see what is set up now." in page.locator(".stream").text_content()
+    expect(page.locator(".status .what")).to_contain_text("Finished · 8 batches", timeout=30_000)
+    expect(page.locator("[data-field=corruption] select")).to_have_value("none")
+    changed = f"{BY_NAME['alone'].title}, changed: {TEACHINGS['alone'].try_this}."
+    expect(page.locator(".look-for")).to_have_text(changed)
+    expect(page.locator("#ct-lessons .says")).to_have_text(says)
+    page.locator("[data-field=corruption] select").select_option("fog")
+    expect(page.locator(".look-for")).to_have_text("Your own settings.")
+    expect(page.locator("#ct-lessons .question")).to_be_hidden()
+
+
+def test_what_the_run_says_waits_for_a_guess(visit, url):
+    page = visit(url)
+    choose(page, "alone")
+    said = page.locator("#ct-sentence .said")
+    expect(said).to_have_text(re.compile("^Guess first"))
+    right = TEACHINGS["alone"].right(RECORDED["alone"])
+    buttons = page.locator("#ct-lessons .answers button")
+    buttons.nth((right + 1) % 3).click()
+    expect(said).to_contain_text("zero-shot CLIP", ignore_case=True)
+    expect(buttons.nth(right)).to_have_class("right")
+    expect(buttons.nth((right + 1) % 3)).to_have_class("wrong")
+    expect(page.locator("#ct-lessons .verdict")).to_have_text("Not in this run.")
 
 
 def test_a_link_opens_a_lesson(visit, url):

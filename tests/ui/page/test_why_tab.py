@@ -316,7 +316,7 @@ def test_a_lesson_can_open_the_tab_at_its_preset(visit, url):
 @browser
 def test_every_loss_and_part_has_its_words(why):
     page = why("collapse")
-    chosen = page.get_by_label("Loss on the left")
+    chosen = page.get_by_label("Loss of A", exact=True)
     for option in chosen.locator("option").all():
         chosen.select_option(option.get_attribute("value"))
         settle(page)

@@ -2,7 +2,7 @@
 // A lesson's question with its answers, and what the run has answered once one of them was picked.
 
 import { h } from "../../lib/dom.js";
-import { choice, mode } from "../../lib/store.js";
+import { asking, choice, mode, start } from "../../lib/store.js";
 import { explain } from "../../lib/terms.js";
 import { addressOfPreset, showPreset } from "../why.js";
 
@@ -28,16 +28,21 @@ const toThePlane = (question) => {
 /**
  * What the run has answered, why, and what to try next.
  * @param {Question} question
+ * @param {boolean} isRight whether the guess was
  */
-const answered = (question) => {
-  const onclick = () => choice.put(question.change.settings);
+const answered = (question, isRight) => {
+  const onclick = () => {
+    choice.put(question.change.settings);
+    start.put(true);
+  };
   const next = h("button", { type: "button", class: "change", text: question.change.says, onclick });
   const answer = h(
     "div",
     { class: "answer", tabindex: -1 },
+    h("p", { class: "verdict", text: isRight ? "Right." : "Not in this run." }),
     h("p", { class: "says", text: question.says }),
     h("p", { class: "because" }, `${question.why} `, toThePlane(question)),
-    h("p", { class: "next" }, "Now change this: ", next),
+    h("p", { class: "next" }, "Now change this, and run it: ", next),
   );
   explain(answer);
   return answer;
@@ -58,12 +63,15 @@ export const ask = (host, question) => {
       button.disabled = true;
       button.setAttribute("aria-pressed", String(k === picked));
       button.classList.toggle("right", k === question.right);
+      button.classList.toggle("wrong", k === picked && k !== question.right);
     });
-    const answer = answered(question);
+    asking.put(false);
+    const answer = answered(question, picked === question.right);
     host.append(answer);
     answer.focus({ preventScroll: true });
   };
   const title = h("h3", { id: "ct-asks", text: question.asks });
   const answers = h("div", { class: "answers", role: "group", "aria-labelledby": "ct-asks" }, ...buttons);
   host.replaceChildren(title, answers);
+  asking.put(true);
 };

@@ -10,17 +10,24 @@ import { CAPTIONS } from "../../lib/plane_presets.js";
 /** @param {number} share */
 const percent = (share) => (Number.isNaN(share) ? "–" : `${Math.round(100 * share)} %`);
 
+/** @param {number} classes @returns {[string, string]} */
+const inUse = (classes) => {
+  const number = format("classes", classes);
+  return [number, number === "1" ? "class in use" : "classes in use"];
+};
+
 /** How many pictures answer each caption, with a mark at how many there are. */
 export const answersView = (/** @type {number} */ side) => {
   const rows = h("div", { class: "bars" });
   const right = h("b", { class: "number" }),
-    used = h("b", { class: "number" });
+    used = h("b", { class: "number" }),
+    unit = h("span");
   const filled = h("i");
   const element = h(
     "div",
     { class: "answers" },
     h("p", { class: "figure", "data-figure": "right" }, right, " correct"),
-    h("p", { class: "figure", "data-figure": "classes" }, used, " classes in use"),
+    h("p", { class: "figure", "data-figure": "classes" }, used, unit),
     h("i", { class: "gauge" }, filled),
     rows,
   );
@@ -28,7 +35,9 @@ export const answersView = (/** @type {number} */ side) => {
   const draw = (now) => {
     const one = now.sides[side];
     say(right, percent(one.accuracy));
-    say(used, format("classes", one.classes));
+    const [number, word] = inUse(one.classes);
+    say(used, number);
+    say(unit, ` ${word}`);
     filled.style.width = `${(100 * (one.classes - 1)) / (CAPTIONS.length - 1)}%`;
     repeat(rows, CAPTIONS.length, (c) =>
       h(
@@ -96,7 +105,7 @@ export const historyView = (/** @type {number} */ side, /** @type {() => void} *
       heights[heights[0] <= heights[1] ? 1 : 0] =
         heights[0] <= heights[1] ? heights[0] + 15 : heights[1] + 15;
     const low = Math.max(0, Math.max(...heights) - TALL);
-    const words = [`${percent(last.accuracy)} correct`, `${format("classes", last.classes)} classes in use`];
+    const words = [`${percent(last.accuracy)} correct`, inUse(last.classes).join(" ")];
     marks.forEach((mark, k) => {
       put(mark, "x", (x(past.length - 1) + 8).toFixed(1));
       put(mark, "y", (heights[k] - low + 4).toFixed(1));
@@ -149,7 +158,7 @@ export const endsView = () => {
     );
     const said = nearest
       ? ` At ${nearest.shift.toFixed(1)}: before ${percent(nearest.start)}, ` +
-        `left side ${percent(nearest.ends[0])}, right side ${percent(nearest.ends[1])}.`
+        `A ${percent(nearest.ends[0])}, B ${percent(nearest.ends[1])}.`
       : "";
     put(svg, "aria-label", `Accuracy after 60 steps for each shift.${said}`);
     const swatch = (/** @type {string} */ colour, /** @type {string} */ dash, /** @type {string} */ text) =>
@@ -167,9 +176,9 @@ export const endsView = () => {
     if (colours.join() === keyed) return;
     keyed = colours.join();
     key.replaceChildren(
-      "Accuracy after 60 steps, whatever the shift of these pictures:",
-      swatch(colours[0], "", "left side"),
-      swatch(colours[1], "7 4", "right side"),
+      "Accuracy after 60 steps, 0 to 100 %, at every shift of these pictures:",
+      swatch(colours[0], "", "A"),
+      swatch(colours[1], "7 4", "B"),
       swatch("#8a919c", "2 3", "before any step"),
     );
   };

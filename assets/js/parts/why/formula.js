@@ -2,8 +2,11 @@
 /** What a contender minimizes, written out: each part with its value, lit by what the hand touches. */
 
 import { find, h } from "../../lib/dom.js";
+import { underCounts } from "../../lib/plane.js";
 import { put, repeat, say } from "./update.js";
-import { LOSS_LOOKS, PART_LOOKS } from "./looks.js";
+import { CLASS_COLOURS, LOSS_LOOKS, PART_LOOKS } from "./looks.js";
+
+const CONTRASTS = ["image_to_text", "symmetric", "hard"]; // a picture chooses among the captions of its batch
 
 /** @param {number} value */
 export const signed = (value) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(2);
@@ -105,10 +108,13 @@ export const rowView = (/** @type {number} */ side) => {
       class: "scroll",
       tabindex: 0,
       role: "region",
-      "aria-label": side ? "The picture, right" : "The picture, left",
+      "aria-label": side ? "The picture in B" : "The picture in A",
     },
     h("table", {}, caption, head, body),
   );
+  const bars = h("div", { class: "copies", "aria-hidden": "true" });
+  const told = h("p", { class: "help" });
+  const choice = h("div", { class: "choice" }, bars, told);
 
   /**
    * @param {import("./scene.js").Scene} now @param {string[]} names Of the captions.
@@ -143,6 +149,29 @@ export const rowView = (/** @type {number} */ side) => {
       });
       body.children[c].classList.toggle("answered", logits[c] === Math.max(...logits));
     });
+    choice.hidden = !CONTRASTS.includes(one.contender.loss);
+    if (!choice.hidden) drawChoice(now, i, names);
   };
-  return { element, draw };
+
+  /**
+   * The captions of the batch one by one, each as high as the picture is sure of it: where many are the same
+   * they share, and none can be chosen surely.
+   * @param {import("./scene.js").Scene} now @param {number} i @param {string[]} names
+   */
+  const drawChoice = (now, i, names) => {
+    const { seen, counts } = now.sides[side];
+    const shares = underCounts(seen.logits.slice(0, now.batch))[i];
+    const copies = counts.flatMap((count, c) => Array(count).fill(c));
+    const most = Math.max(...counts.map((count, c) => (count ? shares[c] / count : 0)));
+    repeat(bars, copies.length, () => h("i"));
+    copies.forEach((c, k) => {
+      const high = Math.max(2, (100 * shares[c]) / counts[c] / most).toFixed(0);
+      put(bars.children[k], "style", `--c:${CLASS_COLOURS[c]};height:${high}%`);
+    });
+    const each = counts.flatMap((count, c) =>
+      count ? `${count} × “${names[c]}” at ${((100 * shares[c]) / count).toFixed(0)} % each` : [],
+    );
+    say(told, `Its choice among the batch’s ${now.batch} captions: ${each.join(", ")}.`);
+  };
+  return { element: h("div", {}, element, choice), draw };
 };

@@ -57,7 +57,8 @@ export const planeView = (hand, side, help) => {
     rings = s("g"),
     rim = s("g", { class: "rim" });
   const arrows = arrowLayer("steps"),
-    points = s("g");
+    points = s("g"),
+    names = s("g", { class: "names", "aria-hidden": "true" }); // above the pictures that crowd there
   let reach = REACH; // farther when training carries pictures away
   const svg = s(
     "svg",
@@ -73,6 +74,7 @@ export const planeView = (hand, side, help) => {
     rings,
     captions,
     points,
+    names,
   );
   const element = h("div", { class: "plane" }, svg);
   /** @type {Scene | null} */
@@ -202,7 +204,6 @@ export const planeView = (hand, side, help) => {
       s("path", { class: "stem" }),
       s("circle", { class: "grip", r: 16 }),
       s("path", { class: "tip", d: "M0 0-13 5.5-10 0-13-5.5Z" }),
-      s("text", { "text-anchor": "middle", text: CAPTIONS[place] }),
     );
     const turn = (/** @type {number[]} */ to) =>
       hand.turnCaption(place, (Math.atan2(to[1], to[0]) * 180) / Math.PI);
@@ -242,8 +243,9 @@ export const planeView = (hand, side, help) => {
       put(rim.children[c], "d", here.map((z) => `M${at(z[0], z[1])}h.01`).join(""));
     });
     repeat(captions, now.captions.length, makeCaption);
+    repeat(names, now.captions.length, (c) => s("text", { "text-anchor": "middle", text: CAPTIONS[c] }));
     now.captions.forEach((t, c) => {
-      const [stem, grip, tip, text] = captions.children[c].children;
+      const [stem, grip, tip] = captions.children[c].children;
       put(stem, "d", `M0 0L${at(t[0] * 0.95, t[1] * 0.95)}`);
       put(grip, "transform", `translate(${at(t[0], t[1])})`);
       put(
@@ -252,7 +254,11 @@ export const planeView = (hand, side, help) => {
         `translate(${at(t[0] * 1.04, t[1] * 1.04)}) rotate(${-now.angles[c]}) scale(${size})`,
       );
       const away = 1 + 0.25 * size;
-      put(text, "transform", `translate(${at(t[0] * away, t[1] * away)}) scale(${size}) translate(0 5)`);
+      put(
+        names.children[c],
+        "transform",
+        `translate(${at(t[0] * away, t[1] * away)}) scale(${size}) translate(0 5)`,
+      );
       const answers = now.sides[side].counts[c];
       put(captions.children[c], "aria-label", `Caption ${CAPTIONS[c]}, ${answers} answers`);
     });
