@@ -15,6 +15,7 @@ export const PARTS = [
   "transport",
   "lessons",
   "form",
+  "expense",
   "exports",
   "upload",
   "ranking",

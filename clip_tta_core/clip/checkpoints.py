@@ -28,14 +28,9 @@ AVERAGED = re.compile("ema|avg|average|teacher|momentum|shadow")  # weights that
 WRAPPERS = {"module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 ANCHOR = "logit_scale"  # a weight of every CLIP, beside its towers
 # What training scripts keep beside the weights: their arguments and best scores.
-HARMLESS: list[Any] = [
-    argparse.Namespace,
-    np.dtype,
-    *(type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "?")),
-]
-SCALARS: list[Any] = [
-    (np.float64(0).__reduce__()[0], f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")
-]
+HARMLESS = [argparse.Namespace, np.dtype, *(type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "?"))]
+_MAKES_SCALARS: Any = np.float64(0).__reduce__()[0]
+SCALARS = [(_MAKES_SCALARS, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
 OPENAI = {"input_resolution", "context_length", "vocab_size"}  # numbers that only OpenAI's files hold
 DEEPEST = 4  # wrappings inside each other
 

@@ -250,6 +250,11 @@ def _parts(model: str) -> tuple[str, str]:
     return architecture, rest
 
 
+def architecture_of(model: str) -> str:
+    """What open_clip calls the architecture of a model, as far as its name says it."""
+    return _parts(model)[0]
+
+
 def _is_local(name: str) -> bool:
     return name.startswith(FOLDER) or ("@" in name and not name.startswith(HUB))
 

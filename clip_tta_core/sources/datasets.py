@@ -457,6 +457,15 @@ for _dataset in (
         also=("SUN397/SUN397",),
     ),
     Dataset(
+        "places365",
+        "Places365",
+        "36,500 validation pictures of 365 places, in a folder for each; papers' unknowns for ImageNet.",
+        ("places365_standard/val/*",),
+        lambda folder: readers.tree(folder / "places365_standard" / "val"),
+        base="places365_standard/val",
+        also=("places365/val", "Places365/val"),
+    ),
+    Dataset(
         "imagenette",
         "Imagenette",
         "3,925 pictures of ten easy classes of ImageNet, 160 px.",

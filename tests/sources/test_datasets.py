@@ -177,6 +177,13 @@ def sun397(folder):
     return {"abbey": 1, "indoor apse": 1}
 
 
+def places365(folder):
+    for name in ("airplane_cabin", "airplane_cabin", "zen_garden"):
+        base = folder / "places365_standard/val" / name
+        picture(base / f"Places365_val_{len(list(base.glob('*'))):08d}.jpg", size=(256, 256))
+    return {"airplane cabin": 2, "zen garden": 1}
+
+
 def imagenette(folder):
     picture(folder / "imagenette2-160/val/n01440764/1.JPEG")
     picture(folder / "imagenette2-160/val/n03888257/1.JPEG")
@@ -255,6 +262,7 @@ WRITERS = {
     "aircraft": aircraft,
     "caltech101": caltech101,
     "sun397": sun397,
+    "places365": places365,
     "imagenette": imagenette,
     "pcam": pcam,
     "imagenet": imagenet,
@@ -276,7 +284,7 @@ WRITERS = {
 
 
 # Those that are pictures in folders, and nothing else.
-TREES = {"eurosat", "caltech101", "imagenette", "folder", "imagenet"} | {
+TREES = {"eurosat", "caltech101", "imagenette", "folder", "imagenet", "places365"} | {
     name for name in WRITERS if name.startswith(("imagenet-", "pacs-", "office-home-"))
 }
 OPTIONAL = {"README.txt"}

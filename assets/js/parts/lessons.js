@@ -16,6 +16,8 @@ import { ask } from "./lessons/question.js";
 const OWN = "Your own settings.";
 const SAID = 2500; // milliseconds that a button says what became of a press
 
+let choices = 0; // so far; on its way to the server one may overtake another
+
 /** @param {import("../part.js").Part<"lessons">} part */
 export default function mount({ element, props, trigger }) {
   const { lessons } = props;
@@ -38,7 +40,7 @@ export default function mount({ element, props, trigger }) {
   /** @param {LessonCard} lesson */
   const choose = (lesson) => {
     choice.put(lesson.settings);
-    if (!STATES[run.value.state].busy) trigger("choose", { lesson: lesson.name });
+    if (!STATES[run.value.state].busy) trigger("choose", { lesson: lesson.name, number: ++choices });
   };
   const inputs = lessons.map((lesson, k) => {
     const input = h("input", { type: "radio", name: "lesson", value: lesson.name });

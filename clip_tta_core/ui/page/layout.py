@@ -26,7 +26,6 @@ from clip_tta_core.ui.session.compare import Compare, Table
 from clip_tta_core.ui.session.compare import read_recorded as read_comparison
 from clip_tta_core.ui.session.inside import Inside
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
-from clip_tta_core.ui.session.play import shown
 from clip_tta_core.ui.session.site import Site
 
 TITLE = "CLIPTTA Playground"
@@ -116,6 +115,4 @@ def _site() -> Site:
             )
         else:
             recorded |= {lesson.name: found} if found else {}
-    for found in recorded.values():
-        shown(found)  # kept for all visitors: the sentences of a long run take most of a second
     return Site(engine.catalog(), recorded.get(FIRST.name, RunLog()), recordings=recorded)

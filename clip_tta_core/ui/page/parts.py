@@ -256,6 +256,14 @@ class Message(Part):
     template = '<p class="message" role="alert" hidden></p>'
 
 
+class Expense(Part):
+    """What the run that is set up will cost, where that is much, and what would cost less."""
+
+    name = "expense"
+    describe = "A sentence, and settings that cost less."
+    template = '<p class="says" role="status" hidden></p><div class="cheaper" hidden></div>'
+
+
 class Exports(Part):
     """Downloads of a run and a link to its settings."""
 

@@ -17,7 +17,7 @@ WHOLE = ("severity", "batch_size", "batches", "seed", "attack_iterations", "shot
 NUMBERS = ("unknown_share", "attack_epsilon")
 WORDS = (
     *("model", "source", "style", "corruption", "schedule", "order", "predict", "clock"),
-    *("unknown_source", "unknown_arrival", "device", "precision", "attack", "start"),
+    *("unknown_source", "unknown_arrival", "device", "precision", "attack", "attack_target", "start"),
 )
 USUAL = "usual"  # sentences: a data set's own, for other pictures those of a RunConfig
 LARGEST = 1e300  # number: some whole ones are too large for a float
