@@ -61,6 +61,8 @@ class Play:
             run.look_inside()
             run.control.inside = True
             self.site.runs.begin(session, run)
+            if turn.dropped:  # Stop came first
+                run.control.stop()
             try:
                 yield from self._show(run, log, news, session)
             finally:  # the end, Stop, a closed tab, an error

@@ -33,6 +33,7 @@ class Turn:
     def __init__(self, session: str) -> None:
         self.session = session
         self.since = math.nan  # when it began
+        self.dropped = False  # while it was inside, perhaps before anything had begun that could be stopped
 
 
 class Turns:
@@ -95,8 +96,10 @@ class Turns:
             self._admit()
 
     def drop(self, session: str) -> None:
-        """Take a visitor out of the line."""
+        """Take a visitor out of the line; one who is inside already learns of it."""
         with self._lock:
+            for turn in self._inside:
+                turn.dropped |= turn.session == session
             self._line = [one for one in self._line if one.session != session]
 
     def _place(self, turn: Turn) -> int:

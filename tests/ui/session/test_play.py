@@ -28,6 +28,19 @@ def test_a_run_says_nothing_of_the_lesson_it_began_as(site):
     assert "lesson" not in log.settings and '"lesson"' not in export.to_json(log)
 
 
+def test_stop_is_heard_between_ones_turn_and_the_run(site, monkeypatch):
+    room, settings = Play(site), FIRST.settings() | {"batches": 50, "batch_size": 4}
+    opened = room._open_log
+
+    def stopped_meanwhile(*arguments):
+        site.stop("me")
+        return opened(*arguments)
+
+    monkeypatch.setattr(room, "_open_log", stopped_meanwhile)
+    *_, last = room.run(settings, "me")
+    assert last["status"]["state"] == "stopped"
+
+
 def test_pictures_are_told_less_often_than_curves(site, monkeypatch):
     run = ScriptedRun()
     for module in (follow, play, status):
