@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -33,6 +34,9 @@ MARKERS = {
     "line": "_",
 }
 INK, SOFT, NOTE = "#1d2430", "#8a92a0", "#566072"
+GAIN = ("#e1ab8c", "#ffffff", "#9ac0de")  # as the page draws below and above
+FULL_GAIN = 0.2  # a difference of so much has the full colour
+EMPTY = "#f1f2f4"
 ACROSS = 5  # pictures in a row of the corruption sheet
 MOST_CLASSES = 40  # more names than that cannot be read on a sheet
 
@@ -259,6 +263,53 @@ def draw_standings(standings: Sequence[Standing], titles: Mapping[str, str], cap
     _bare(axes)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     text = "\n".join(_plain(line) for line in textwrap.wrap(caption, 90))
+    figure.supxlabel(text, color=NOTE, fontsize=8, ha="left", x=0.01)
+    return figure
+
+
+def draw_heat(
+    names: Sequence[str],
+    columns: Sequence[str],
+    means: Sequence[Sequence[float]],
+    texts: Sequence[Sequence[str]],
+    baseline: int,
+    caption: str = "",
+) -> Figure:
+    """A table of shares as a heat map: contenders down, shifts across, coloured against one of them.
+
+    Args:
+        names: of the contenders.
+        columns: of the shifts and their means.
+        means: a line per contender, NaN where nothing is measured.
+        texts: what is written in each place.
+        baseline: the contender that colours compare with; -1 for none, and no colours.
+        caption: what a reader must know besides.
+    """
+    values = np.array(means, dtype=float)  # (contenders, columns)
+    gains = values - values[baseline] if baseline >= 0 else np.full_like(values, math.nan)
+    wide = max(len(text) for line in texts for text in line)
+    width, height = 2.4 + len(columns) * (0.2 + 0.075 * wide), 1.6 + 0.24 * len(names)
+    figure = Figure(figsize=(max(5.4, width), height), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    colours = LinearSegmentedColormap.from_list("gain", GAIN).with_extremes(bad=EMPTY)
+    measured = np.ma.masked_invalid(gains)
+    axes.imshow(measured, cmap=colours, vmin=-FULL_GAIN, vmax=FULL_GAIN, aspect="auto")
+    for row, (line, written) in enumerate(zip(means, texts, strict=True)):
+        for column, (value, text) in enumerate(zip(line, written, strict=True)):
+            ink = INK if math.isfinite(value) else SOFT
+            axes.text(column, row, _plain(text), ha="center", va="center", color=ink, fontsize=8)
+    axes.set_yticks(range(len(names)), [_plain(textwrap.shorten(name, 40)) for name in names], fontsize=8)
+    axes.set_xticks(
+        range(len(columns)), [_plain(name) for name in columns], fontsize=8, rotation=40, ha="left"
+    )
+    axes.xaxis.tick_top()
+    axes.set_xticks(np.arange(len(columns)) + 0.5, minor=True)
+    axes.set_yticks(np.arange(len(names)) + 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=1.5)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(which="both", length=0, labelcolor=INK)
+    letters = int(13 * figure.get_figwidth())
+    text = "\n".join(_plain(line) for line in textwrap.wrap(caption, letters))
     figure.supxlabel(text, color=NOTE, fontsize=8, ha="left", x=0.01)
     return figure
 

@@ -4,6 +4,6 @@ One cell is one file named by its content, so resuming, dividing the work among 
 made are file operations: a cell that is there is never measured again.
 """
 
-from clip_tta_core.sweep import own, papers
+from clip_tta_core.sweep import live, own, papers
 
-__all__ = ["own", "papers"]  # which declare the tables there are
+__all__ = ["live", "own", "papers"]  # which declare the tables there are

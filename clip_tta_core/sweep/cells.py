@@ -89,7 +89,8 @@ class Cell:
     """One method at one setting on one stream."""
 
     method: str
-    settings: Mapping[str, Value] = field(default_factory=dict)  # {knob: value}; the rest at its default
+    # {knob: value}; the rest at its default. Cells are keys of dictionaries, and these cannot be hashed.
+    settings: Mapping[str, Value] = field(default_factory=dict, hash=False)
     model: str = MINI
     source: str = "rendered"
     shift: Shift = Shift()
@@ -100,7 +101,9 @@ class Cell:
     @property
     def key(self) -> str:
         """The name of the cell's file: a hash of all that decides its numbers, with code and weights."""
-        content = asdict(self) | {"code": code_version(), "weights": weights_version(self.model)}
+        parts = {"shift": vars(self.shift), "protocol": vars(self.protocol), "settings": dict(self.settings)}
+        versions = {"code": code_version(), "weights": weights_version(self.model)}
+        content = vars(self) | parts | versions  # asdict() copies deeply, and a page looks at thousands
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
     @property

@@ -24,10 +24,8 @@ class Folder:
 
     def get(self, cell: Cell) -> Mapping[str, float] | None:
         """The numbers of a cell, or None where nobody has measured it."""
-        try:
-            return json.loads(self._file(cell).read_text(encoding="utf-8"))["numbers"]
-        except FileNotFoundError:
-            return None
+        found = self._content(f"{cell.key}.json")
+        return found and found["numbers"]
 
     def has(self, cell: Cell) -> bool:
         return self._file(cell).exists()
@@ -43,12 +41,18 @@ class Folder:
 
     def failures(self, cells: Iterable[Cell]) -> dict[str, str]:
         """Why cells could not be measured, by key."""
-        found = {}
-        for cell in {cell.key: cell for cell in cells}.values():
-            file = self.path / (cell.key + FAILED)
-            if file.exists() and not self.has(cell):
-                found[cell.key] = json.loads(file.read_text(encoding="utf-8"))["problem"]
-        return found
+        return {cell.key: problem for cell, problem in self.read(cells)[1].items()}
+
+    def read(self, cells: Iterable[Cell]) -> tuple[dict[Cell, Mapping[str, float]], dict[Cell, str]]:
+        """The numbers of the cells that are measured, and why others could not be."""
+        numbers, problems = {}, {}
+        for cell in cells:
+            key = cell.key
+            if found := self._content(f"{key}.json"):
+                numbers[cell] = found["numbers"]
+            elif found := self._content(key + FAILED):
+                problems[cell] = found["problem"]
+        return numbers, problems
 
     def put(self, cell: Cell, numbers: Mapping[str, float]) -> None:
         """Keep a cell's numbers, with what anybody needs to make or doubt them."""
@@ -68,6 +72,12 @@ class Folder:
         files = [(file.stat().st_mtime, file) for file in self.path.glob("*.json")]
         for _, file in sorted(files)[: max(0, len(files) - most)]:
             file.unlink(missing_ok=True)
+
+    def _content(self, name: str) -> dict[str, Any] | None:
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
 
     def _file(self, cell: Cell) -> Path:
         return self.path / f"{cell.key}.json"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -37,6 +37,11 @@ class Recorded:
         """The numbers of a cell, or None where it was not recorded with the weights there are."""
         found = _cells(self.path).get(cell.content)
         return found[1] if found and found[0]["weights"] == weights_version(cell.model) else None
+
+    def read(self, cells: Iterable[Cell]) -> tuple[dict[Cell, Mapping[str, float]], dict[Cell, str]]:
+        """As a folder answers; what is recorded has not failed."""
+        found = {cell: self.get(cell) for cell in cells}
+        return {cell: numbers for cell, numbers in found.items() if numbers}, {}
 
     def card(self, cell: Cell) -> dict[str, Any]:
         """All that is kept of a cell that was recorded, as a folder tells it."""

@@ -13,6 +13,7 @@ from clip_tta_core.sweep.published import Published, lookup
 from clip_tta_core.sweep.tables import Column, Numbers, Row, Table
 
 MEAN = "mean"  # the title of the last row
+NEAR = 1.0  # points by which two measurements of one unadapted CLIP may differ
 PAPERS = {"accuracy": "acc", "auroc": "AUROC", "fpr95": "FPR95"}  # ours: theirs, in percent
 
 
@@ -37,28 +38,62 @@ class Entry:
 
 
 def summarize(table: Table, known: Numbers, metric: str = "accuracy") -> list[list[Entry]]:
-    """Rows of entries, the last of which is the mean of the rows. Means wait until all rows have a seed."""
+    """Rows of entries, then their means: of each data set that papers report as one, and last of all rows.
+
+    Means wait until all of their rows have a seed.
+    """
     grid = [[_values(table, known, row, column, metric) for column in table.columns] for row in table.rows]
     lines = [
         [
-            _entry(row.title, column, values, () if _split(table, row) else _published(row, column, metric))
+            _entry(
+                row.title, column, values, () if _split(table, row) else _published(row.data, column, metric)
+            )
             for column, values in zip(table.columns, line, strict=True)
         ]
         for row, line in zip(table.rows, grid, strict=True)
     ]
     if len(table.rows) > 1:
-        means = []
-        for place, column in enumerate(table.columns):
-            whole = {
-                seed: statistics.fmean(line[place][seed] for line in grid)
-                for seed in table.seeds
-                if all(seed in line[place] for line in grid)
-            }
-            data = {row.data for row in table.rows}
-            reported = _published(table.rows[0], column, metric) if len(data) == 1 else ()
-            means.append(_entry(MEAN, column, whole, reported))
-        lines.append(means)
+        data = [row.data for row in table.rows]
+        for one in dict.fromkeys(data) if len(set(data)) > 1 else ():
+            if one and data.count(one) > 1:
+                part = [line for line, own in zip(grid, data, strict=True) if own == one]
+                lines.append(_mean(table, part, f"{MEAN} of {one}", one, metric))
+        lines.append(_mean(table, grid, MEAN, data[0] if len(set(data)) == 1 else "", metric))
     return lines
+
+
+def _mean(
+    table: Table, grid: Sequence[Sequence[dict[int, float]]], title: str, data: str, metric: str
+) -> list[Entry]:
+    """The mean of some rows, beside what papers report of them as one data set."""
+    entries = []
+    for place, column in enumerate(table.columns):
+        whole = {
+            seed: statistics.fmean(line[place][seed] for line in grid)
+            for seed in table.seeds
+            if all(seed in line[place] for line in grid)
+        }
+        entries.append(_entry(title, column, whole, _published(data, column, metric)))
+    return entries
+
+
+def light(entries: Sequence[Entry]) -> str:
+    """Whether unadapted CLIP is as papers report it: told before anybody compares methods. "" if none does.
+
+    Args:
+        entries: of unadapted CLIP, as `summarize` has them.
+    """
+    known = [one for one in entries if one.published and not math.isnan(one.mean)]
+    if not known:
+        return ""
+    for one in known:
+        nearest = min((other.value for other in one.published), key=lambda value: abs(100 * one.mean - value))
+        if abs(100 * one.mean - nearest) > NEAR:
+            return (
+                f"Unadapted CLIP has {100 * one.mean:.1f} % on {one.row} where papers report {nearest:g} %: "
+                "look at model, prompt and preprocessing before comparing methods."
+            )
+    return f"Unadapted CLIP is within {NEAR:g} point of what papers report."
 
 
 def _split(table: Table, row: Row) -> bool:
@@ -78,10 +113,10 @@ def _entry(row: str, column: Column, values: dict[int, float], known: tuple[Publ
     return Entry(row, column.contender.label, mean, spread, len(numbers), known)
 
 
-def _published(row: Row, column: Column, metric: str) -> tuple[Published, ...]:
-    if not row.data or metric not in PAPERS:
+def _published(data: str, column: Column, metric: str) -> tuple[Published, ...]:
+    if not data or metric not in PAPERS:
         return ()
-    return lookup(column.names[0], row.data, column.names[1], PAPERS[metric])
+    return lookup(column.names[0], data, column.names[1], PAPERS[metric])
 
 
 def to_csv(lines: Sequence[Sequence[Entry]]) -> str:

@@ -12,6 +12,7 @@ from typing import Protocol as Interface
 
 from clip_tta_core.clip.loading import MINI
 from clip_tta_core.corruptions import CORRUPTIONS
+from clip_tta_core.methods import METHODS
 from clip_tta_core.records import Contender
 from clip_tta_core.registry import Registry
 from clip_tta_core.sweep.cells import Cell, PreStep, Protocol, Shift
@@ -19,6 +20,7 @@ from clip_tta_core.sweep.cells import Cell, PreStep, Protocol, Shift
 STANDARD = tuple(name for name, item in CORRUPTIONS.items() if item.standard)
 CLEAN = Shift()
 SEEDS = (0, 1, 2)
+UNADAPTED = "zero_shot"
 
 
 class Numbers(Interface):
@@ -38,6 +40,17 @@ class Row:
     protocol: Protocol = Protocol()
     data: str = ""  # in papers: "CIFAR-10-C"; empty where nobody else has measured it
 
+    @property
+    def kind(self) -> str:
+        """What sort of shift it is: a family of corruptions, "styles", "clean pictures"."""
+        if self.shift.schedule != "constant":
+            return "changing corruptions"
+        if self.shift.attack != "none":
+            return "attacked pictures"
+        if self.shift.corruption != "none":
+            return CORRUPTIONS[self.shift.corruption].family
+        return "clean pictures" if self.shift.style == "none" else "styles"
+
 
 @dataclass(frozen=True)
 class Column:
@@ -48,6 +61,10 @@ class Column:
     names: tuple[str, str] = ("", "")  # (model, method) in papers
     batches: int = 0  # at most so many of a row's stream, 0 for all
     pre_step: PreStep = PreStep()
+
+    @property
+    def family(self) -> str:
+        return METHODS[self.contender.method].family
 
 
 @dataclass(frozen=True)
@@ -61,18 +78,12 @@ class Table:
     seeds: tuple[int, ...] = SEEDS
 
     def cell(self, row: Row, column: Column, seed: int) -> Cell:
-        one = column.contender
-        batches = min(row.protocol.batches, column.batches or row.protocol.batches)
-        protocol = dataclasses.replace(row.protocol, batches=batches)
+        one, protocol = column.contender, row.protocol
+        if 0 < column.batches < protocol.batches:
+            protocol = dataclasses.replace(protocol, batches=column.batches)
+        start = column.pre_step
         return Cell(
-            one.method,
-            dict(one.settings),
-            column.model,
-            row.source,
-            row.shift,
-            protocol,
-            seed,
-            column.pre_step,
+            one.method, dict(one.settings), column.model, row.source, row.shift, protocol, seed, start
         )
 
     def cells(self) -> Iterator[Cell]:
@@ -93,6 +104,40 @@ class Table:
                 for row in rows
             )
         return dataclasses.replace(self, rows=rows, seeds=self.seeds[: seeds or None])
+
+    def only(self, methods: str = "", shifts: str = "") -> Table:
+        """The part of a table that somebody looks for; unadapted CLIP stays, to compare with.
+
+        Args:
+            methods: names or families, or parts of them, separated by commas; "" for all.
+            shifts: the same of rows and their kinds.
+
+        Raises:
+            ValueError: one sentence, where nothing is called so.
+        """
+        columns = tuple(one for one in self.columns if _is_meant(methods, _words_of(one)))
+        rows = tuple(one for one in self.rows if _is_meant(shifts, f"{one.title} {one.kind} {one.data}"))
+        for wanted, found, what, all_of_them in (
+            (methods, columns, "method", (one.family for one in self.columns)),
+            (shifts, rows, "shift", (one.kind for one in self.rows)),
+        ):
+            if not found:
+                raise ValueError(
+                    f"Table '{self.name}': no {what} is called '{wanted:.40}'; give a part of a name, or of "
+                    f"{', '.join(dict.fromkeys(all_of_them))}."
+                )
+        beside = tuple(one for one in self.columns if one in columns or one.contender.method == UNADAPTED)
+        return dataclasses.replace(self, columns=beside, rows=rows)
+
+
+def _words_of(column: Column) -> str:
+    one = column.contender
+    return f"{one.label} {METHODS[one.method].title} {column.family} {column.model}"
+
+
+def _is_meant(wanted: str, words: str) -> bool:
+    parts = [part.strip().lower() for part in wanted.split(",") if part.strip()]
+    return not parts or any(part in words.lower() for part in parts)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,11 @@ def test_the_order_of_settings_is_not():
     assert dataclasses.replace(FOG, settings={"steps": 1, "lr": 1e-3}).key == FOG.key
 
 
+def test_equal_cells_are_one_place_of_a_dictionary():
+    same = dataclasses.replace(FOG, settings={"steps": 1, "lr": 1e-3})
+    assert {FOG: 1}[same] == 1 and dataclasses.replace(FOG, settings={}) not in {FOG: 1}
+
+
 @pytest.mark.parametrize("what", ["code_version", "weights_version"])
 def test_other_code_and_other_weights_are_other_cells(what, monkeypatch):
     before = FOG.key
@@ -117,8 +122,10 @@ def test_failed_cells_say_why_and_are_tried_again_only_when_asked(tmp_path):
     folder = Folder(tmp_path)
     folder.fail(FOG, "It rained.")
     assert folder.failures([FOG]) == {FOG.key: "It rained."}
+    assert folder.read([FOG]) == ({}, {FOG: "It rained."})
     assert folder.missing([FOG]) == [] and folder.missing([FOG], again=True) == [FOG]
     folder.put(FOG, {"accuracy": 1.0})
+    assert folder.read([FOG]) == ({FOG: {"accuracy": 1.0}}, {})
     assert folder.failures([FOG]) == {} and folder.missing([FOG], again=True) == []
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -131,3 +134,71 @@ def test_a_dask_cluster_fills_a_table_although_one_of_two_workers_is_killed(tmp_
         os.kill(victim, signal.SIGKILL)
         list(told)
     assert complete(tmp_path)
+
+
+# Loaded by every dask worker: cells of all seeds but the first wait until somebody says go.
+HOLD = """
+import time
+from pathlib import Path
+from clip_tta_core.sweep import workers
+from clip_tta_core.sweep.cells import measure
+def held(cell):
+    while cell.seed and not Path("go").exists():
+        time.sleep(0.05)
+    return measure(cell)
+workers.measure = held
+"""
+
+
+@contextlib.contextmanager
+def _dask(port: int, folder: Path) -> Iterator[subprocess.Popen]:
+    """A scheduler with two workers, each a process as on a machine of its own. -> the scheduler"""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_scheduler",
+        "--host",
+        "127.0.0.1",
+        "--no-dashboard",
+    ]
+    scheduler = subprocess.Popen([*command, "--port", str(port)], cwd=folder, env=environment, **quiet)
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", f"tcp://127.0.0.1:{port}"]
+    options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
+    options += ["--preload", "hold.py"]
+    workers = [subprocess.Popen([*command, *options], cwd=folder, env=environment, **quiet) for _ in range(2)]
+    try:
+        yield scheduler
+    finally:
+        for process in (scheduler, *workers):
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_killed_in_mid_table_is_named_and_the_next_one_goes_on(tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    import dask.config
+
+    monkeypatch.setattr(workers, "PATIENCE", 120)
+    out, beside = Folder(tmp_path / "cells"), tmp_path / "beside"
+    beside.mkdir()
+    (beside / "hold.py").write_text(HOLD)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told = fill(out, CELLS, on=f"tcp://127.0.0.1:{port}")
+    with dask.config.set({"distributed.comm.timeouts.connect": "2s"}), _dask(port, beside) as scheduler:
+        assert next(told).problem == ""
+        scheduler.kill()
+        with pytest.raises(RuntimeError, match="the scheduler is gone; what was measured is kept"):
+            list(told)
+    kept = {file.name: file.stat().st_mtime_ns for file in out.path.iterdir()}
+    assert kept and not complete(out.path)
+    (beside / "go").touch()
+    with _dask(port, beside):
+        list(fill(out, CELLS, on=f"tcp://127.0.0.1:{port}"))
+    assert complete(out.path)
+    after = {file.name: file.stat().st_mtime_ns for file in out.path.iterdir()}
+    assert kept.items() <= after.items(), "what was there is not measured again"

@@ -14,6 +14,7 @@ import { STATES } from "../wire.js";
 
 const FULL = 0.2; // a difference of so much has the full colour
 const STRONGEST = 45; // percent of the colour in the paper, so that ink on it can be read
+const FILES = ["csv", "md", "tex", "png", "svg"];
 const UNANSWERED = "The server did not answer; please try again.";
 
 /** @type {View} */
@@ -22,13 +23,14 @@ const NOTHING = {
   table: "",
   size: "",
   columns: [],
+  shifts: 0,
   rows: [],
   baseline: -1,
   now: [],
   done: 0,
   count: 0,
   doing: "",
-  sentence: "",
+  advice: [],
   message: "",
 };
 
@@ -42,11 +44,15 @@ export default function mount({ element, props, watch, trigger, server }) {
     table: find(element, "[data-of=table]", HTMLSelectElement),
     size: find(element, "[data-of=size]", HTMLSelectElement),
   };
+  const filters = {
+    methods: find(element, "[data-of=methods]", HTMLInputElement),
+    shifts: find(element, "[data-of=shifts]", HTMLInputElement),
+  };
   const help = find(element, ".size.help");
   const message = find(element, ".message");
   const progress = find(element, ".progress");
   const doing = find(element, ".doing");
-  const said = find(element, ".said");
+  const advice = find(element, ".advice");
   const aloud = find(element, "[aria-live]");
   const table = find(element, "table", HTMLTableElement);
   const head = find(table, "thead", HTMLTableSectionElement);
@@ -67,7 +73,12 @@ export default function mount({ element, props, watch, trigger, server }) {
   let there = {};
 
   const busy = () => STATES[view.state].busy;
-  const wanted = () => ({ table: menus.table.value, size: menus.size.value });
+  const wanted = () => ({
+    table: menus.table.value,
+    size: menus.size.value,
+    methods: filters.methods.value.trim(),
+    shifts: filters.shifts.value.trim(),
+  });
   const needs = () => props.tables.find((one) => one.name === menus.table.value)?.needs ?? "";
   /** @param {string} text */
   const complain = (text) => {
@@ -93,14 +104,17 @@ export default function mount({ element, props, watch, trigger, server }) {
    * @param {number} column
    */
   const wordsOf = (row, column) => {
-    const { means, spreads, seeds, problems } = view.rows[row];
+    const { means, spreads, seeds, problems, reported } = view.rows[row];
     if (problems[column]) return problems[column];
-    if (means[column] === null) return view.now.join() === `${row},${column}` ? "under way" : "not measured";
+    const papers = reported[column] && `, papers report ${reported[column]} %`;
+    if (means[column] === null)
+      return (view.now.join() === `${row},${column}` ? "under way" : "not measured") + papers;
     const spread = spreads[column] === null ? "" : ` ± ${percent(spreads[column])}`;
     const gain = gainOf(row, column);
     const beside =
       gain === null ? "" : `, ${points(gain).text} points against ${view.rows[view.baseline].title}`;
-    return `${percent(means[column])}${spread} % over ${plural(seeds[column], "seed", "seeds")}${beside}`;
+    const over = plural(seeds[column], "seed", "seeds");
+    return `${percent(means[column])}${spread} % over ${over}${beside}${papers}`;
   };
   /**
    * @param {number} row
@@ -119,10 +133,10 @@ export default function mount({ element, props, watch, trigger, server }) {
   const cellOf = (row, column) => {
     const show = () => tipOf(row, column, node);
     const events = { onpointerenter: show, onpointerleave: hideTip, onfocus: show, onblur: hideTip };
-    const isMean = column === view.columns.length - 1 && view.columns.length > 1;
-    const node = isMean
-      ? h("span", { tabindex: 0, role: "note", ...events })
-      : h("button", { type: "button", onclick: () => unfold(row, column), ...events });
+    const node =
+      column >= view.shifts // a mean
+        ? h("span", { tabindex: 0, role: "note", ...events })
+        : h("button", { type: "button", onclick: () => unfold(row, column), ...events });
     return node;
   };
   /**
@@ -132,13 +146,14 @@ export default function mount({ element, props, watch, trigger, server }) {
    */
   const fillCell = (node, row, column) => {
     const gain = gainOf(row, column);
-    const { means, problems } = view.rows[row];
+    const { means, problems, reported } = view.rows[row];
     const place = /** @type {HTMLElement} */ (node.parentElement);
     const part = Math.round(STRONGEST * Math.min(1, Math.abs(gain ?? 0) / FULL));
     const now = view.now.join() === `${row},${column}`;
     place.className = [gain && (gain > 0 ? "above" : "below"), now && "now"].filter(Boolean).join(" ");
     place.style.setProperty("--part", `${part}%`);
-    node.textContent = problems[column] ? "failed" : percent(means[column]);
+    const papers = means[column] === null && reported[column];
+    node.textContent = problems[column] ? "failed" : papers ? `(${papers})` : percent(means[column]);
     node.setAttribute(
       "aria-label",
       `${view.rows[row].title}, ${view.columns[column]}: ${wordsOf(row, column)}`,
@@ -244,15 +259,15 @@ export default function mount({ element, props, watch, trigger, server }) {
     find(progress, "i").style.width = `${100 * share}%`;
     progress.setAttribute("aria-valuenow", String(Math.round(100 * share)));
     doing.textContent = view.doing || " ";
-    said.textContent = view.sentence;
-    said.hidden = !view.sentence;
+    find(advice, "ul").replaceChildren(...view.advice.map((text) => h("li", { text })));
+    advice.hidden = !view.advice.length;
     complain(view.message);
     button.start.textContent = view.done && !whole ? "Go on" : "Start";
     button.start.disabled = busy() || whole || Boolean(needs());
     button.stop.disabled = view.state !== "running" && view.state !== "waiting";
-    for (const menu of Object.values(menus)) menu.disabled = busy();
+    for (const menu of [...Object.values(menus), ...Object.values(filters)]) menu.disabled = busy();
     const empty = !view.rows.some(({ means }) => means.some((mean) => mean !== null));
-    for (const name of ["csv", "md", "tex"]) button[name].disabled = empty;
+    for (const name of FILES) button[name].disabled = empty;
     fillTable();
   };
   const look = latest(
@@ -260,7 +275,8 @@ export default function mount({ element, props, watch, trigger, server }) {
     (asked) => server.look(asked),
     (news) => {
       if (open) return;
-      view = { ...NOTHING, ...news };
+      // What nothing is called leaves the table as it is, with the sentence that says so.
+      view = news.state === "failed" ? { ...view, message: news.message ?? "" } : { ...NOTHING, ...news };
       draw();
     },
     () => complain(UNANSWERED),
@@ -275,6 +291,11 @@ export default function mount({ element, props, watch, trigger, server }) {
   const first = props.tables.find((one) => one.name === "mini") ?? props.tables[0];
   menus.table.value = first.name;
   for (const menu of Object.values(menus)) menu.addEventListener("change", choose);
+  for (const [name, filter] of Object.entries(filters)) {
+    filter.addEventListener("input", () => look());
+    const list = find(element, `#ct-heat-${name}`);
+    list.append(...props[/** @type {"methods" | "shifts"} */ (name)].map((value) => h("option", { value })));
+  }
 
   watch("value", () => {
     const news = props.value ?? NOTHING;
@@ -282,7 +303,7 @@ export default function mount({ element, props, watch, trigger, server }) {
     if (goesOn && !open) return;
     open = open && goesOn;
     view = { ...view, message: "", now: [], ...news };
-    if (!goesOn) aloud.textContent = `${view.done} of ${view.count} cells measured. ${view.sentence}`;
+    if (!goesOn) aloud.textContent = `${view.done} of ${view.count} cells measured. ${view.advice.join(" ")}`;
     draw();
   });
   button.start.addEventListener("click", () => {
@@ -296,7 +317,7 @@ export default function mount({ element, props, watch, trigger, server }) {
     draw();
     trigger("stop");
   });
-  for (const format of ["csv", "md", "tex"]) {
+  for (const format of FILES) {
     button[format].addEventListener("click", async () => {
       const file = await server.keep({ ...wanted(), format }).catch(() => null);
       if (file) save(file.name, file.kind, bytesOf(file.data));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import itertools
 import math
 import statistics
 import threading
@@ -13,17 +14,18 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from clip_tta_core import engine, limits
+from matplotlib.figure import Figure
+
+from clip_tta_core import engine, limits, plots
 from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.control import Control
-from clip_tta_core.corruptions import CORRUPTIONS
 from clip_tta_core.records import Catalog, Cost, RunConfig
 from clip_tta_core.sweep.cells import Cell, measure
 from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.sweep.recorded import Either, Recorded
-from clip_tta_core.sweep.sizes import SIZES
-from clip_tta_core.sweep.summary import FORMATS, summarize
-from clip_tta_core.sweep.tables import TABLES, Column, Row, Table
+from clip_tta_core.sweep.sizes import SIZES, Size
+from clip_tta_core.sweep.summary import FORMATS, light, summarize
+from clip_tta_core.sweep.tables import TABLES, UNADAPTED, Column, Table
 from clip_tta_core.ui.session.follow import follow
 from clip_tta_core.ui.session.runs import Run
 from clip_tta_core.ui.session.settings import Settings, defaults
@@ -38,7 +40,15 @@ from clip_tta_core.validation import attack_steps, start_steps
 
 KEPT_CELLS = 20_000  # files of about 1 KB
 KEPT_VISITORS = 64
-KINDS = {"csv": "text/csv", "md": "text/markdown", "tex": "application/x-tex"}
+FIGURES = {"png": plots.figure_png, "svg": plots.figure_svg}
+KINDS = {
+    **{"csv": "text/csv", "md": "text/markdown", "tex": "application/x-tex"},
+    **{"png": "image/png", "svg": "image/svg+xml"},
+}
+BUDGETS = (
+    5,
+    50,
+)  # times what unadapted CLIP takes for a batch: one step or none, and ten steps with a memory
 FIRST = {"table": "mini", "size": "quick"}
 LATE = "Benchmark: on this page one press may take {seconds} seconds. What is measured is kept: press Go on."
 ENOUGH = "What one press may measure on this page is measured, and kept: press Go on for the rest."
@@ -56,43 +66,44 @@ class Measured:
 
 @dataclass
 class Known:
-    """What is known of a table's cells, by their keys."""
+    """What is known of a table's cells."""
 
     table: Table
-    numbers: dict[str, Numbers] = field(default_factory=dict)
-    problems: dict[str, str] = field(default_factory=dict)
-    now: str = ""  # the cell that is measured
+    source: Folder | Recorded
+    numbers: dict[Cell, Numbers] = field(default_factory=dict)
+    problems: dict[Cell, str] = field(default_factory=dict)
+    now: Cell | None = None  # which is measured
 
     @classmethod
     def read(cls, table: Table, source: Folder | Recorded) -> Known:
         """What a folder or a recording has of a table."""
-        found = {cell.key: source.get(cell) for cell in table.cells()}
-        numbers = {key: own for key, own in found.items() if own}
-        return cls(table, numbers, source.failures(table.cells()) if isinstance(source, Folder) else {})
+        return cls(table, source, *source.read(table.cells()))
 
     def get(self, cell: Cell) -> Numbers | None:
         """As a folder answers."""
-        return self.numbers.get(cell.key)
+        return self.numbers.get(cell)
 
     def take(self, news: Measured) -> None:
-        key = news.cell.key
-        self.now = "" if news.numbers or news.problem else key
-        self.problems.pop(key, None)
+        self.now = None if news.numbers or news.problem else news.cell
+        self.problems.pop(news.cell, None)
         if news.numbers:
-            self.numbers[key] = news.numbers
+            self.numbers[news.cell] = news.numbers
         elif news.problem:
-            self.problems[key] = news.problem
+            self.problems[news.cell] = news.problem
 
     @functools.cached_property
-    def places(self) -> dict[str, tuple[int, int]]:
-        """(contender, shift) of every cell."""
+    def places(self) -> dict[Cell, tuple[int, int]]:
+        """(contender, shift) of every cell, in the order in which they are measured."""
         table = self.table
         return {
-            table.cell(row, column, seed).key: (place, shift)
+            table.cell(row, column, seed): (place, shift)
+            for seed in table.seeds
             for shift, row in enumerate(table.rows)
             for place, column in enumerate(table.columns)
-            for seed in table.seeds
         }
+
+    def missing(self) -> list[Cell]:
+        return [cell for cell in self.places if cell not in self.numbers]
 
 
 @dataclass(frozen=True)
@@ -105,8 +116,15 @@ class Pace:
 
 def props(folder: Folder) -> HeatProps:
     """The tables and sizes there are; those that need what is not here say so."""
-    tables = tuple(HeatTable(one.name, one.title, _needs(one.make(folder))) for one in TABLES.values())
-    return HeatProps(tables, tuple(Option(one.name, one.title, one.help) for one in SIZES.values()))
+    made = [(one, one.make(folder)) for one in TABLES.values()]
+    families = dict.fromkeys(column.family for _, table in made for column in table.columns)
+    kinds = dict.fromkeys(row.kind for _, table in made for row in table.rows)
+    return HeatProps(
+        tuple(HeatTable(one.name, one.title, _needs(table)) for one, table in made),
+        tuple(Option(one.name, one.title, one.help) for one in SIZES.values()),
+        tuple(families),
+        tuple(kinds),
+    )
 
 
 def _needs(table: Table) -> str:
@@ -117,9 +135,9 @@ def _needs(table: Table) -> str:
 
 
 def view(known: Known, catalog: Catalog, state: RunState, doing: str = "") -> Heat:
-    """A table as the page draws it: contenders down, shifts across, their mean last."""
+    """A table as the page draws it: contenders down, shifts across, their means last."""
     table, lines = known.table, summarize(known.table, known)
-    failed = {known.places[key]: problem for key, problem in known.problems.items()}
+    failed = {known.places[cell]: problem for cell, problem in known.problems.items()}
     rows = tuple(
         HeatRow(
             title,
@@ -127,6 +145,7 @@ def view(known: Known, catalog: Catalog, state: RunState, doing: str = "") -> He
             tuple(_plain(line[place].spread) for line in lines),
             tuple(line[place].seeds for line in lines),
             tuple(failed.get((place, shift), "") for shift in range(len(lines))),
+            tuple(", ".join(f"{one.value:g}" for one in line[place].published) for line in lines),
         )
         for place, title in enumerate(titles(table, catalog))
     )
@@ -134,13 +153,14 @@ def view(known: Known, catalog: Catalog, state: RunState, doing: str = "") -> He
         state=state,
         table=table.name,
         columns=tuple(line[0].row for line in lines),
+        shifts=len(table.rows),
         rows=rows,
         baseline=_baseline(table),
-        now=known.places.get(known.now, ()),
+        now=known.places[known.now] if known.now else (),
         done=len(known.numbers),
         count=len(known.places),
         doing=doing,
-        sentence=sentence(known, catalog),
+        advice=advice(known, catalog),
         message="",
     )
 
@@ -158,45 +178,62 @@ def titles(table: Table, catalog: Catalog) -> tuple[str, ...]:
     return tuple(map(title, table.columns))
 
 
-def sentence(known: Known, catalog: Catalog) -> str:
-    """Which method is ahead on which kind of shift; nothing before every cell has come to its end."""
-    table = known.table
-    place = _baseline(table)
-    if len(known.numbers) < len(known.places) or place < 0:
-        return ""
+def advice(known: Known, catalog: Catalog) -> tuple[str, ...]:
+    """Which method is ahead on which kind of shift and within which time, as far as the seeds can tell."""
+    table, place = known.table, _baseline(known.table)
+    if place < 0 or not known.numbers:
+        return ()
+    said = light([line[place] for line in summarize(table, known)])
     if len(table.seeds) < words.FEWEST:
-        return words.TOO_FEW
-    kinds: dict[str, list[Row]] = {}
-    for row in table.rows:
-        kinds.setdefault(_kind(row), []).append(row)
-    if len(kinds) > 1:
-        kinds["all shifts together"] = list(table.rows)
+        return tuple(filter(None, (said, words.TOO_FEW)))
     called = titles(table, catalog)
-    groups = {
-        kind: {
-            title: {seed: _mean(known, rows, column, seed) for seed in table.seeds}
-            for title, column in zip(called, table.columns, strict=True)
-        }
-        for kind, rows in kinds.items()
-    }
-    return words.which_method(groups, called[place])
+    values = dict(zip(called, (_by_row(known, column) for column in table.columns), strict=True))
+    kinds = {row.kind: [other.kind == row.kind for other in table.rows] for row in table.rows}
+    whole = "all shifts together" if len(kinds) > 1 else next(iter(kinds))
+    kinds[whole] = [True] * len(table.rows)
+    groups = {kind: {one: _means(values[one], chosen) for one in called} for kind, chosen in kinds.items()}
+    slowness = dict(zip(called, _slowness(known, place), strict=True))
+    for times in BUDGETS:
+        quick = {one: own for one, own in groups[whole].items() if slowness[one] <= times}
+        if 1 < len(quick) < len(called):
+            groups[words.within(whole, times, called[place])] = quick
+    sentences = words.which_method(groups, called[place])
+    lacking = sum(len(own) < words.FEWEST for own in groups[whole].values())
+    rest = words.left_out(lacking, len(called)) if sentences else ""
+    return tuple(filter(None, (said, *sentences, rest)))
 
 
-def _kind(row: Row) -> str:
-    item = CORRUPTIONS.get(row.shift.corruption)
-    if row.shift.attack != "none":
-        return "attacked pictures"
-    return item.family if item else "clean pictures" if row.shift.style == "none" else "styles"
+def _by_row(known: Known, column: Column) -> list[dict[int, float]]:
+    """Accuracy of a contender by seed, for every row."""
+    table = known.table
+    found = [{seed: known.get(table.cell(row, column, seed)) for seed in table.seeds} for row in table.rows]
+    return [{seed: own["accuracy"] for seed, own in line.items() if own} for line in found]
 
 
-def _mean(known: Known, rows: Iterable[Row], column: Column, seed: int) -> float:
-    cells = (known.table.cell(row, column, seed) for row in rows)
-    return statistics.fmean(known.numbers[cell.key]["accuracy"] for cell in cells)
+def _means(lines: Sequence[Mapping[int, float]], chosen: Sequence[bool]) -> dict[int, float]:
+    """Means over the rows that are chosen, of the seeds that all of them have."""
+    rows = [line for line, wanted in zip(lines, chosen, strict=True) if wanted]
+    seeds = [seed for seed in rows[0] if all(seed in line for line in rows)]
+    return {seed: statistics.fmean(line[seed] for line in rows) for seed in seeds}
+
+
+def _slowness(known: Known, place: int) -> list[float]:
+    """For every contender, how many times the baseline's time a batch takes it; the median over cells."""
+    table = known.table
+    found = []
+    for column in table.columns:
+        ratios = [math.inf]
+        for row, seed in itertools.product(table.rows, table.seeds):
+            own, base = (known.get(table.cell(row, one, seed)) for one in (column, table.columns[place]))
+            if own and base and base["seconds"] > 0:
+                ratios.append(own["seconds"] / base["seconds"])
+        found.append(statistics.median_low(ratios))
+    return found
 
 
 def _baseline(table: Table) -> int:
     methods = [column.contender.method for column in table.columns]
-    return methods.index("zero_shot") if "zero_shot" in methods else -1
+    return methods.index(UNADAPTED) if UNADAPTED in methods else -1
 
 
 def _plain(value: float) -> float | None:
@@ -218,26 +255,28 @@ class Benchmark:
             table = self._part(wanted)
         except ValueError as problem:
             return Heat("failed", message=str(problem))
-        source = self._source(table)
-        known = Known.read(table, source)
-        missing = self.folder.missing(table.cells(), again=True)
+        known, catalog = self._known(table), self.site.catalog
+        missing = known.missing() if known.source is self.folder else [*known.places]
         seconds = self._seconds(missing) if missing and not _needs(table) else math.nan
         doing = _needs(table) or words.ahead(len(missing), len(known.places), seconds)
-        heat = view(known, self.site.catalog, "idle", doing)
-        if source is not self.folder:
-            card = self.recorded.card(next(cell for cell in table.cells() if self.recorded.get(cell)))
-            heat = replace(heat, done=0, doing=words.recorded(card, doing))
+        heat = view(known, catalog, "idle", doing)
+        if known.source is not self.folder:
+            heat = replace(heat, done=0, doing=words.recorded(self._one(known)[0], doing))
         return replace(heat, size=str(wanted.get("size")))
 
     def _part(self, wanted: Any) -> Table:
         """What is asked for; settings that one rule chose are those found here, or else the recorded ones."""
         return _part(wanted, Either(self.folder, self.recorded))
 
-    def _source(self, table: Table) -> Folder | Recorded:
-        """Whose numbers a table shows: what was measured here, or else what comes with the project."""
-        cells = list(table.cells())
-        here = any(map(self.folder.has, cells))
-        return self.recorded if not here and any(map(self.recorded.get, cells)) else self.folder
+    def _known(self, table: Table) -> Known:
+        """What a table shows: what was measured here, or else what comes with the project."""
+        known = Known.read(table, self.folder)
+        recorded = known if known.numbers else Known.read(table, self.recorded)
+        return recorded if recorded.numbers else known
+
+    def _one(self, known: Known) -> list[Mapping[str, Any]]:
+        """All that is kept of one cell, which tells what made them; empty where there is none."""
+        return [known.source.card(cell) for cell in itertools.islice(known.numbers, 1)]
 
     def start(self, wanted: Mapping[str, Any], session: str) -> Iterator[Heat]:
         """Measure what is missing of a table, in the order in which a table that is cut off is worth most."""
@@ -267,7 +306,7 @@ class Benchmark:
     def _show(self, table: Table, session: str) -> Iterator[Heat]:
         self.folder.keep(KEPT_CELLS)
         known = Known.read(table, self.folder)
-        missing = self.folder.missing(table.cells(), again=True)
+        missing = known.missing()
         cells = allowed(missing)
         run = Run(functools.partial(self._measure, cells), RunConfig())
         self.site.runs.begin(session, run)
@@ -276,7 +315,7 @@ class Benchmark:
         try:
             for moment in follow(run, lambda news, active: known.take(news), self.site.absence(session)):
                 if moment.last:
-                    known.now = ""
+                    known.now = None
                     rest = ENOUGH if moment.state == "done" and len(cells) < len(missing) else ""
                     ended = view(known, catalog, "stopped" if rest else moment.state)
                     yield replace(ended, message=run.problem or rest)
@@ -320,25 +359,41 @@ class Benchmark:
             column, row = table.columns[int(wanted["row"])], table.rows[int(wanted["column"])]
         except (KeyError, IndexError, TypeError, ValueError):
             return None
-        title = titles(table, self.site.catalog)[table.columns.index(column)]
-        cells, source = [table.cell(row, column, seed) for seed in table.seeds], self._source(table)
-        found = [source.card(cell) for cell in cells if source.get(cell)]
+        title = titles(table, self.site.catalog)[int(wanted["row"])]
         single = replace(table, rows=(row,), columns=(column,))
-        lines = words.card(cells, found, summarize(single, source)[0][0])
+        known = Known.read(single, self._known(table).source)
+        cells = [table.cell(row, column, seed) for seed in table.seeds]
+        found = [known.source.card(cell) for cell in cells if known.get(cell)]
+        lines = words.card(cells, found, summarize(single, known)[0][0])
         command = f"python -m clip_tta_core.sweep {table.name} --size {SIZES[str(wanted['size'])].name}"
         return HeatCard(f"{title}, {row.title}", lines, command, to_settings(cells[0]))
 
     def keep(self, wanted: Mapping[str, Any]) -> KeptFile | None:
-        """A table as a file, in one of FORMATS."""
+        """A table as a file, one of KINDS."""
         try:
-            table, ending = self._part(wanted), str(wanted.get("format"))
+            table, kind = self._part(wanted), str(wanted.get("format"))
         except ValueError:
             return None
-        if ending not in FORMATS:
+        if kind not in KINDS:
             return None
-        text = FORMATS[ending](summarize(table, self._source(table)))
-        name = f"{table.name}-{wanted['size']}.{ending}"
-        return KeptFile(name, KINDS[ending], base64.b64encode(text.encode()).decode())
+        known, size = self._known(table), SIZES[str(wanted["size"])]
+        if kind in FORMATS:
+            content = FORMATS[kind](summarize(table, known)).encode()
+        else:
+            content = FIGURES[kind](self._figure(known, size))
+        name = f"{table.name}-{size.name}.{kind}"
+        return KeptFile(name, KINDS[kind], base64.b64encode(content).decode())
+
+    def _figure(self, known: Known, size: Size) -> Figure:
+        table, lines = known.table, summarize(known.table, known)
+        called, place = titles(table, self.site.catalog), _baseline(table)
+        title = TABLES[table.name].title
+        caption = words.caption(
+            title, size.title, table, self._one(known), called[place] if place >= 0 else ""
+        )
+        texts = [[entry.text for entry in column] for column in zip(*lines, strict=True)]
+        means = [[entry.mean for entry in column] for column in zip(*lines, strict=True)]
+        return plots.draw_heat(called, [line[0].row for line in lines], means, texts, place, caption)
 
     def _note(self, session: str, wanted: Mapping[str, Any]) -> None:
         self._latest[session] = wanted
@@ -416,4 +471,5 @@ def _part(wanted: Any, known: Either) -> Table:
             f"Benchmark: a table is asked for by its name and size, got {type(wanted).__name__}."
         )
     declared, size = TABLES[str(wanted.get("table"))], SIZES[str(wanted.get("size"))]
-    return size.of(declared.make(known))
+    part = size.of(declared.make(known))
+    return part.only(*(str(wanted.get(name) or "") for name in ("methods", "shifts")))

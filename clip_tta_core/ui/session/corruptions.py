@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -128,6 +128,7 @@ class Corruptions:
         self._lock = threading.Lock()
         self._turn = threading.Lock()  # one sheet at a time: the second visitor finds it made
         self._uploads: OrderedDict[str, Subject] = OrderedDict()
+        self._owners: defaultdict[str, set[str]] = defaultdict(set)  # of a picture: sessions
 
     def sheet(self, wanted: Mapping[str, Any]) -> View:
         """All at one severity, and the picture itself: {clean, tiles: {name: data address}}.
@@ -165,8 +166,9 @@ class Corruptions:
 
         return self._answer(wanted, make)
 
-    def read(self, path: str | None) -> parts.Subject:
+    def read(self, path: str | None, session: str = "") -> parts.Subject:
         """A visitor's own picture, or what is wrong with it; neither where it was removed."""
+        self.leave(session)
         if not path:
             return parts.Subject()
         try:
@@ -178,9 +180,18 @@ class Corruptions:
         with self._lock:
             self._uploads[subject.key] = subject
             self._uploads.move_to_end(subject.key)
+            self._owners[subject.key].add(session)
             while len(self._uploads) > KEPT_UPLOADS:
-                self._uploads.popitem(last=False)
+                self._owners.pop(self._uploads.popitem(last=False)[0], None)
         return parts.Subject(subject.key, subject.title)
+
+    def leave(self, session: str) -> None:
+        """Forget the picture that a visitor brought, unless somebody else brought the same."""
+        with self._lock:
+            for key in [key for key, sessions in self._owners.items() if session in sessions]:
+                self._owners[key].discard(session)
+                if not self._owners[key]:
+                    del self._owners[key], self._uploads[key]
 
     def subject(self, wanted: Mapping[str, Any]) -> Subject:
         """The picture that is asked for: a visitor's own by its key, or a drawn one by object and seed."""

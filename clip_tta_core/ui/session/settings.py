@@ -59,7 +59,7 @@ def to_config(settings: Mapping[str, Any]) -> RunConfig:
 def split_names(text: Any) -> tuple[str, ...]:
     """Class names in any of the forms of `class_lists`."""
     if isinstance(text, list | tuple):
-        text = "\n".join(str(part) for part in text)
+        text = class_lists.written([str(part) for part in text])
     if not isinstance(text, str):
         raise ValueError(f"Classes: names must be text, got {type(text).__name__}.")
     rules, words = CLASS_LIST, CLASS_LIST.words

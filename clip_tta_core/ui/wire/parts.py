@@ -242,6 +242,14 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Expense:
+    """What a long run will cost, and settings that cost less."""
+
+    says: str
+    cheaper: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
 class Question:
     """What to guess before one sees the numbers, and what they say."""
 
@@ -391,7 +399,7 @@ class RankingRow:
     total: int
     numbers: Mapping[str, float | None]  # {measure: value}, None where it is undefined
     problem: str
-    place: str  # "1", or "2 =" where others are as accurate; "" before the end of its turn
+    place: str  # "1", or "2–5" where the pictures tell no more; "" before the end of its turn
 
 
 @dataclass(frozen=True)
@@ -425,13 +433,14 @@ class RankingProps:
 
 @dataclass(frozen=True)
 class HeatRow:
-    """One contender: an entry for every shift, and for their mean last."""
+    """One contender: an entry for every shift, then for their means."""
 
     title: str
     means: tuple[float | None, ...]  # accuracy over the seeds so far; None before the first
     spreads: tuple[float | None, ...]  # standard deviation over seeds; None with fewer than two
     seeds: tuple[int, ...]
     problems: tuple[str, ...]  # why a cell could not be measured, or ""
+    reported: tuple[str, ...]  # what papers report, in percent, or ""
 
 
 @dataclass(frozen=True)
@@ -442,13 +451,14 @@ class Heat:
     table: str | None = None
     size: str | None = None
     columns: tuple[str, ...] | None = None
+    shifts: int | None = None  # columns that are shifts; the others are means
     rows: tuple[HeatRow, ...] | None = None
     baseline: int | None = None  # the row that the others are compared with; -1 where there is none
     now: tuple[int, ...] | None = None  # row and column of the cell that is measured; empty for none
     done: int | None = None  # cells, each of one seed
     count: int | None = None
     doing: str | None = None
-    sentence: str | None = None
+    advice: tuple[str, ...] | None = None  # which method when
     message: str | None = None
 
 
@@ -467,6 +477,8 @@ class HeatProps:
 
     tables: tuple[HeatTable, ...]
     sizes: tuple[Option, ...]
+    methods: tuple[str, ...]  # families to look for
+    shifts: tuple[str, ...]  # kinds
 
 
 @dataclass(frozen=True)
@@ -662,7 +674,7 @@ class Nothing:
 class Board:
     """What the server tells: a view by the name of each part that shows one, and a number for each telling.
 
-    The numbers only grow; a part is told again when its number is new.
+    The numbers only grow; a part is told again when its number has grown.
     """
 
     serials: Mapping[str, int]
@@ -697,7 +709,8 @@ PARTS: dict[str, Spec] = {
     "board": Spec(Board),
     "transport": Spec(props=TransportProps, events=("run", "pause", "step", "stop", "reset")),
     "lessons": Spec(props=LessonsProps, events=("choose",)),
-    "form": Spec(Settings, FormProps, serves=("preview", "costs")),
+    "form": Spec(Settings, FormProps, serves=("preview", "costs", "expense")),
+    "expense": Spec(Expense | None),
     "exports": Spec(Exports, events=("csv", "pictures", "json", "png", "svg", "link", "script", "open")),
     "upload": Spec(Upload, UploadProps, events=("read", "examples", "recount", "level", "clear")),
     "ranking": Spec(Ranking, RankingProps, events=("start", "stop", "watch"), serves=("describe",)),

@@ -11,7 +11,8 @@ from clip_tta_core.starts import STARTS
 from clip_tta_core.sweep.cells import Cell
 from clip_tta_core.sweep.published import Published
 from clip_tta_core.sweep.summary import Entry
-from clip_tta_core.ui.words.numbers import in_points, listed, percent
+from clip_tta_core.sweep.tables import Table
+from clip_tta_core.ui.words.numbers import listed, percent
 
 Values = Mapping[int, float]  # {seed: accuracy}
 FEWEST = 3  # seeds
@@ -27,25 +28,33 @@ ADAPTED = (
 TOO_FEW = "One seed tells no method from another; three seeds may."
 
 
-def is_ahead(one: Values, other: Values) -> bool:
-    """Whether the seeds say that one is better than the other: a paired t-test over the seeds of both."""
+def lead(one: Values, other: Values) -> tuple[float, float]:
+    """By how much one is better than the other, and the half width of its 95 % interval: paired over seeds.
+
+    Infinite where there are fewer than FEWEST seeds, so that nobody is ahead.
+    """
     differences = [one[seed] - other[seed] for seed in one.keys() & other.keys()]
     count = len(differences)
     if count < FEWEST:
-        return False
+        return 0.0, math.inf
     error = statistics.stdev(differences) / math.sqrt(count)
-    return statistics.fmean(differences) > CRITICAL[min(count, 10)] * error
+    return statistics.fmean(differences), CRITICAL[min(count, 10)] * error
 
 
-def which_method(groups: Mapping[str, Mapping[str, Values]], baseline: str) -> str:
+def is_ahead(one: Values, other: Values) -> bool:
+    """Whether the seeds say that one is better than the other."""
+    difference, half = lead(one, other)
+    return difference > half
+
+
+def which_method(groups: Mapping[str, Mapping[str, Values]], baseline: str) -> tuple[str, ...]:
     """Which method is best on which kind of shift, as far as the seeds can tell.
 
     Args:
         groups: {kind of shift: {method: its values, means over the shifts of that kind}}.
         baseline: the method that all others must be better than.
     """
-    said = [_best(kind, values, baseline) for kind, values in groups.items()]
-    return " ".join(filter(None, said))
+    return tuple(filter(None, (_best(kind, values, baseline) for kind, values in groups.items())))
 
 
 def _best(kind: str, values: Mapping[str, Values], baseline: str) -> str:
@@ -60,12 +69,27 @@ def _best(kind: str, values: Mapping[str, Values], baseline: str) -> str:
     level = [
         name for name in whole if name not in (best, baseline) and not is_ahead(whole[best], whole[name])
     ]
-    gain = in_points(round(100 * (means[best] - means[baseline]), 1))
-    said = f"{before}{best}, {percent(means[best])}, {gain} above {baseline}"
+    gain, half = lead(whole[best], whole[baseline])
+    said = (
+        f"{before}{best}, {percent(means[best])}, {100 * gain:.1f} ± {100 * half:.1f} points above {baseline}"
+    )
     if not level:
         return said + "."
     named = listed(level) if len(level) <= MOST_NAMED else f"{len(level)} others"
     return f"{said}; too close to tell from it: {named}."
+
+
+def within(kind: str, times: float, baseline: str) -> str:
+    """A time budget, as a kind of shift."""
+    return f"{kind}, in at most {times:g} times the time of {baseline}"
+
+
+def left_out(count: int, of: int) -> str:
+    """What the sentences above it do not speak of."""
+    if not count:
+        return ""
+    verb = "is" if count == 1 else "are"
+    return f"{count} of {of} methods {verb} not measured with {FEWEST} seeds on every shift, and left out."
 
 
 def under_way(done: int, count: int, doing: str) -> str:
@@ -80,6 +104,33 @@ def ahead(missing: int, count: int, seconds: float) -> str:
     there = f", {count - missing} of them measured" if missing < count else ""
     button = "Go on" if there else "Start"
     return f"{count} cells{there}; {button} takes about {_duration(seconds)} on this machine."
+
+
+def caption(title: str, size: str, table: Table, known: Sequence[Mapping[str, Any]], baseline: str) -> str:
+    """What the reader of a table's picture must know: streams, seeds, what colours say, and what made it.
+
+    Args:
+        title: of the table.
+        size: how much of it was measured.
+        table: its rows, columns and seeds.
+        known: what is kept of one of its cells, empty where none is measured.
+        baseline: the method that colours compare with, "" for none.
+    """
+    protocols = dict.fromkeys(row.protocol for row in table.rows)
+    streams = dict.fromkeys(f"{one.batches} × {one.batch_size}" for one in protocols)
+    shown = f"at most {listed([*streams])}" if len(streams) <= MOST_NAMED else "as many as each row says"
+    parts = [
+        title,
+        f"size: {size}",
+        f"pictures a cell: {shown}",
+        f"seeds {', '.join(map(str, table.seeds))}",
+        "accuracy in percent",
+        f"colours compare with {baseline} on the same pictures" if baseline else "",
+    ]
+    for one in known:
+        day = str(one["date"]).partition("T")[0]
+        parts.append(f"measured {day} with code {one['code']}, torch {one['torch']}")
+    return " · ".join(filter(None, parts))
 
 
 def recorded(card: Mapping[str, Any], ahead: str) -> str:

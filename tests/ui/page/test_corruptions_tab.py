@@ -43,6 +43,24 @@ def photograph(tmp_path):
     return save
 
 
+def test_a_picture_is_forgotten_with_the_last_visitor_who_brought_it(room, photograph):
+    first, same = room.read(photograph(1), "ann"), room.read(photograph(1), "bob")
+    assert first.key == same.key
+    room.leave("ann")
+    assert room.subject({"key": first.key}).title == first.title
+    other = room.read(photograph(2), "bob")  # in the place of the one before
+    for key in (first.key, "nobody's"):
+        with pytest.raises(ValueError, match="no longer kept"):
+            room.subject({"key": key})
+    room.leave("cyd")
+    assert room.subject({"key": other.key}).key == other.key
+    for number in range(KEPT_UPLOADS + 1):
+        room.read(photograph(number), f"visitor {number}")
+    for session in ("bob", *(f"visitor {number}" for number in range(KEPT_UPLOADS + 1))):
+        room.leave(session)
+    assert not room._uploads and not room._owners
+
+
 def pixels(address: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
 
