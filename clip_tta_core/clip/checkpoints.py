@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +29,8 @@ WRAPPERS = {"module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_
 ANCHOR = "logit_scale"  # a weight of every CLIP, beside its towers
 # What training scripts keep beside the weights: their arguments and best scores.
 HARMLESS = [argparse.Namespace, np.dtype, *(type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "?"))]
-SCALARS = [(np.float64(0).__reduce__()[0], f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
+_MAKES_SCALARS: Any = np.float64(0).__reduce__()[0]
+SCALARS = [(_MAKES_SCALARS, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
 OPENAI = {"input_resolution", "context_length", "vocab_size"}  # numbers that only OpenAI's files hold
 DEEPEST = 4  # wrappings inside each other
 

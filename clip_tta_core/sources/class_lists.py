@@ -173,16 +173,16 @@ def _label_map(text: str) -> tuple[str, ...]:
 
 def _described(lines: Sequence[str]) -> Sequence[str]:
     """The lines of the list in the description of a data set, as YAML has it; none where the text is none."""
-    fields = [FIELD.fullmatch(line) for line in lines]
-    keys = [_key(field[1]) if field else "" for field in fields]
+    fields = [field.groups() if (field := FIELD.fullmatch(line)) else ("", "") for line in lines]
+    keys = [_key(key) for key, _ in fields]
     first = next((k for k, key in enumerate(keys) if key in HEADERS), None)
     if first is None or not all(
-        field or BULLET.fullmatch(line) for field, line in zip(fields[:first], lines, strict=False)
+        key or BULLET.fullmatch(line) for key, line in zip(keys[:first], lines, strict=False)
     ):
         return ()
     if len(lines) > 1 and set(keys) == {keys[first]}:  # "name: cat", each line
-        return [field[2] for field in fields if field]
-    value, rest = fields[first][2], lines[first + 1 :]
+        return [value for _, value in fields]
+    value, rest = fields[first][1], lines[first + 1 :]
     if not value:
         return list(
             itertools.takewhile(lambda line: BULLET.fullmatch(line) or NUMBERED.fullmatch(line), rest)

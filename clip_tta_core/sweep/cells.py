@@ -80,7 +80,7 @@ class PreStep:
     """What a few labelled pictures make of the model before the stream; see `clip_tta_core.starts`."""
 
     start: str = "none"
-    start_settings: Mapping[str, Value] = field(default_factory=dict)  # {knob: value}
+    start_settings: Mapping[str, Value] = field(default_factory=dict, hash=False)  # {knob: value}
     shots: int = 16  # labelled pictures per class
 
 
@@ -102,7 +102,8 @@ class Cell:
     def key(self) -> str:
         """The name of the cell's file: a hash of all that decides its numbers, with code and weights."""
         parts = {"shift": vars(self.shift), "protocol": vars(self.protocol), "settings": dict(self.settings)}
-        versions = {"code": code_version(), "weights": weights_version(self.model)}
+        begins = vars(self.pre_step) | {"start_settings": dict(self.pre_step.start_settings)}
+        versions = {"code": code_version(), "weights": weights_version(self.model), "pre_step": begins}
         content = vars(self) | parts | versions  # asdict() copies deeply, and a page looks at thousands
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
