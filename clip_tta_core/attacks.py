@@ -6,9 +6,8 @@ Madry et al., ICLR 2018, arXiv 1706.06083; as R-TPT (arXiv 2504.11195) and TAPT 
     repeat: a step up the cross-entropy with the true class, back into the ball and into [0, 1]
     8 bits, as a file of the picture would hold it
 
-The attacked model is the one that was loaded, before any method adapts: one and the same attack for all
-methods of a run. R-TPT's code attacks the prompt tuned for the picture before; a robustness claim also wants
-attacks on the adapted model, for which `pgd` takes any function of pictures.
+What is attacked is any function from pictures to logits; whose, a run says (see `adversary`). R-TPT's code
+attacks the prompt tuned for the picture before.
 """
 
 from __future__ import annotations

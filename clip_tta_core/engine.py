@@ -15,6 +15,7 @@ import time
 import zlib
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -24,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clip_tta_core import few_shots, limits, notes, optim, scores
+from clip_tta_core import adversary, few_shots, limits, notes, optim, scores
 from clip_tta_core.attacks import pgd
 from clip_tta_core.catalog import catalog
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
@@ -35,6 +36,7 @@ from clip_tta_core.inside import Observer
 from clip_tta_core.methods import Method
 from clip_tta_core.metrics import Tally
 from clip_tta_core.records import Batch, Glimpse, Loading, Outcome, Remembered, Report, RunConfig, Step
+from clip_tta_core.sources.rendered import TASK
 from clip_tta_core.starts import STARTS, Shots, making
 from clip_tta_core.stream import Stream
 from clip_tta_core.validation import LIMITS, ZERO_SHOT, Checked, Entry, attack_of, check, costs
@@ -42,6 +44,7 @@ from clip_tta_core.validation import LIMITS, ZERO_SHOT, Checked, Entry, attack_o
 __all__ = ["LIMITS", "ZERO_SHOT", "catalog", "check", "costs", "prepare", "preview", "run"]
 
 Result = TypeVar("Result")
+Logits = Callable[[Tensor], Tensor]  # (B, 3, H, W) in [0, 1] -> (B, K), differentiable
 
 
 def run(config: RunConfig | Checked, control: Control | None = None) -> Generator[Report]:
@@ -81,8 +84,24 @@ def preview(config: RunConfig) -> np.ndarray:
     batch = stream.pictures(0, 1)
     if attack_of(config).epsilon:
         frozen = classifier(loaded, stream.class_names, config.templates)
-        batch = attacked(batch, 0, config, frozen, loaded.image_size)
+        batch = attacked(batch, stream.struck(0, 1), 0, config, loaded, logits_of(frozen))
     return batch.images[0]
+
+
+def mislead(image: np.ndarray, shows: str, config: RunConfig) -> np.ndarray:
+    """One picture of a class as a run of `config` would attack it. uint8 (H, W, 3) -> uint8 (S, S, 3)
+
+    Args:
+        image: uint8 (H, W, 3), square.
+        shows: its class, which joins those of the run where it is none of them.
+        config: of the run; says which attack, which model and which classes.
+    """
+    check(config)
+    loaded = load(config.model, config.device, wanted=config.precision)
+    names = tuple(dict.fromkeys((*(config.class_names or TASK), shows)))
+    batch = Batch(image[None], np.array([names.index(shows)]), (shows,), np.zeros(1, dtype=bool), ("",))
+    frozen = classifier(loaded, names, config.templates)
+    return attacked(batch, np.ones(1, dtype=bool), 0, config, loaded, logits_of(frozen)).images[0]
 
 
 def _announcer(control: Control) -> Callable[[Loading], None]:
@@ -131,9 +150,12 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
         for entry in checked.entries
     }
 
-    def make(index: int) -> Batch:
-        batch = stream.batch(index)
-        return attacked(batch, index * config.batch_size, config, begun, loaded.image_size)
+    def make(index: int) -> tuple[Batch, Callable[[Logits], Batch]]:
+        """A batch, attacked for the model that contenders begin with, and how to attack it for another."""
+        clean, first = stream.batch(index), index * config.batch_size
+        struck = stream.struck(first, first + config.batch_size)
+        attack = partial(attacked, clean, struck, first, config, loaded)
+        return attack(logits_of(begun)), attack
 
     weights, total = fingerprint(loaded), len(stream)
     observer = Observer(frozen) if control.inside else None
@@ -141,7 +163,7 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
         upcoming = ahead.submit(make, 0)
         for number in range(1, total + 1):
             control.checkpoint(Progress(number, total))
-            batch = upcoming.result()
+            batch, attack = upcoming.result()
             if number < total:
                 upcoming = ahead.submit(make, number)  # made while this one adapts
             if not len(batch):  # all of its files were broken
@@ -151,12 +173,17 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
             sight = Sight(control, number, total, batch)
             for label, runner in runners.items():
                 progress = Progress(number, total, label)
-                outcome = runner.process(images, batch, control, progress, sight)
+                runner.turn(number)
+                own = images
+                if config.attack_target == "adapted" and runner.can_be_studied:
+                    moved = attack(runner.studied(images, control, progress)).images
+                    own = to_tensor(moved, loaded.image_size, loaded.device)
+                outcome = runner.process(own, batch, control, progress, sight)
                 sight.take(label, outcome, runner.method)
                 said += notes.of_outcome(runner.title, outcome, stream.unknowns is not None)
                 said += runner.take_notes()
                 if observer:
-                    outcome = observer.look(label, outcome, runner.method, runner.start, images)
+                    outcome = observer.look(label, outcome, runner.method, runner.start, own)
                 outcomes[label] = outcome
             if config.model in EMBEDDED and not EMBEDDED[config.model].is_at_home(config.source):
                 said.append(EMBEDDED[config.model].abroad)
@@ -198,23 +225,35 @@ def _begin(
     return making.begun(loaded, visual), drawn.notes
 
 
-def attacked(batch: Batch, start: int, config: RunConfig, frozen: ClipClassifier, size: int) -> Batch:
-    """A batch whose pictures are made adversarial for the model, where the run asks for it.
+def logits_of(frozen: ClipClassifier) -> Logits:
+    """What an attack on a model climbs."""
+    return lambda images: frozen.predict(images).logits
+
+
+def attacked(
+    batch: Batch, struck: np.ndarray, start: int, config: RunConfig, loaded: LoadedClip, predict: Logits
+) -> Batch:
+    """A batch whose pictures are made adversarial, where the run asks for it.
 
     Attacked pictures have the model's own size; unknown ones have no class to be led away from, and stay.
 
     Args:
+        batch: as the stream has it.
+        struck: bool (B,), which of its pictures the attack reaches.
         start: how many pictures of the stream came before.
-        size: side of the pictures as the model takes them.
+        config: of the run.
+        loaded: says which size and where.
+        predict: the logits that the attack climbs, see `attacks.pgd`.
     """
     attack = attack_of(config)
-    if not attack.epsilon:
+    if not attack.epsilon or not len(batch):
         return batch
-    images = (to_tensor(batch.images, size, frozen.device) * 255).round() / 255
-    labels = torch.from_numpy(np.where(batch.unknown, -1, batch.labels)).to(frozen.device)
+    size, device = loaded.image_size, loaded.device
+    images = (to_tensor(batch.images, size, device) * 255).round() / 255
+    labels = torch.from_numpy(np.where(batch.unknown | ~struck, -1, batch.labels)).to(device)
     rng = torch.Generator().manual_seed(config.seed)
     torch.randint(2**62, (start,), generator=rng)  # the seeds of the pictures before
-    moved = pgd(lambda pictures: frozen.predict(pictures).logits, images, labels, attack, rng)
+    moved = pgd(predict, images, labels, attack, rng)
     shown = (255 * moved).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     strength = f"{attack.norm} {255 * attack.epsilon:.3g}/255"
     applied = tuple(
@@ -300,9 +339,11 @@ class Runner:
         self.frozen = frozen
         self.predict_first = config.predict == "pre"
         self.every = batches_apart(entry, config)
+        self.in_time = True  # whether there is time to adapt to the present batch
         # By method, not by label or place: the same settings draw the same numbers alone and beside others.
         drawn = (entry.method.draws or entry.method.name).encode()
-        self.rng = torch.Generator().manual_seed(zlib.crc32(drawn) ^ config.seed)
+        self.seed = zlib.crc32(drawn) ^ config.seed
+        self.rng = torch.Generator().manual_seed(self.seed)
         self.tally = Tally()
         self.notes: list[str] = []
         self.shown = False  # whether the method has shown its last step
@@ -321,16 +362,40 @@ class Runner:
         said, self.notes = self.notes, []
         return said
 
+    def turn(self, number: int) -> None:
+        """Batch `number` comes, 1 for the first: is there time to adapt to it, and what is forgotten?"""
+        self.in_time = (number - 1) % self.every == 0
+        if self.episodic and self.in_time and number > 1:
+            self.method = self._build()
+
+    @property
+    def can_be_studied(self) -> bool:
+        """Whether knowing the method makes an attacker stronger."""
+        return adversary.knows_more(self.entry.method, self.entry.config)
+
+    def studied(self, images: Tensor, control: Control, progress: Progress) -> Logits:
+        """What an attacker climbs who knows the method and what it has learned, this batch included.
+
+        Args:
+            images: (B, 3, H, W), as the model was attacked that the method began with.
+            control: stops the rehearsal between its steps, too.
+            progress: where the run is.
+        """
+        rehearsal, numbers = self._keep()
+        rehearsal.on_step = lambda step, steps: control.checkpoint(progress)
+        rehearsal.on_show = lambda logits, terms: None
+        if self.in_time and not self.predict_first and adversary.learns(self.entry.method):
+            rehearsal.adapt(images)
+        self.rng.set_state(numbers)  # which the copy shares
+        return adversary.aim(rehearsal, torch.Generator().manual_seed(self.seed ^ 1))
+
     def process(
         self, images: Tensor, batch: Batch, control: Control, progress: Progress, sight: Sight
     ) -> Outcome:
-        """Adapt to a batch and predict it. (B, 3, H, W) in [0, 1]"""
-        in_time = (progress.batch - 1) % self.every == 0
-        if self.episodic and in_time and progress.batch > 1:
-            self.method = self._build()
+        """Adapt to a batch and predict it, after its `turn`. (B, 3, H, W) in [0, 1]"""
         start, held = time.perf_counter(), control.held
         prediction, losses = self._within_memory(
-            lambda: self._process(images, control, progress, sight) if in_time else self._late(images),
+            lambda: self._process(images, control, progress, sight) if self.in_time else self._late(images),
             len(images),
         )
         probs = prediction.logits.float().softmax(dim=-1).cpu().numpy()

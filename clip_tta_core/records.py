@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
+from itertools import chain
 
 import numpy as np
 
@@ -205,6 +206,9 @@ class RunConfig:
     attack_epsilon: float = 1.0  # radius of the attack, in levels of 255; 0 is no attack
     attack_step: float = 0.25  # length of its steps, as a share of the radius
     attack_iterations: int = 7
+    attack_target: str = (
+        "loaded"  # or "adapted": made anew for every contender, as it stands; see adversary.py
+    )
     order: str = "shuffled"  # a name of stream.ORDERS
     batch_size: int = 64
     batches: int = 16
@@ -317,7 +321,8 @@ class RunLog:
         labels, answers = self.labels[:batches], self.answers.get(label, [])[:batches]
         if not labels or not answers:
             return np.zeros(0, dtype=bool)
-        truth, given = np.concatenate(labels), np.concatenate(answers)
+        # Batches may be many and small: number by number is quicker than one array each.
+        truth, given = (np.fromiter(chain.from_iterable(one), np.int64) for one in (labels, answers))
         right = (given == truth)[truth >= 0]
         return right[-metrics.WINDOW :] if recent else right
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from clip_tta_core.corruptions import corrupt_batch
-from clip_tta_core.corruptions.schedule import plan
+from clip_tta_core.corruptions import CORRUPTIONS, corrupt_batch
+from clip_tta_core.corruptions.schedule import UNTOUCHED, plan
 from clip_tta_core.records import Batch, Choice, RunConfig
 from clip_tta_core.registry import Registry
 from clip_tta_core.sources.base import PictureSource, Source
@@ -38,6 +38,7 @@ class Plan:
     labels: np.ndarray  # int64 (N,), -1 where there is none
     unknown: np.ndarray  # bool (N,), which of the two sources it comes from
     changes: list[tuple[str, int]]  # N corruptions with their severities; ("none", 0) for none
+    struck: np.ndarray  # bool (N,), which an attack reaches where the run has one
 
 
 def lay_out(config: RunConfig, source: Source, unknowns: Source | None) -> Plan:
@@ -68,7 +69,16 @@ def lay_out(config: RunConfig, source: Source, unknowns: Source | None) -> Plan:
     items[~unknown], labels[~unknown] = (part[: (~unknown).sum()] for part in known)
     items[unknown] = strange[0][: unknown.sum()]
     changes = plan(config.schedule, config.corruption, config.severity, len(unknown), config.seed)
-    return Plan(items, labels, unknown, changes)
+    return Plan(items, labels, unknown, changes, _struck(config.schedule, len(unknown)))
+
+
+def _struck(schedule: str, count: int) -> np.ndarray:
+    """Which pictures an attack reaches: those that the schedule corrupts, whatever the corruption. (N,)
+
+    So "Sudden change" attacks from the middle of the stream on, and all others every picture, on top of what
+    they corrupt it with.
+    """
+    return np.array([step != UNTOUCHED for step in plan(schedule, next(iter(CORRUPTIONS)), 1, count)])
 
 
 class Stream:
@@ -121,6 +131,11 @@ class Stream:
         batch = Batch(images, self.plan.labels[here], names, unknown, applied)
         readable = self._readable(self.plan.items[here], unknown)
         return batch if readable.all() else _only(batch, readable)
+
+    def struck(self, start: int, stop: int) -> np.ndarray:
+        """Which of `pictures(start, stop)` an attack reaches, once they have been read. -> bool (B,)"""
+        here = slice(start, stop)
+        return self.plan.struck[here][self._readable(self.plan.items[here], self.plan.unknown[here])]
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from clip_tta_core import limits
+from clip_tta_core import adversary, limits
 from clip_tta_core.attacks import Attack
 from clip_tta_core.clip import precision, prompts
 from clip_tta_core.clip.loading import check_name, choose_device
@@ -156,6 +156,8 @@ def check_stream(config: RunConfig) -> None:
 
 def _check_attack(config: RunConfig) -> None:
     """An attack must be one, and can only be made on pictures whose class is known."""
+    if config.attack_target not in ("loaded", "adapted"):
+        raise ValueError(f"Run: attack_target must be 'loaded' or 'adapted', got '{config.attack_target}'.")
     if config.attack == "none":
         return
     for name in ("attack_epsilon", "attack_step", "attack_iterations"):
@@ -198,7 +200,8 @@ def check_amount(config: RunConfig, contenders: tuple[Contender, ...]) -> None:
     """What the operator allows one run; a step is one backward pass over as many pictures as a batch has."""
     images = config.batch_size * config.batches
     passes = costs(contenders, config.batch_size, config.batches).values()
-    steps = math.ceil(sum(cost.backwards for cost in passes) * config.batches) + start_steps(config)
+    steps = math.ceil(sum(cost.backwards for cost in passes) * config.batches)
+    steps += start_steps(config) + attack_steps(config, contenders)
     for limit, amount, what in ((limits.MAX_IMAGES, images, "pictures"), (limits.MAX_STEPS, steps, "steps")):
         if 0 < limit.value < amount:
             raise ValueError(
@@ -214,6 +217,17 @@ def start_steps(config: RunConfig) -> int:
     classes = len(config.class_names) or len(TASK)
     cls = STARTS[config.start]
     return cls.steps_of(cls.Config.from_values(config.start_settings), config.shots * classes)
+
+
+def attack_steps(config: RunConfig, contenders: tuple[Contender, ...]) -> int:
+    """Steps that making the run's pictures adversarial takes."""
+    if not attack_of(config).epsilon:
+        return 0
+    aims = 1  # of the model that all begin with
+    for entry in check_contenders(contenders) if config.attack_target == "adapted" else ():
+        if adversary.knows_more(entry.method, entry.config):
+            aims += adversary.views_of(entry.config)
+    return aims * config.attack_iterations * config.batches
 
 
 def costs(chosen: Chosen, batch_size: int = 64, batches: int = 16) -> dict[str, Cost]:

@@ -39,10 +39,16 @@ def test_a_card_without_numbers_has_its_text_and_no_table(card):
 @pytest.mark.parametrize(
     "card, tables",
     [
-        (drawings.card, ("mini", "mini-severities", "mini-streams", "mini-unknown")),
+        (
+            drawings.card,
+            ("mini", "mini-severities", "mini-streams", "mini-unknown", "mini-starts", "mini-attacks"),
+        ),
         (
             photographs.card,
-            ("photo", "photo-severities", "photo-streams", "photo-unknown", "photo-paper", "photo-parts"),
+            (
+                *("photo", "photo-severities", "photo-streams", "photo-unknown", "photo-paper"),
+                *("photo-parts", "photo-starts", "photo-attacks"),
+            ),
         ),
     ],
 )
@@ -90,6 +96,23 @@ def test_means_wait_for_every_row():
     text = layout.by_row(one, fill(one, lambda row, label, seed: 0.5 if row == "fog" else None))
     assert text.splitlines()[0] == "|  | fog | snow | mean |"
     assert text.splitlines()[2] == "| TENT | 50.0 | - | - |"
+
+
+def test_a_table_of_few_contenders_shows_the_spread_over_seeds():
+    one = table(("tent", {}), rows=("fog",))
+    text = layout.by_row(one, fill(one, lambda row, label, seed: 0.5 + 0.1 * seed), spread=True)
+    assert text.splitlines()[2] == "| TENT | 60.0 ± 10.0 |"
+
+
+def test_a_table_waits_for_a_contender_that_is_measured_on_all_rows():
+    """The tables of starts share cells with those of methods, which they must not bring into the card."""
+    one = TABLES["photo-streams"].make(MadeUp())
+    column = one.columns[0]
+    cells = [one.cell(row, column, 0) for row in one.rows]
+    some = {cell.content: {"accuracy": 0.5, "effective_classes": 5.0} for cell in cells}
+    assert "heading" in layout.section("photo-streams", MadeUp(some), "heading", layout.by_row)
+    del some[cells[-1].content]
+    assert layout.section("photo-streams", MadeUp(some), "heading", layout.by_row) == ""
 
 
 def test_severities_stand_across_with_their_mean():

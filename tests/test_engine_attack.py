@@ -69,6 +69,18 @@ def test_the_preview_shows_the_attacked_picture():
     assert np.abs(engine.preview(config).astype(int) - clean).max() == 8
 
 
+def test_a_sudden_change_brings_the_attack_and_other_schedules_lay_it_over_all():
+    config = small(attack="linf", attack_epsilon=2, schedule="change", batches=2, batch_size=8)
+    clean, _ = pictures_of(dataclasses.replace(config, attack="none"))
+    seen, reports = pictures_of(config)
+    change = np.abs(seen.astype(int) - clean).max(axis=(1, 2, 3))
+    assert change.tolist() == [0] * 8 + [2] * 8
+    assert [report.batch.applied[0] for report in reports] == ["", "linf 2/255"]
+    _, mixed = pictures_of(dataclasses.replace(config, schedule="mixed", batches=1))
+    applied = mixed[0].batch.applied
+    assert all(text.endswith(" 5, linf 2/255") for text in applied) and len(set(applied)) > 3
+
+
 def test_pictures_without_a_class_cannot_be_attacked():
     images = np.zeros((2, 8, 8, 3), dtype=np.uint8)
     unlabelled = Pictures(images, np.array([-1, -1]), ("a", "b"))

@@ -28,6 +28,7 @@ ROOMS = [  # from the ground up; rooms on one line know nothing of each other
     {"clip"},
     {"attacks"},
     {"methods"},
+    {"adversary"},
     {"corruptions"},
     {"sources"},
     {"starts"},
@@ -37,8 +38,8 @@ ROOMS = [  # from the ground up; rooms on one line know nothing of each other
     {"engine", "logs"},
     {"hosting"},
     {"plots", "export", "comparison"},
-    {"pretrain", "bench", "sweep"},
-    {"card"},
+    {"pretrain", "sweep"},
+    {"bench", "card"},
     {"ui"},
     {"first_paint"},
 ]

@@ -345,6 +345,12 @@ export interface Change {
   settings: Record<string, any>;
 }
 
+/** What a long run will cost, and settings that cost less. */
+export interface Expense {
+  says: string;
+  cheaper: Change[];
+}
+
 /** What to guess before one sees the numbers, and what they say. */
 export interface Question {
   asks: string;
@@ -636,12 +642,13 @@ export interface SubjectProps {
   start: SubjectStart;
 }
 
-/** One corruption. */
+/** One corruption, or the attack. */
 export interface CorruptionTile {
   name: string;
   title: string;
   meaning: string;
   extra: boolean;
+  takes: Record<string, any>[];
 }
 
 /** Corruptions of one kind. */
@@ -669,7 +676,7 @@ export interface PrimerProps {
   terms: Term[];
 }
 
-/** What the server tells: a view by the name of each part that shows one, and a number for each telling. The numbers only grow; a part is told again when its number is new. */
+/** What the server tells: a view by the name of each part that shows one, and a number for each telling. The numbers only grow; a part is told again when its number has grown. */
 export interface Board {
   serials: Record<string, number>;
 }
@@ -689,7 +696,8 @@ export interface Parts {
   board: { view: Board; props: null; events: never; serves: never };
   transport: { view: null; props: TransportProps; events: "run" | "pause" | "step" | "stop" | "reset"; serves: never };
   lessons: { view: null; props: LessonsProps; events: "choose"; serves: never };
-  form: { view: Record<string, any>; props: FormProps; events: never; serves: "preview" | "costs" };
+  form: { view: Record<string, any>; props: FormProps; events: never; serves: "preview" | "costs" | "expense" };
+  expense: { view: Expense | null; props: null; events: never; serves: never };
   exports: { view: Exports; props: null; events: "csv" | "pictures" | "json" | "png" | "svg" | "link" | "script" | "open"; serves: never };
   upload: { view: Upload; props: UploadProps; events: "read" | "examples" | "recount" | "level" | "clear"; serves: never };
   ranking: { view: Ranking; props: RankingProps; events: "start" | "stop" | "watch"; serves: "describe" };

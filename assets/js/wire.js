@@ -15,6 +15,7 @@ export const PARTS = [
   "transport",
   "lessons",
   "form",
+  "expense",
   "exports",
   "upload",
   "ranking",
@@ -163,7 +164,7 @@ export const STATES = {
 };
 
 export const CLASS_LIST = {
-  "separators": "\n,;，、；،؛\t",
+  "separators": "\n  ,;，；﹐﹑﹔、､،؛፣፤|\t",
   "most": 1000,
   "longest": 200,
   "words": {

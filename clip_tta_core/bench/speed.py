@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from clip_tta_core import engine
+from clip_tta_core.bench.pace import matmul_rate, timed
 from clip_tta_core.bench.released import ReleasedLoop
 from clip_tta_core.clip import embedded, loading
 from clip_tta_core.clip.classifier import ClipClassifier
@@ -191,30 +192,6 @@ def _counter(passes: dict[str, int]) -> Callable:
             )
 
     return count
-
-
-def matmul_rate(device: torch.device, dtype: torch.dtype | None) -> float:
-    """Operations per second of a large matrix product, in the precision the encoder runs in."""
-    side = 1536 if device.type == "cpu" else 8192
-    left, right = (torch.randn(side, side, device=device, dtype=dtype or torch.float32) for _ in range(2))
-    timed(lambda: left @ right, device)
-    return 2 * side**3 / statistics.median(timed(lambda: left @ right, device) for _ in range(7))
-
-
-def timed(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds of the clock on the wall, the device's work included."""
-    synchronize(device)
-    start = time.perf_counter()
-    work()
-    synchronize(device)
-    return time.perf_counter() - start
-
-
-def synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    elif device.type == "mps":
-        torch.mps.synchronize()
 
 
 def reset_peak(device: torch.device) -> None:

@@ -23,6 +23,8 @@ def card(known: Numbers) -> str:
         layout.section("mini", known, layout.BY_ROW, layout.by_row),
         layout.section("mini-streams", known, STREAMS, layout.by_row),
         layout.section("mini-unknown", known, UNKNOWN, partial(layout.grid, show=layout.detection)),
+        layout.section("mini-starts", known, layout.STARTS, partial(layout.by_row, spread=True)),
+        layout.section("mini-attacks", known, layout.ATTACKS, partial(layout.grid, show=layout.percent)),
         LIMITS,
     ]
     return "\n".join(filter(None, parts))
@@ -94,6 +96,6 @@ It knows nothing but rendered objects: on photographs its answers mean nothing, 
 It is a teaching model; how methods rank on it says little about how they rank on real CLIPs.
 
 The tables are made by `python -m clip_tta_core.sweep TABLE --record` for each of mini-grid, mini,
-mini-streams, mini-severities and mini-unknown, in hours, and this file from them by
-`python -m clip_tta_core.card`.
+mini-streams, mini-severities, mini-unknown, mini-starts and mini-attacks, in hours, and this file from them
+by `python -m clip_tta_core.card`.
 """

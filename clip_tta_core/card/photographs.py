@@ -26,6 +26,8 @@ def card(known: Numbers) -> str:
         layout.section("photo-paper", known, PAPER, partial(layout.grid, show=layout.course)),
         layout.section("photo-parts", known, PARTS, partial(layout.grid, show=layout.percent)),
         layout.section("photo-unknown", known, UNKNOWN, partial(layout.grid, show=layout.detection)),
+        layout.section("photo-starts", known, layout.STARTS, partial(layout.by_row, spread=True)),
+        layout.section("photo-attacks", known, layout.ATTACKS, partial(layout.grid, show=layout.percent)),
         LIMITS,
     ]
     return "\n".join(filter(None, parts))
@@ -135,6 +137,7 @@ The training and test photographs are research data without a stated licence and
 project.
 
 The tables are made by `python -m clip_tta_core.sweep TABLE --record` for each of photo-grid, photo,
-photo-streams, photo-severities, photo-paper, photo-parts and photo-unknown, in hours, where CLIPTTA_DATA
-names a folder with CIFAR-10 and CIFAR-100, and this file from them by `python -m clip_tta_core.card`.
+photo-streams, photo-severities, photo-paper, photo-parts, photo-unknown, photo-starts and photo-attacks, in
+hours, where CLIPTTA_DATA names a folder with CIFAR-10 and CIFAR-100, and this file from them by
+`python -m clip_tta_core.card`.
 """

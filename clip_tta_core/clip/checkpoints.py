@@ -5,30 +5,34 @@ Nothing in a file is executed. A file is loaded as a whole or not at all.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import pickle
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".tar")
 CONFIG = "open_clip_config.json"
-# Under what training scripts keep the weights: those that were trained first, then their moving average.
-WRAPPINGS = (
-    *("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params", "clip"),
-    *("ema_state_dict", "state_dict_ema", "model_ema", "ema_model", "ema", "model_ema_state_dict"),
-)
-# What parallel training, compilation and modules around a CLIP put before the names of weights.
-PREFIXES = ("module.", "_orig_mod.", "model.", "clip_model.", "clip.", "net.", "ema_model.", "backbone.")
+AVERAGED = re.compile("ema|avg|average|teacher|momentum|shadow")  # weights that follow those that are trained
+WRAPPERS = {"module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+ANCHOR = "logit_scale"  # a weight of every CLIP, beside its towers
+# What training scripts keep beside the weights: their arguments and best scores.
+HARMLESS = [argparse.Namespace, np.dtype, *(type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "?"))]
+_MAKES_SCALARS: Any = np.float64(0).__reduce__()[0]
+SCALARS = [(_MAKES_SCALARS, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
 OPENAI = {"input_resolution", "context_length", "vocab_size"}  # numbers that only OpenAI's files hold
-DEEPEST = 4  # wrappings and prefixes inside each other
+DEEPEST = 4  # wrappings inside each other
 
 
 class Unreadable(ValueError):
@@ -63,7 +67,7 @@ def kind(path: Path) -> str:
     """
     with path.open("rb") as file:
         head = file.read(512)
-    start = head.lstrip().lower()
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if not head:
         raise Unreadable("the file is empty, so its download is damaged or was cut short")
     if head.startswith(b"version https://git-lfs"):
@@ -158,7 +162,8 @@ def _read(path: Path, form: str) -> object:
 
 
 def _load(path: Path) -> object:
-    with path.open("rb") as file:  # by its content: of a path, torch looks at the ending
+    with path.open("rb") as file, torch.serialization.safe_globals([*HARMLESS, *SCALARS]):
+        # By its content: of a path, torch looks at the ending.
         return torch.load(file, map_location="cpu", weights_only=True)
 
 
@@ -168,23 +173,15 @@ def unwrapped(found: object) -> dict[str, Tensor]:
     Raises:
         Unreadable: where there are none.
     """
-    layers = [found]
-    states: list[dict[str, Tensor]] = []
-    for _ in range(DEEPEST):
-        layers = [layer for layer in layers if isinstance(layer, Mapping)]
-        states += [
-            {name: t for name, t in layer.items() if isinstance(name, str) and isinstance(t, Tensor)}
-            for layer in layers
-        ]
-        layers = [layer[name] for layer in layers for name in WRAPPINGS if name in layer]
-    states = [state for state in states if state]
+    states = [state for layer in _layers(found) if (state := _weights(layer))]
     if not states:
         raise Unreadable("the file holds no weights, only other things")
-    bare = [one for state in states for one in _without_prefixes(state)]
-    for state in bare:
-        if _is_clip(state):
-            return state
-    if any(name.startswith(("vision_model.", "text_model.")) for state in bare for name in state):
+    for state in states:
+        for prefix in [name.removesuffix(ANCHOR) for name in state if name.endswith(ANCHOR)]:
+            bare = {_plain(name, prefix): t for name, t in state.items() if name.startswith(prefix)}
+            if _is_clip(bare):
+                return bare
+    if any(re.search(r"\b(vision_model|text_model)\.", name) for state in states for name in state):
         raise Unreadable(
             "its weights are in the layout of the package transformers; take the model from a repository "
             "for open_clip, or under a name such as ViT-B-32/openai"
@@ -192,19 +189,28 @@ def unwrapped(found: object) -> dict[str, Tensor]:
     return max(states, key=len)  # other layouts are for open_clip to convert, and else for it to refuse
 
 
-def _without_prefixes(state: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """The state itself, then what lies below prefixes, in any order."""
-    level = [state]
+def _layers(found: object) -> Iterator[Mapping]:
+    """A checkpoint and all that is wrapped in it: the outermost first, averages of weights last."""
+    level = [found]
     for _ in range(DEEPEST):
-        yield from level
-        level = [
-            {name.removeprefix(prefix): t for name, t in one.items() if name.startswith(prefix)}
-            for one in level
-            for prefix in PREFIXES
-            if any(name.startswith(prefix) for name in one)
-        ]
+        mappings = [layer for layer in level if isinstance(layer, Mapping)]
+        yield from mappings
+        inside = [(str(name), value) for layer in mappings for name, value in layer.items()]
+        inside = [(name, value) for name, value in inside if "optim" not in name.lower()]
+        inside.sort(key=lambda pair: AVERAGED.search(pair[0].lower()) is not None)
+        level = [value for layer in level if isinstance(layer, list | tuple) for value in layer]
+        level += [value for _, value in inside]
+
+
+def _weights(layer: Mapping) -> dict[str, Tensor]:
+    return {name: t for name, t in layer.items() if isinstance(name, str) and isinstance(t, Tensor)}
+
+
+def _plain(name: str, prefix: str) -> str:
+    """A weight's own name, without what parallel training and compilation put into it."""
+    return ".".join(part for part in name.removeprefix(prefix).split(".") if part not in WRAPPERS)
 
 
 def _is_clip(names: Mapping[str, Tensor] | list[str]) -> bool:
     """Whether the names are those of open_clip's towers, with nothing in front."""
-    return "logit_scale" in names and any(name.startswith("visual.") for name in names)
+    return ANCHOR in names and any(name.startswith("visual.") for name in names)

@@ -202,15 +202,18 @@ def check_name(model: str) -> None:
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if "@" not in name and tag not in tags:
         known = tags or ["none, give a file as " + architecture + "@/path/weights.safetensors"]
-        raise ValueError(unknown_name(f"pretraining of {architecture}", tag, known))
+        raise ValueError(unknown_name(f"pretraining of {architecture}", tag[:80], known))
 
 
 def _local(name: str) -> Path:
     """The checkpoint on this machine that a name means, or a sentence."""
     path = Path(name.removeprefix(FOLDER) if name.startswith(FOLDER) else _parts(name)[1])
+    if path == Path():
+        raise ValueError(f"Model: '{name}' names no file; write it as ViT-B-32@/path/weights.safetensors.")
     described = "@" in name and not name.startswith(FOLDER)
     try:
         is_folder = path.is_dir()
+        path = _snapshot(path)
         files = sorted(path.iterdir()) if is_folder else [path]
     except OSError:
         is_folder, files = False, [path]
@@ -235,10 +238,21 @@ def _local(name: str) -> Path:
     return files[0]
 
 
+def _snapshot(folder: Path) -> Path:
+    """The newest version in a folder of the hub's cache, "models--org--name"; other folders themselves."""
+    versions = [path for path in folder.glob("snapshots/*") if path.is_dir()]
+    return max(versions, key=lambda path: path.stat().st_mtime, default=folder)
+
+
 def _parts(model: str) -> tuple[str, str]:
     """Architecture, and pretraining tag or file."""
     architecture, _, rest = model.partition("@" if "@" in model else "/")
     return architecture, rest
+
+
+def architecture_of(model: str) -> str:
+    """What open_clip calls the architecture of a model, as far as its name says it."""
+    return _parts(model)[0]
 
 
 def _is_local(name: str) -> bool:

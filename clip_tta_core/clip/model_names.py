@@ -7,26 +7,36 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote
 
 import open_clip
 
 HUB, FOLDER = "hf-hub:", "local-dir:"
 MINI = "mini-clip"
-ALIASES = {  # as OpenAI calls its models, in its code and on the hub
-    "openai/clip-vit-base-patch32": "ViT-B-32/openai",
-    "openai/clip-vit-base-patch16": "ViT-B-16/openai",
-    "openai/clip-vit-large-patch14": "ViT-L-14/openai",
-    "openai/clip-vit-large-patch14-336": "ViT-L-14-336/openai",
+OPENAI = {  # as OpenAI calls its models on the hub, and in its code where open_clip has another name
+    "clip-vit-base-patch32": "ViT-B-32/openai",
+    "clip-vit-base-patch16": "ViT-B-16/openai",
+    "clip-vit-large-patch14": "ViT-L-14/openai",
+    "clip-vit-large-patch14-336": "ViT-L-14-336/openai",
     "vit-l/14@336px": "ViT-L-14-336/openai",
     "vit-l-14@336px": "ViT-L-14-336/openai",
     "vit-l/14-336px": "ViT-L-14-336/openai",
     "vit-l-14-336px": "ViT-L-14-336/openai",
-    "mini": MINI,
-    "mini clip": MINI,
-    "miniclip": MINI,
-    "mini_clip": MINI,
+    **{name.lower(): f"{name}/openai" for name in ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64")},
 }
+ALIASES = {
+    **OPENAI,
+    **{f"openai/{name}": model for name, model in OPENAI.items() if name.startswith("clip-")},
+    **{name: MINI for name in ("mini", "mini clip", "miniclip", "mini_clip")},
+    **{name: "photo-clip" for name in ("photo", "photo clip", "photoclip", "photo_clip")},
+}
+AROUND = " ,:|/／()'\""
+BEFORE_PATH = re.compile(r"[:,|\s]+(?=~|\.{1,2}/|/[^/\s]+/|file:)")
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+ADDRESS = re.compile(
+    r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com)/|hf://|hf_hub:/*)"
+    r"([^/\s]+/[^/\s?#]+).*"
+)
 
 
 def canonical(name: str) -> str:
@@ -40,9 +50,7 @@ def canonical(name: str) -> str:
         return ALIASES[name.lower()]
     if name.lower() == MINI:
         return MINI
-    if address := re.fullmatch(
-        r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([^/\s]+/[^/\s?#]+).*", name
-    ):
+    if address := ADDRESS.fullmatch(name):
         return _repository(address[1])
     for prefix in (HUB, FOLDER):
         if name.lower().startswith(prefix):
@@ -52,7 +60,10 @@ def canonical(name: str) -> str:
         return FOLDER + _path(name)
     if "@" in name:
         architecture, _, path = name.partition("@")
-        return f"{_architecture(_bare(architecture))}@{_path(_bare(path))}"
+        architecture, path = _architecture(_bare(architecture)), _bare(path)
+        if tag := _tag(architecture, path):  # "ViT-B-32@openai"
+            return f"{architecture}/{tag}"
+        return f"{architecture}@{_path(path)}"
     return _tagged(name)
 
 
@@ -70,7 +81,8 @@ def _is_path(name: str) -> bool:
 
 def _path(path: str) -> str:
     """A path as people paste it, with the home folder for "~"."""
-    path = path.removeprefix("file://")
+    if path.startswith("file://"):
+        path = unquote(path.removeprefix("file://"))
     try:
         return str(Path(path).expanduser())
     except RuntimeError:  # somebody's home that this machine does not know
@@ -82,10 +94,14 @@ def _tagged(name: str) -> str:
     slashed = _architecture(name)
     if slashed in _architectures().values():  # "ViT-B/32" alone means OpenAI's, who write it so
         return f"{slashed}/openai" if "/" in name and _tag(slashed, "openai") else slashed
-    for cut in [found.start() for found in re.finditer(r"[/:,\s]", name)][::-1]:
-        architecture = _architecture(_bare(name[:cut].strip(" ,:/('")))
+    if before := BEFORE_PATH.search(name):  # "ViT-B-32: ~/weights.pt"
+        architecture = _architecture(_bare(name[: before.start()]))
         if architecture in _architectures().values():
-            rest = name[cut + 1 :].strip(" ,:/)'\"")
+            return f"{architecture}@{_path(_bare(name[before.end() :]))}"
+    for cut in [found.start() for found in re.finditer(r"[/／:,|\s]", name)][::-1]:
+        architecture = _architecture(_bare(name[:cut].strip(AROUND)))
+        if architecture in _architectures().values():
+            rest = name[cut + 1 :].strip(AROUND)
             return f"{architecture}/{_tag(architecture, rest) or rest}"
     if REPOSITORY.fullmatch(name) and not _misspelt(name):
         return _repository(name)
@@ -111,13 +127,13 @@ def _architectures() -> dict[str, str]:
 
 def _architecture(name: str) -> str:
     """An architecture as open_clip spells it; "ViT-B/32" is "ViT-B-32"."""
-    return _architectures().get(name.lower().replace("/", "-").replace("_", "-").replace(" ", "-"), name)
+    return _architectures().get(re.sub("[/_ ‐-―−]", "-", name.lower()), name)
 
 
 def _tag(architecture: str, tag: str) -> str:
     """A tag as open_clip spells it, "" for one that the architecture lacks."""
     tags = tuple(open_clip.list_pretrained_tags_by_model(architecture))
-    return _by_small_letters(tags).get(tag.lower().replace("-", "-").replace("_", "-"), "")
+    return _by_small_letters(tags).get(tag.lower().replace("_", "-"), "")
 
 
 def closest(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:

@@ -114,7 +114,8 @@ class Eata(Method[EataConfig]):
             self.show(logits, loss=loss, entropy=entropy, penalty=penalty)
             skipped += not optim.guarded_step(self.optimizer, loss)
             self.learned.update(probs[chosen])
-            report |= {"loss": loss.item(), "penalty": penalty.item()}
+            if loss.isfinite():  # the heaviest penalty on the largest steps is beyond float32
+                report |= {"loss": loss.item(), "penalty": penalty.item()}
         return report | {"skipped": float(skipped), "fisher_pictures": float(self.seen)}
 
     def forgetting(self) -> Tensor:

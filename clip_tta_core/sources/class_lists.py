@@ -3,50 +3,83 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import csv
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
 
+from clip_tta_core.sources import wordnet
 from clip_tta_core.sources.wordnet import WNID
 
-# Commas, semicolons, and their relatives in Chinese, Japanese and Arabic; a tab parts the cells of a table.
-SEPARATORS = ",;，、；،؛\t"
+# Commas, semicolons, and their relatives in other scripts; a tab or a bar parts the cells of a table.
+SEPARATORS = ",;，；﹐﹑﹔、､،؛፣፤|\t"
+LINE_ENDS = "\n\x85\u2028\u2029"
 HEADERS = frozenset(
-    "name names class classes label labels classname class_name class_names label_name labels_name category "
-    "categories display_name title species words synset".split()
+    "name names class classes label labels category categories title species words synset "
+    "classname classnames class_name class_names class_label class_labels label_name label_names labels_name "
+    "category_name display_name sign_name signname id2label idx_to_class".split()
 )
-NUMBERED = re.compile(r"\s*(\d+)\s*[:.)\]\t ]\s*(.+)")  # "0: daisy", "12) cat", "3 dog"
-SYNSET = re.compile(r"\s*(?:\d+[\s,:]+)?n\d{8}[\s,:]+(.+)")  # "n01440764 tench, Tinca tinca"
-PROTO = re.compile(r"""\bitem\s*\{[^}]*?\bname\s*:\s*(?:"([^"]*)"|'([^']*)')""")  # TensorFlow's label maps
-BULLET = re.compile(r"\s*[-*•–]\s+(.+)")
+# "0: daisy", "12) cat", "(3) dog", "4 - fox", "5 = owl", "6 -> emu", "3 dog"
+NUMBERED = re.compile(r"[(\[]?(\d+)(?:\s*(?:->|=>|[:.)\]=→–．、）-])|\s)\s*(.+)")
+SYNSET = re.compile(r"(?:\d+[\s,:]+)?n\d{8}[\s,:]+(.+)")  # "n01440764 tench, Tinca tinca"
+PROTO = re.compile(r"""\bitem\s*\{([^{}]*)\}""")  # TensorFlow's label maps
+PROTO_NAME = re.compile(r"""\b(display_name|name)\s*:\s*(?:"([^"]*)"|'([^']*)')""")
+BULLET = re.compile(r"(?:- \[[ xX]\]|[-+*•–·●○◦■▪►→✓☐☑])\s+(.+)")
+FIELD = re.compile(r"""["']?([\w ]++)["']?\s*[:=]\s*(.*)""")  # "nc: 3", "names:"
+COMMENT = re.compile(r"(?:^|\s)(?:#|//)\s.*$")
+INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
+IDENTIFIER = re.compile(r"n\d{8}|/[mg]/\w+")  # of WordNet, of Google's knowledge graph
 
 
 def parse(text: str) -> tuple[str, ...]:
     """Class names from a text, in order; a name may be listed twice, which is for others to judge.
 
     Read are: one name a line; names with commas, semicolons or the separators of other scripts between; lists
-    and mappings of numbers to names in JSON and Python; CSV with or without a header; TensorFlow's label
-    maps; numbered and bulleted lines; lines that begin with a WordNet identifier. The first synonym counts.
+    and mappings of numbers to names in JSON, YAML and code; tables with or without a header; TensorFlow's
+    label maps; numbered and bulleted lines; lines that begin with a WordNet identifier. The first synonym
+    counts.
 
     Raises:
-        ValueError: one sentence, for what begins as JSON or Python and is none.
+        ValueError: one sentence, for HTML, and for what begins as JSON or Python and is none.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\ufeff", "").strip()
-    if literal := _literal(text):
-        return literal
-    if entries := PROTO.findall(text):
-        return _clean(first or second for first, second in entries)
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
-    if len(lines) > 1 and lines[0].lower().rstrip(":").strip("\"'") in HEADERS:
+    text = re.sub(f"\r\n?|[{LINE_ENDS}]", "\n", INVISIBLE.sub("", text)).strip()
+    if text.startswith("<") and text.endswith(">"):
+        raise ValueError("Classes: the list is HTML or XML, which is not read; give one name a line.")
+    if names := _label_map(text) or _literal(text):
+        return names
+    lines = [bare for line in text.split("\n") if (bare := COMMENT.sub("", line).strip())]
+    if block := _described(lines):
+        return _literal("\n".join(block)) or _listed(block)
+    return _listed(lines)
+
+
+def written(names: Sequence[str]) -> str:
+    """A text from which `parse` reads these names: one a line, or JSON where that would be another list."""
+    plain = "\n".join(names)
+    with contextlib.suppress(ValueError):
+        if parse(plain) == tuple(names):
+            return plain
+    return json.dumps(list(names), ensure_ascii=False)
+
+
+def _listed(lines: Sequence[str]) -> tuple[str, ...]:
+    """Names in lines, whichever of the forms they have."""
+    if len(lines) > 1 and _key(lines[0].strip("[]#: \"'")) in HEADERS:
         lines = lines[1:]
     if len(lines) > 1:
-        for form in (_synsets, _numbered_lines, _bullets, _table):
+        for form in (_identifiers, _synsets, _numbered_lines, _bullets, _table, _numbered_behind, _synonyms):
             if names := form(lines):
-                return names
+                return _numbered_lines(names) or names  # "1 001.Albatross" has two numbers
     elif lines and (synset := SYNSET.fullmatch(lines[0])):
         return (_first(synset[1]),)
     return _clean(part for line in lines for part in _parts(line))
+
+
+def _key(text: str) -> str:
+    """A heading as `HEADERS` spells it."""
+    return re.sub(r"[\s-]+", "_", text.strip().lower())
 
 
 def _parts(line: str) -> list[str]:
@@ -64,7 +97,7 @@ def _clean(names) -> tuple[str, ...]:
 
 def _bare(name: str) -> str:
     """A name without the quotes around it."""
-    name = name.strip()
+    name = " ".join(name.split())
     for left, right in ('""', "''", "“”", "「」", "«»"):
         if len(name) > 2 and name.startswith(left) and name.endswith(right):
             return name[1:-1].strip()
@@ -77,33 +110,92 @@ def _first(synonyms: str) -> str:
 
 
 def _literal(text: str) -> tuple[str, ...]:
-    """Names in JSON or Python: a list, {number: name}, {name: number}, {number: [identifier, name]}."""
-    code = re.sub(r"^\s*\w+\s*[=:]\s*(?=[\[({])", "", text)  # "classes = [...]", "names: [...]"
-    code = re.sub(r"^(?:np\.)?array\((\[.*\])(?:,\s*dtype=.*)?\)$", r"\1", code, flags=re.DOTALL)
+    """Names in JSON or code: a list, {number: name}, {name: number}, {number: [identifier, name]}."""
+    if (rows := _json_lines(text)) is not None:
+        return _clean(_names_in(rows))
+    code = _value(text)
+    if not code or not re.search(r"[,:\"']", code):
+        return ()
+    if not re.search("[\"']", code):  # YAML and JavaScript need no quotes
+        return _listed([part.strip() for part in re.split(f"[{SEPARATORS}\n]", code[1:-1]) if part.strip()])
     code = re.sub(r"""(?<=["'])\s+(?=["'])""", ", ", code)  # numpy prints no commas
-    if not code or code[0] not in "[{(" or code[-1] not in "]})":
-        return ()
-    if not re.search(r"[,:\"']", code):
-        return ()
+    found = _evaluated(code)
+    if found is None or isinstance(found, set):  # names in braces, as C has them, keep their order
+        found = _evaluated(f"[{code[1:-1]}]")
+    if found is None:
+        raise ValueError(
+            "Classes: the list begins as JSON or Python and cannot be read as such; give one name a line."
+        )
+    return _clean(_names_in(found))
+
+
+def _value(text: str) -> str:
+    """What is in brackets, without the assignment or the call around it; "" where not all of it is."""
+    if text[:1] in ("[", "{", "(") and text[-1:] in ("]", "}", ")"):
+        return text
+    bracketed = r"(\[.*\]|\{.*\}|\(.*\))"
+    if plain := re.fullmatch(rf"\w+\s*[=:]\s*{bracketed};?", text, re.DOTALL):  # "names: [cat, dog]"
+        return plain[1]
+    # "const char *names[] = {...};", "classes: list[str] = [...]", "np.array([...], dtype='<U3')", "c(...)"
+    called = rf"""(?:[\w.*:=<>\s]|\[\w*\])*(?:\(\s*)?{bracketed}(?:,\s*\w+=['"\w<.]*)*\)?;?"""
+    found = re.fullmatch(called, text, re.DOTALL)
+    return found[1] if found and re.search("[\"']", found[1]) else ""
+
+
+def _evaluated(code: str) -> object:
+    """JSON or a Python literal; None for neither."""
     try:
-        found = json.loads(code)
+        return json.loads(code)
     except (ValueError, RecursionError):
         try:
-            found = ast.literal_eval(code)
+            return ast.literal_eval(code)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            if not re.search("[\"']", code):
-                return _clean(part for part in re.split(f"[{SEPARATORS}]", code[1:-1]))
-            raise ValueError(
-                "Classes: the list begins as JSON or Python and cannot be read as such; give one name a line."
-            ) from None
-    return _clean(_names_in(found))
+            return None
+
+
+def _json_lines(text: str) -> list[object] | None:
+    """A list of objects, one a line; None for anything else."""
+    rows = text.split("\n")
+    if len(rows) < 2 or not all(row.startswith("{") and row.endswith("}") for row in rows):
+        return None
+    found = [_evaluated(row) for row in rows]
+    return found if all(isinstance(row, Mapping) for row in found) else None
+
+
+def _label_map(text: str) -> tuple[str, ...]:
+    """Names in TensorFlow's label maps: those to be displayed, where there are any."""
+    found = []
+    for item in PROTO.findall(text):
+        names = {key: first or second for key, first, second in PROTO_NAME.findall(item)}
+        found.append(names.get("display_name") or names.get("name", ""))
+    return _clean(found)
+
+
+def _described(lines: Sequence[str]) -> Sequence[str]:
+    """The lines of the list in the description of a data set, as YAML has it; none where the text is none."""
+    fields = [field.groups() if (field := FIELD.fullmatch(line)) else ("", "") for line in lines]
+    keys = [_key(key) for key, _ in fields]
+    first = next((k for k, key in enumerate(keys) if key in HEADERS), None)
+    if first is None or not all(
+        key or BULLET.fullmatch(line) for key, line in zip(keys[:first], lines, strict=False)
+    ):
+        return ()
+    if len(lines) > 1 and set(keys) == {keys[first]}:  # "name: cat", each line
+        return [value for _, value in fields]
+    value, rest = fields[first][1], lines[first + 1 :]
+    if not value:
+        return list(
+            itertools.takewhile(lambda line: BULLET.fullmatch(line) or NUMBERED.fullmatch(line), rest)
+        )
+    closed = next((k for k, line in enumerate([value, *rest]) if line.endswith("]")), 0)
+    return [value, *rest[:closed]]  # on one line, or in brackets over several
 
 
 def _names_in(found: object) -> list[str]:
     if isinstance(found, Mapping):
-        listed = [value for key, value in found.items() if str(key).lower() in HEADERS]
-        if len(found) <= 10 and len(listed) == 1 and isinstance(listed[0], list | Mapping):
-            return _names_in(listed[0])  # {"names": [...]}, as in a data set's description
+        listed = [value for key, value in found.items() if _key(str(key)) in HEADERS]
+        if listed and isinstance(listed[0], list | Mapping):
+            return _names_in(listed[0])  # {"names": [...]}, as in the description of a data set or model
         if all(_is_number(value) for value in found.values()):  # {"cat": 0}
             return [str(key) for key in sorted(found, key=lambda key: int(found[key]))]
         if all(_is_number(key) for key in found):
@@ -123,7 +215,7 @@ def _names_in(found: object) -> list[str]:
 def _name_of(entry: object) -> str:
     """A name in an entry: "tench", ["n01440764", "tench"], {"id": 1, "name": "cat"}."""
     if isinstance(entry, Mapping):
-        named = [entry[key] for key in entry if str(key).lower() in HEADERS and isinstance(entry[key], str)]
+        named = [entry[key] for key in entry if _key(str(key)) in HEADERS and isinstance(entry[key], str)]
         return named[0] if named else ""
     if isinstance(entry, list | tuple):
         texts = [part for part in entry if isinstance(part, str) and not WNID.fullmatch(part)]
@@ -141,19 +233,46 @@ def _matches(pattern: re.Pattern[str], lines: Sequence[str]) -> list[re.Match[st
     return found if len(found) == len(lines) else []
 
 
+def _identifiers(lines: Sequence[str]) -> tuple[str, ...]:
+    """Nothing but identifiers of WordNet, in the words that people use."""
+    return tuple(wordnet.name(match[0]) or match[0] for match in _matches(WNID, lines))
+
+
 def _synsets(lines: Sequence[str]) -> tuple[str, ...]:
-    return tuple(_first(match[1]) for match in _matches(SYNSET, lines))
+    return tuple(_first(match[1]).replace("_", " ") for match in _matches(SYNSET, lines))
+
+
+def _in_turn(numbers: Sequence[int]) -> bool:
+    """Whether they count from 0 or 1; "7 up" among other names is a name."""
+    return numbers[0] in (0, 1) and list(numbers) == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 def _numbered_lines(lines: Sequence[str]) -> tuple[str, ...]:
-    """Lines that begin with numbers in turn; "7 up" among other names is a name."""
+    """Lines that begin with numbers in turn."""
     found = _matches(NUMBERED, lines)
-    if not found:
-        return ()
-    numbers = [int(match[1]) for match in found]
-    if numbers != list(range(numbers[0], numbers[0] + len(numbers))) or numbers[0] > 1:
+    if not found or not _in_turn([int(match[1][:9]) for match in found]):
         return ()
     return tuple(_first(match[2]) for match in found)
+
+
+def _numbered_behind(lines: Sequence[str]) -> tuple[str, ...]:
+    """Lines that end with numbers in turn, as `class_to_idx` is printed; "room 1" and "room 2" are names."""
+    names, numbers = [], []
+    for line in lines:
+        before = line.rstrip("0123456789")
+        names.append(before.rstrip(" \t:=->"))
+        if before in ("", names[-1]) or before == line:
+            return ()
+        numbers.append(int(line[len(before) :][:9]))
+    return _clean(names) if _in_turn(numbers) and len(set(names)) == len(names) else ()
+
+
+def _synonyms(lines: Sequence[str]) -> tuple[str, ...]:
+    """Lines with commas that WordNet knows as one thing each: "tench, Tinca tinca"."""
+    several = [line for line in lines if "," in line]
+    if several and all(wordnet.are_one(line.split(",")) for line in several):
+        return tuple(_first(line) for line in lines)
+    return ()
 
 
 def _bullets(lines: Sequence[str]) -> tuple[str, ...]:
@@ -161,23 +280,36 @@ def _bullets(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def _table(lines: Sequence[str]) -> tuple[str, ...]:
-    """The column of names of a CSV: told by its header, else by a column of numbers beside one of names."""
-    for delimiter in (",", ";", "\t"):
-        rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
-        width = len(rows[0])
-        if width < 2 or any(len(row) != width for row in rows):
+    """The column of names: told by its heading, else by a column of numbers or identifiers beside one."""
+    for delimiter in (",", ";", "\t", "|"):
+        if delimiter == "|":  # Markdown has bars outside, too, and a row of dashes
+            lines = [row for line in lines if re.search(r"[^-:| ]", row := line.strip("| "))]
+        try:
+            rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
+        except csv.Error:  # a cell of a hundred thousand characters
             continue
-        header = [cell.strip().lower().replace(" ", "_") for cell in rows[0]]
-        named = [k for k, cell in enumerate(header) if cell in HEADERS]
-        body = rows[1:] if named else rows
-        columns = list(zip(*body, strict=True))
-        numbers = [k for k, column in enumerate(columns) if all(_is_number(c.strip()) for c in column)]
-        identifiers = [
-            k for k, column in enumerate(columns) if all(WNID.fullmatch(c.strip()) for c in column)
-        ]
-        texts = [k for k in range(width) if k not in (*numbers, *identifiers)]
-        candidates = [k for k in named if k in texts] or (texts if numbers or identifiers or named else [])
+        if len(rows) < 2 or len(rows[0]) < 2 or any(len(row) != len(rows[0]) for row in rows):
+            continue
+        rows = [[cell.strip() for cell in row] for row in rows]
+        named = [k for k, cell in enumerate(rows[0]) if _key(cell) in HEADERS]
+        columns = list(zip(*rows, strict=True))
+        headed = bool(named) or any(map(_is_headed, columns))
+        columns = [column[headed:] for column in columns]
+        coded = [k for k, column in enumerate(columns) if all(map(_is_code, column))]
+        texts = [k for k in range(len(columns)) if k not in coded]
+        candidates = [k for k in named if k in texts] or (texts if coded or headed else [])
         if candidates:
+            identified = any(WNID.fullmatch(columns[k][0]) for k in coded)
             column = columns[candidates[0]]
-            return tuple(map(_first, column)) if identifiers else _clean(column)
+            return tuple(map(_first, column)) if identified else _clean(column)
     return ()
+
+
+def _is_code(cell: str) -> bool:
+    """Whether a cell holds a number or an identifier."""
+    return re.fullmatch(r"[-+]?\d+(\.\d+)?", cell) is not None or IDENTIFIER.fullmatch(cell) is not None
+
+
+def _is_headed(column: Sequence[str]) -> bool:
+    """Whether all of a column but its first cell are numbers or identifiers."""
+    return not _is_code(column[0]) and all(map(_is_code, column[1:]))

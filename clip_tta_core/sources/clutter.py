@@ -11,7 +11,8 @@ from PIL import Image
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "QOI")
 FOLDERS = frozenset(
     ("__macosx", "@eadir", "#recycle", "$recycle.bin", "recycler", "system volume information", "lost+found")
-    + ("@recycle", "@recently-snapshot", "#snapshot", "@tmp", "__pycache__", "found.000")
+    + ("@recycle", "@recently-snapshot", "#snapshot", "@tmp", "__pycache__", "found.000", "$windows.~bt")
+    + ("@__thumb", "network trash folder", "temporary items", "_gsdata_", "paxheader", "gnusparsefile.0")
 )
 FILES = frozenset(("", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "picasa.ini", "synofile_thumb"))
 
@@ -19,21 +20,25 @@ FILES = frozenset(("", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "pic
 def is_clutter(name: str) -> bool:
     """Whether a file or folder, "cats/1.jpg", is a system's own, or hidden by its owner."""
     parts = [part.lower() for part in name.split("/")]
-    return any(part.startswith(".") or part in FOLDERS for part in parts) or parts[-1] in FILES
+    if any(part.startswith((".", "paxheaders.")) or part in FOLDERS for part in parts):
+        return True
+    return parts[-1] in FILES or parts[-1].startswith("~$") or parts[-1].endswith(("~", ":zone.identifier"))
 
 
 def pictures(folder: Path) -> Iterator[Path]:
     """The picture files below a folder by their ending, in order, clutter left out."""
-    endings = suffixes()
+    return (path for path in files(folder) if path.suffix.lower() in suffixes())
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """All files below a folder, in order, clutter left out."""
     for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder).as_posix()
-        if path.suffix.lower() in endings and not is_clutter(inside) and path.is_file():
+        if not is_clutter(path.relative_to(folder).as_posix()) and path.is_file():
             yield path
 
 
 @lru_cache(maxsize=1)
 def suffixes() -> frozenset[str]:
     """The endings of the formats that are read here, in small letters: ".jpg", ".jfif", ".avif" ..."""
-    return frozenset(
-        suffix for suffix, format in Image.registered_extensions().items() if format in (*FORMATS, "MPO")
-    )
+    known = (ending for ending, kind in Image.registered_extensions().items() if kind in (*FORMATS, "MPO"))
+    return frozenset((*known, ".jif", ".pjp", ".pjpeg"))  # JPEGs by old names

@@ -57,7 +57,8 @@ class Dataset:
         """Where the set may lie, the published place first; also below a folder of the set's own name."""
         found = []
         for path in (self.base, *self.also):
-            found += layouts.find(folder, path) + layouts.find(folder, f"{self.name}/{path}")
+            for variant in (path, f"{self.name}/{path}", *layouts.variants(path)):
+                found += layouts.find(folder, variant)
         return list(dict.fromkeys(found))
 
     def place(self, folder: Path) -> Path | None:
@@ -86,10 +87,12 @@ class Dataset:
             (place for place in self.places(folder) if place.is_dir() and any(place.iterdir())), None
         )
         if place is None:
-            return ""
+            top, *rest = Path(self.base).parts
+            around = [path for path in layouts.find(folder, top) if path.is_dir() and any(path.iterdir())]
+            return f"{around[0]} is there and lacks '{'/'.join(rest)}'" if around and rest else ""
         if any(entry.suffix.lower() in clutter.suffixes() for entry in place.iterdir()):
             return f"the pictures in {place} lie flat and must be sorted into a folder for each class"
-        return f"{place} is there and incomplete"
+        return f"{place} is there and lacks '{self._lacks(place).removeprefix(self.base).lstrip('/')}'"
 
     @property
     def downloadable(self) -> bool:
@@ -134,7 +137,7 @@ class DatasetSource:
         self.class_names, self.labels = found.class_names, found.labels
         self.places = np.flatnonzero(self.labels >= 0)
         self.broken: set[int] = set()  # items that could not be read
-        self._notes = [*found.sentences()]
+        self._notes = [*found.sentences(), *_other_levels(found), *_passed_over(self.items.others)]
         if not len(self.places):
             own = self.items.class_names or (found.level.folders if found.level else ())
             raise ValueError(
@@ -192,6 +195,24 @@ def _labels(items: Items, class_names: tuple[str, ...], depth: int | None) -> La
         return Labels(items.labels, items.class_names)
     labels = relabel(items.labels, items.class_names, class_names)
     return Labels(labels, class_names, unfound=names.unfound(items.class_names, class_names))
+
+
+def _other_levels(found: Labels) -> tuple[str, ...]:
+    """How a visitor takes another level of folders for the classes: a list that names its folders does."""
+    others = [one for one in found.levels if found.level is not None and one != found.level]
+    return tuple(
+        f"Level {one.depth + 1} from the top has {folders.few(one.folders)}: type those names as classes to "
+        "take them instead."
+        for one in others
+    )
+
+
+def _passed_over(endings: tuple[str, ...]) -> tuple[str, ...]:
+    """A sentence on files that are no pictures by their ending."""
+    if not endings:
+        return ()
+    kinds = ", ".join(sorted({ending or "none" for ending in endings})[:5])
+    return (f"{len(endings):,} files were passed over, for their endings are no picture's ({kinds}).",)
 
 
 def data_folder() -> Path:
@@ -355,14 +376,14 @@ for _dataset in (
         "eurosat",
         "EuroSAT",
         "27,000 satellite pictures of ten kinds of land, 64 px.",
-        ("eurosat/2750",),
-        partial(readers.by_torchvision, "EuroSAT"),
+        ("eurosat/2750/*/*.jpg",),
+        lambda folder: readers.tree(folder / "eurosat" / "2750"),
         "satellite",
         size=64,
         download=readers.fetch("EuroSAT"),
         megabytes=94,
         base="eurosat/2750",
-        also=("2750", "eurosat/EuroSAT", "eurosat/EuroSAT_RGB", "EuroSAT_RGB"),
+        also=("2750", "eurosat/EuroSAT", "eurosat/EuroSAT_RGB", "EuroSAT_RGB", "eurosat"),
     ),
     Dataset(
         "flowers102",
@@ -426,20 +447,20 @@ for _dataset in (
         "caltech101",
         "Caltech-101",
         "8,677 pictures of 101 things.",
-        ("caltech101/101_ObjectCategories",),
+        ("caltech101/101_ObjectCategories/*/*.jpg",),
         readers.caltech,
         "sentence",
         download=readers.fetch("Caltech101"),
         megabytes=137,
         base="caltech101/101_ObjectCategories",
-        also=("101_ObjectCategories", "caltech101/caltech101/101_ObjectCategories"),
+        also=("101_ObjectCategories", "caltech101"),
     ),
     Dataset(
         "sun397",
         "SUN397",
         "108,754 pictures of 397 places.",
         ("SUN397/ClassName.txt",),
-        partial(readers.by_torchvision, "SUN397", rename=readers.scene),
+        readers.sun397,
         download=readers.fetch("SUN397"),
         megabytes=37_000,
         base="SUN397",
@@ -458,13 +479,13 @@ for _dataset in (
         "imagenette",
         "Imagenette",
         "3,925 pictures of ten easy classes of ImageNet, 160 px.",
-        ("imagenette2-160/val",),
-        partial(readers.by_torchvision, "Imagenette", split="val", size="160px", rename=str),
+        ("imagenette2-160/val/n*",),
+        readers.imagenette,
         "sentence",
         download=readers.fetch("Imagenette", split="val", size="160px"),
         megabytes=99,
         base="imagenette2-160",
-        also=("imagenette2-320", "imagenette2", "imagenette"),
+        also=("imagenette2-320", "imagenette2", "imagenette", "imagenette-160", "imagenette-320"),
     ),
     Dataset(
         "pcam",
@@ -495,6 +516,7 @@ for _dataset in (
             "ILSVRC2012/val",
             "ILSVRC/Data/CLS-LOC/val",
             "ILSVRC2012_img_val",
+            "ImageNet",
         ),
     ),
     Dataset(
@@ -573,7 +595,11 @@ for _dataset in (
             (f"OfficeHome/{domain}/*",),
             lambda folder, domain=domain: readers.tree(folder / "OfficeHome" / domain),
             base=f"OfficeHome/{domain}",
-            also=(f"OfficeHomeDataset_10072016/{domain}", f"OfficeHome/OfficeHomeDataset_10072016/{domain}"),
+            also=(
+                f"OfficeHomeDataset_10072016/{domain}",
+                f"OfficeHome/OfficeHomeDataset_10072016/{domain}",
+                f"OfficeHome/{domain.split()[0]}",
+            ),
         )
         for domain in ("Art", "Clipart", "Product", "Real World")
     ),

@@ -89,7 +89,8 @@ def decode(data: bytes, size: int = SIZE, limits: Limits = LIMITS, patient: bool
     with image:
         width, height = image.size
         most = limits.webp_pixels if image.format in ("WEBP", "AVIF") else limits.pixels
-        most = limits.jpeg_pixels if _shrinks(image, data) else most
+        if image.format in ("JPEG", "MPO"):
+            most = limits.jpeg_pixels if _shrinks(data) else limits.scans_pixels
         if width * height > most:
             raise Unusable(f"A picture may have {most // 10**6} megapixels; this one has {width} x {height}.")
         if image.mode == "LAB":
@@ -103,14 +104,12 @@ def decode(data: bytes, size: int = SIZE, limits: Limits = LIMITS, patient: bool
             raise Unusable(f"The picture ({image.format}) is damaged or incomplete.") from error
 
 
-def _shrinks(image: Image.Image, data: bytes) -> bool:
-    """Whether a picture is a JPEG that is decoded at a fraction of its size, row by row.
+def _shrinks(data: bytes) -> bool:
+    """Whether a JPEG is decoded at a fraction of its size, row by row.
 
     One in several scans (progressive, or a scan for each colour) is kept whole in the decoder. After ITU-T
     T.81, B.2: segments with their lengths up to the start of the scan, which counts its colours.
     """
-    if image.format not in ("JPEG", "MPO"):
-        return False
     place, colours = 2, 0
     while place + 10 <= len(data) and data[place] == 0xFF:
         marker = data[place + 1]

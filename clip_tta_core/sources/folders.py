@@ -21,10 +21,15 @@ Path = tuple[str, ...]  # the folders above a picture, the outermost first
 
 SPLITS = frozenset(
     "train training trainset trn val valid validation valset test testing testset eval evaluation dev "
-    "query gallery".split()
+    "pred prediction predict query gallery".split()
 )
 CONTENTS = frozenset("image images img imgs pic pics jpeg jpegs jpegimages".split())
 MOST = 0.75  # of the pictures of the best level: pictures beside the classes do not make theirs the level
+
+
+def few(names: Sequence[str]) -> str:
+    """The first three of some names."""
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,13 @@ class Labels:
         """What the page should say of it; nothing where nothing had to be decided."""
         said = []
         if self.level is not None and (len(self.levels) > 1 or self.level.depth):
-            few = ", ".join(self.level.folders[:3]) + (" …" if len(self.level.folders) > 3 else "")
-            said.append(f"Classes are the folders {few}, level {self.level.depth + 1} from the top.")
+            where = f"level {self.level.depth + 1} from the top"
+            said.append(f"Classes are the folders {few(self.level.folders)}, {where}.")
         if self.numbered:
             said.append("The folders are numbers: each is a place in the list of classes.")
         if self.unfound:
-            few = ", ".join(self.unfound[:3]) + (" …" if len(self.unfound) > 3 else "")
-            said.append(f"{len(self.unfound)} of {len(self.class_names)} names found no folder: {few}.")
+            count = f"{len(self.unfound)} of {len(self.class_names)}"
+            said.append(f"{count} names found no folder: {few(self.unfound)}.")
         return tuple(said)
 
 
@@ -85,14 +90,17 @@ def label(paths: Sequence[Path], class_names: Sequence[str] = (), depth: int | N
     wanted = tuple(class_names)
     chosen = level if depth is not None else None
     found = _on_list(paths, wanted, {one.depth for one in levels if _is_split(one)}, chosen)
-    if not found.any() and level is not None and (placed := _numbered(level.folders, len(wanted))):
-        labels = np.array([_at(path, level.depth, placed) for path in paths], dtype=np.int64)
-        return Labels(labels, wanted, choice, level, numbered=True)
+    if not found.any():
+        for one in (chosen,) if chosen else choice:
+            if placed := _numbered(one.folders, len(wanted)):
+                labels = np.array([_at(path, one.depth, placed) for path in paths], dtype=np.int64)
+                return Labels(labels, wanted, choice, one, numbered=True)
     labels = np.array([found.label(path) for path in paths], dtype=np.int64)
     seen = set(labels.tolist())
     unfound = tuple(name for place, name in enumerate(wanted) if place not in seen)
-    if chosen is None and level is not None and not found.place.keys() <= set(level.folders):
-        level = None  # names of the list stand at several levels
+    if chosen is None:  # where all names of the list stand; several levels are none
+        likely = (level, *choice) if level else choice
+        level = next((one for one in likely if found.place.keys() <= set(one.folders)), None)
     return Labels(labels, wanted, choice, level, unfound=unfound)
 
 
@@ -168,13 +176,19 @@ def _on_list(
 
 
 def _numbered(folders: Sequence[str], count: int) -> dict[str, int]:
-    """Places in a list of `count` names for folders called 0 to count - 1, or 1 to count; else {}."""
-    if not all(folder.isdecimal() for folder in folders) or len(folders) != count:
+    """Places in a list of `count` names for folders called 0 to count - 1, or 1 to count; else {}.
+
+    One word may stand before all numbers, "class_0", and of those from 0 some may be missing.
+    """
+    found = [re.fullmatch(r"(\D*)(\d{1,9})", folder) for folder in folders]
+    if not all(found) or len({one[1] for one in found if one}) > 1:
         return {}
-    numbers = sorted(int(folder) for folder in folders)
-    if numbers not in (list(range(count)), list(range(1, count + 1))):
+    numbers = {folder: int(one[2]) for folder, one in zip(folders, found, strict=True) if one}
+    first, last = min(numbers.values()), max(numbers.values())
+    complete = len(set(numbers.values())) == len(numbers) == count == last + 1 - first and first in (0, 1)
+    if not complete and not (first == 0 and last < count and len(set(numbers.values())) == len(numbers)):
         return {}
-    return {folder: int(folder) - numbers[0] for folder in folders}
+    return {folder: number - first for folder, number in numbers.items()}
 
 
 def _levels(paths: Sequence[Path]) -> tuple[Level, ...]:
@@ -215,6 +229,8 @@ def _better(inner: Level, outer: Level, paths: Sequence[Path]) -> bool:
     for path in paths:
         if len(path) > inner.depth:
             above[path[inner.depth]].add(path[outer.depth])
+    if all(folder.startswith(tuple(above[folder])) for folder in inner.folders):
+        return False  # "cat/cat_1": things of a class
     repeated = sum(len(above[folder]) > 1 for folder in inner.folders)
     return 2 * repeated <= len(inner.folders) or len(inner.folders) >= len(outer.folders)
 
@@ -226,4 +242,6 @@ def _numbers(level: Level) -> bool:
 def _is_split(level: Level) -> bool:
     """Whether folders part a data set for training and testing; "train" alone may be a vehicle."""
     splits = sum(re.sub(r"[\W\d_]|images|data|set", "", one.lower()) in SPLITS for one in level.folders)
-    return splits > 1
+    words = [re.findall("[a-z]+", folder.lower()) for folder in level.folders]
+    around = {tuple(word for word in folder if word not in SPLITS) for folder in words}
+    return splits > 1 or (len(around) == 1 and all(SPLITS & set(folder) for folder in words))  # "seg_train"

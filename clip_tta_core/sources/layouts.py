@@ -8,12 +8,20 @@ them that.
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from clip_tta_core.sources.clutter import is_clutter
 from clip_tta_core.sources.names import letters
+
+
+def variants(path: str) -> list[str]:
+    """Where an archive's content lies when it was unpacked into a folder of its own name, or of pictures."""
+    top, *rest = Path(path).parts
+    below = "/".join(rest)
+    return [f"{top}/{top}/{below}", f"{path}/{rest[-1] if rest else top}", f"{top}/images/{below}"]
 
 
 def find(root: Path, path: str) -> list[Path]:
@@ -30,10 +38,16 @@ def _called(folder: Path, name: str) -> list[Path]:
         return [folder / name]
     if not folder.is_dir():
         return []
-    alike = letters(name)
+    alike = _plain(name)
     return sorted(
-        entry for entry in folder.iterdir() if not is_clutter(entry.name) and letters(entry.name) == alike
+        entry for entry in folder.iterdir() if not is_clutter(entry.name) and _plain(entry.name) == alike
     )
+
+
+def _plain(name: str) -> str:
+    """What of a folder's name tells sets apart: "PACS_dataset" is "pacs"."""
+    plain = letters(name)
+    return re.sub("(dataset|data|main|master)$", "", plain) or plain
 
 
 def has(place: Path, pattern: str) -> bool:

@@ -18,6 +18,7 @@ class Limits:
     pixels: int = 40_000_000  # of one picture, by its header, before it is decoded
     webp_pixels: int = 24_000_000  # of a WebP or AVIF picture, which their decoders hold four times
     jpeg_pixels: int = 200_000_000  # of a JPEG that can be decoded at an eighth of its size
+    scans_pixels: int = 64_000_000  # of a JPEG in several scans, which its decoder holds six times
     total_bytes: int = 256 * MEGA  # of all files as they arrive
     expanded_bytes: int = 512 * MEGA  # read from all archives
     expansion: int = 100  # bytes read from an archive for each of its own

@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 
 from clip_tta_core.sources import wordnet
 
-# "001.Black_footed_Albatross", "12 cat", "n02085620-Chihuahua": a number or identifier, and its name.
-BEHIND = re.compile(r"(?:n\d{8}|\d+)[\s._\-:]+(?=\D)(.*\w.*)")
+# "001.Black_footed_Albatross", "(12) cat", "n02085620-Chihuahua": a number or identifier, and its name.
+BEHIND = re.compile(r"[(\[]?(?:n\d{8}|\d+)[)\]]?[\s._\-:)]+(?=\D)(.*\w.*)")
+BEFORE = re.compile(r"(.*\w)[\s._\-:(\[]+n\d{8}[)\]]?")  # "tabby_n02123045"
 
 
 def spoken(name: str) -> str:
@@ -25,7 +26,13 @@ def spoken(name: str) -> str:
 def letters(name: str) -> str:
     """What is left without spaces, hyphens, commas and the like; the name itself where nothing is."""
     plain = unicodedata.normalize("NFKC", name).casefold()
-    return re.sub(r"[\s_\-,;、،؛.'’]+", "", plain) or plain
+    return re.sub(r"[\s_\-|,;、،؛፣፤.'’()/\[\]]+", "", plain) or plain
+
+
+def unaccented(name: str) -> str:
+    """The letters without their accents."""
+    apart = unicodedata.normalize("NFKD", letters(name))
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))
 
 
 def meant(name: str) -> str:
@@ -34,8 +41,8 @@ def meant(name: str) -> str:
 
 
 def behind(name: str) -> str:
-    """ "Black_footed_Albatross" for "001.Black_footed_Albatross"; "" where no number stands before a name."""
-    found = BEHIND.fullmatch(name.strip())
+    """ "Black_footed_Albatross" for "001.Black_footed_Albatross"; "" where no more stands there."""
+    found = BEHIND.fullmatch(name.strip()) or BEFORE.fullmatch(name.strip())
     return found[1].strip(" ._-") if found else ""
 
 
@@ -47,7 +54,7 @@ def places(own: Sequence[str], wanted: Sequence[str]) -> list[int]:
         found = [
             place if place >= 0 else known.get(form(name), -1) for place, name in zip(found, own, strict=True)
         ]
-    for form in (letters, meant):  # a likeness: only where both sides have one candidate
+    for form in (letters, unaccented, meant):  # a likeness: only where both sides have one candidate
         taken, known = set(found), _unique(form, wanted)
         rivals = defaultdict(set)
         for place, name in zip(found, own, strict=True):
@@ -57,6 +64,11 @@ def places(own: Sequence[str], wanted: Sequence[str]) -> list[int]:
             key = form(name)
             if found[number] < 0 and len(rivals[key]) == 1 and known.get(key, -1) not in taken:
                 found[number] = known.get(key, -1)
+    known = _unique(letters, wanted)
+    for number, name in enumerate(own):  # "tabby", where people say "tabby cat"
+        meanings = {known.get(letters(one), -1) for one in wordnet.synonyms(name)} - {-1, *found}
+        if found[number] < 0 and len(meanings) == 1:
+            found[number] = meanings.pop()
     return found
 
 
@@ -83,7 +95,7 @@ def shown(folders: Sequence[str]) -> dict[str, str]:
     numbered = len(folders) > 1 and all(behind(folder) for folder in folders)
 
     def readable(folder: str) -> str:
-        identified = wordnet.WNID.match(folder)
+        identified = wordnet.WNID.match(folder) or BEFORE.fullmatch(folder)
         plain = wordnet.name(folder) or (behind(folder) if numbered or identified else "") or folder
         return plain.replace("_", " ").strip() or folder
 

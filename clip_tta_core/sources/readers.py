@@ -32,6 +32,7 @@ class Items:
     folders: Sequence[
         tuple[str, ...]
     ] = ()  # (N,) those above each picture, where they are to say the classes
+    others: tuple[str, ...] = ()  # endings of files beside the pictures that were passed over
 
 
 def words(name: str) -> str:
@@ -69,19 +70,22 @@ def arrays(class_names: Sequence[str], labels: np.ndarray, images: np.ndarray) -
 
 
 def tree(folder: Path, rename: Callable[[str], str] = words) -> Items:
-    """Pictures in a folder for each class, in the layout of a published set."""
+    """Pictures in a folder for each class, in the layout of a published set; an empty folder is no class."""
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and not clutter.is_clutter(path.name))
-    paths = [list(clutter.pictures(f)) for f in folders]
+    found = {f: pictures for f in folders if (pictures := list(clutter.pictures(f)))}
+    folders, paths = list(found), list(found.values())
     labels = np.repeat(np.arange(len(folders)), [len(p) for p in paths])
     return files([rename(f.name) for f in folders], labels, [p for group in paths for p in group])
 
 
 def own(folder: Path) -> Items:
     """Pictures in folders that somebody made: which of them are the classes is found out as for an upload."""
-    paths = list(clutter.pictures(folder))
+    files = list(clutter.files(folder))
+    paths = [path for path in files if path.suffix.lower() in clutter.suffixes()]
+    others = tuple(path.suffix.lower() for path in files if path.suffix.lower() not in clutter.suffixes())
     above = [path.relative_to(folder).parts[:-1] for path in paths]
     names = [path.relative_to(folder).as_posix() for path in paths]
-    return Items((), np.full(len(paths), -1), names, lambda item: Image.open(paths[item]), above)
+    return Items((), np.full(len(paths), -1), names, lambda item: Image.open(paths[item]), above, others)
 
 
 def class_folders(path: Path) -> Items:
@@ -118,6 +122,24 @@ def by_torchvision(name: str, folder: Path, rename: Callable[[str], str] = words
     pairs = [pair for pair in pairs if not clutter.is_clutter(Path(pair[0]).relative_to(folder).as_posix())]
     names = [rename(c if isinstance(c, str) else c[0]) for c in dataset.classes]
     return files(names, [label for _, label in pairs], [path for path, _ in pairs])
+
+
+def imagenette(folder: Path) -> Items:
+    """Folders called by WordNet identifiers, with torchvision's names for the ten."""
+    from torchvision.datasets import Imagenette
+
+    known = {wnid: names[0] for wnid, names in Imagenette._WNID_TO_CLASS.items()}
+    return tree(folder / "imagenette2-160" / "val", rename=lambda wnid: known.get(wnid, wnid))
+
+
+def sun397(folder: Path) -> Items:
+    """Folders of folders, "a/abbey" and "a/apse/indoor", as a list names them."""
+    base = folder / "SUN397"
+    names = [line.removeprefix("/") for line in texts.lines(base / "ClassName.txt")]
+    place = {name[2:]: k for k, name in enumerate(names)}
+    paths = [path for path in clutter.pictures(base) if "/".join(path.relative_to(base).parts[1:-1]) in place]
+    labels = [place["/".join(path.relative_to(base).parts[1:-1])] for path in paths]
+    return files([scene(name[2:]) for name in names], labels, paths)
 
 
 def with_matlab(read: Callable[[Path], Items]) -> Callable[[Path], Items]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Iterable
 from functools import lru_cache
 
 WNID = re.compile(r"n\d{8}")  # a noun
@@ -34,3 +36,27 @@ def name(wnid: str) -> str:
     if not WNID.fullmatch(wnid):
         return ""
     return imagenet_names().get(wnid) or _full_imagenet().get(wnid, "").partition(",")[0].strip()
+
+
+@lru_cache(maxsize=1)
+def _meanings() -> dict[str, set[str]]:
+    """The identifiers that each name may mean."""
+    found = defaultdict(set)
+    for wnid, words in _full_imagenet().items():
+        for word in words.casefold().split(","):
+            found[word.strip()].add(wnid)
+    return found
+
+
+def are_one(words: Iterable[str]) -> bool:
+    """Whether all of the words are names of one thing, as "tench" and "Tinca tinca" are."""
+    meanings = [_meanings().get(word.strip().casefold(), set()) for word in words]
+    return bool(meanings) and bool(set.intersection(*meanings))
+
+
+def synonyms(wnid: str) -> tuple[str, ...]:
+    """All names of what an identifier means, the usual one first; none for what is no identifier."""
+    if not WNID.fullmatch(wnid):
+        return ()
+    found = (name(wnid), *_full_imagenet().get(wnid, "").split(","))
+    return tuple(dict.fromkeys(one.strip() for one in found if one.strip()))

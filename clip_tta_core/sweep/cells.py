@@ -17,6 +17,7 @@ from clip_tta_core.clip.loading import MINI
 from clip_tta_core.engine import run
 from clip_tta_core.hparams import Value
 from clip_tta_core.records import Report, RunConfig
+from clip_tta_core.validation import ZERO_SHOT, start_label
 
 PACKAGE = Path(__file__).parents[1]
 Run = Callable[[RunConfig], Iterator[Report]]
@@ -35,14 +36,28 @@ class Shift:
     severity: int = 5
     style: str = "none"
     schedule: str = "constant"
+    attack: str = "none"
+    attack_epsilon: float = 1.0
+    attack_iterations: int = 7
+    attack_target: str = "loaded"
 
     @property
     def title(self) -> str:
-        """As a row of a table is called: "fog 5", "negative", "clean"."""
+        """As a row of a table is called: "fog 5", "negative", "clean", "fog 5, attack 4/255"."""
+        if self.attack == "none":
+            return self._pictures or "clean"
+        norm = "" if self.attack == "linf" else f"{self.attack.upper()} "
+        whom = " on the adapted model" if self.attack_target == "adapted" else ""
+        attack = f"{norm}attack {self.attack_epsilon:g}/255{whom}"
+        return f"{self._pictures}, {attack}" if self._pictures else attack
+
+    @property
+    def _pictures(self) -> str:
+        """What happens before an attack: "fog 5", "negative", "" for nothing."""
         if self.schedule != "constant":
             return f"{self.schedule} {self.severity}".replace("_", " ")
         name = self.corruption if self.style == "none" else self.style
-        words = "clean" if name == "none" else name.replace("_", " ")
+        words = "" if name == "none" else name.replace("_", " ")
         return f"{words} {self.severity}" if self.corruption != "none" else words
 
 
@@ -61,6 +76,15 @@ class Protocol:
 
 
 @dataclass(frozen=True)
+class PreStep:
+    """What a few labelled pictures make of the model before the stream; see `clip_tta_core.starts`."""
+
+    start: str = "none"
+    start_settings: Mapping[str, Value] = field(default_factory=dict, hash=False)  # {knob: value}
+    shots: int = 16  # labelled pictures per class
+
+
+@dataclass(frozen=True)
 class Cell:
     """One method at one setting on one stream."""
 
@@ -72,12 +96,14 @@ class Cell:
     shift: Shift = Shift()
     protocol: Protocol = Protocol()
     seed: int = 0
+    pre_step: PreStep = PreStep()
 
     @property
     def key(self) -> str:
         """The name of the cell's file: a hash of all that decides its numbers, with code and weights."""
         parts = {"shift": vars(self.shift), "protocol": vars(self.protocol), "settings": dict(self.settings)}
-        versions = {"code": code_version(), "weights": weights_version(self.model)}
+        begins = vars(self.pre_step) | {"start_settings": dict(self.pre_step.start_settings)}
+        versions = {"code": code_version(), "weights": weights_version(self.model), "pre_step": begins}
         content = vars(self) | parts | versions  # asdict() copies deeply, and a page looks at thousands
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -95,17 +121,24 @@ class Cell:
             seed=self.seed,
             **asdict(self.shift),
             **asdict(self.protocol),
+            **asdict(self.pre_step),
         )
 
+    @property
+    def label(self) -> str:
+        """Whose numbers they are among the outcomes of its run: with a pre-step, unadapted is the start."""
+        started = self.method == ZERO_SHOT and self.pre_step.start != "none"
+        return start_label(self.config()) if started else self.method
 
-def _told(part: Cell | Shift | Protocol) -> dict[str, object]:
+
+def _told(part: Cell | Shift | Protocol | PreStep) -> dict[str, object]:
     found = {}
     for one in fields(part):
         value, usual = getattr(part, one.name), one.default
         if one.default_factory is not MISSING:
             usual = one.default_factory()
         if value != usual:
-            found[one.name] = _told(value) if isinstance(value, (Shift, Protocol)) else value
+            found[one.name] = _told(value) if isinstance(value, (Shift, Protocol, PreStep)) else value
     return found
 
 
@@ -122,7 +155,7 @@ def measure(cell: Cell, run: Run = run, stopped: Callable[[], bool] = lambda: Fa
     """
     seconds, pictures, found, course = 0.0, 0, {}, []
     for report in run(cell.config()):
-        outcome = report.outcomes[cell.method]
+        outcome = report.outcomes[cell.label]
         seconds, pictures = seconds + outcome.seconds, pictures + len(report.batch)
         found = {name: float(value) for name, value in outcome.metrics.items() if not math.isnan(value)}
         course.append(found.get("accuracy_batch", math.nan))

@@ -11,7 +11,8 @@ from clip_tta_core.hparams import Value
 from clip_tta_core.methods import METHODS
 from clip_tta_core.records import Contender
 from clip_tta_core.sources.rendered import STYLES, UNKNOWN_SOURCES
-from clip_tta_core.sweep.cells import Protocol, Shift
+from clip_tta_core.starts import STARTS
+from clip_tta_core.sweep.cells import PreStep, Protocol, Shift
 from clip_tta_core.sweep.contenders import (
     PROTOCOL,
     STREAM,
@@ -205,3 +206,68 @@ def photo_parts(known: Numbers) -> Table:
     )
     columns = tuple(Column(one, PHOTO.name) for one in (ZERO_SHOT, *TENTS, *LOSSES))
     return Table("photo-parts", TABLES["photo-parts"].title, rows, columns, (0,))
+
+
+# ---- a few labelled pictures beforehand ----
+
+NOISE = Shift("gaussian_noise")
+FEW = Protocol(batches=STREAM)
+LED = "clipood"  # the start of the lesson, from which CLIPTTA is measured, too
+
+
+def _starts(name: str, model: str, source: str, shifts: tuple[Shift, ...]) -> Table:
+    """CLIP and every start as they are, CLIPTTA from CLIP and from one of them, on pictures no start saw."""
+    columns = [Column(ZERO_SHOT, model), Column(Contender("cliptta", "cliptta"), model)]
+    for start, cls in STARTS.items():
+        columns.append(Column(Contender(cls.title, ZERO_SHOT.method), model, pre_step=PreStep(start)))
+        if start == LED:
+            both = Contender(f"{cls.title}, then cliptta", "cliptta")
+            columns.append(Column(both, model, pre_step=PreStep(start)))
+    rows = tuple(Row(shift.title, shift, source, FEW) for shift in shifts)
+    return Table(name, TABLES[name].title, rows, tuple(columns))
+
+
+@declare("mini-starts", "mini-CLIP: what 16 labelled pictures a class are worth before adapting")
+def mini_starts(known: Numbers) -> Table:
+    return _starts("mini-starts", MINI.name, "rendered", (CLEAN, FOG, NOISE, Shift(style="line_drawing")))
+
+
+@declare(
+    "photo-starts", "photo-CLIP on CIFAR-10: what 16 labelled pictures a class are worth before adapting"
+)
+def photo_starts(known: Numbers) -> Table:
+    return _starts("photo-starts", PHOTO.name, CIFAR, (CLEAN, FOG, NOISE, Shift("defocus_blur")))
+
+
+# ---- attacks ----
+
+RADIUS = 4.0  # levels of 255: the authors of R-TPT and TAPT attack with 1 and with 4
+ATTACKED = (
+    ZERO_SHOT,
+    Contender("tent", "tent"),
+    Contender("cliptta", "cliptta"),
+    Contender("zero", "zero", {"views": 32}),
+    Contender("r_tpt", "r_tpt", {"views": 32}),
+)
+
+
+def _attacks(name: str, model: str, source: str) -> Table:
+    """Clean pictures, attacked ones, and pictures attacked for each method as it has adapted."""
+    few = Protocol(batch_size=32, batches=2)
+    linf = Shift(attack="linf", attack_epsilon=RADIUS)
+    shifts = (CLEAN, linf, dataclasses.replace(linf, attack_target="adapted"))
+    rows = tuple(Row(shift.title, shift, source, few) for shift in shifts)
+    return Table(name, TABLES[name].title, rows, tuple(Column(one, model) for one in ATTACKED))
+
+
+@declare("mini-attacks", "mini-CLIP: pictures attacked for the model, and for each method as it has adapted")
+def mini_attacks(known: Numbers) -> Table:
+    return _attacks("mini-attacks", MINI.name, "rendered")
+
+
+@declare(
+    "photo-attacks",
+    "photo-CLIP on CIFAR-10: pictures attacked for the model, and for each method as it has adapted",
+)
+def photo_attacks(known: Numbers) -> Table:
+    return _attacks("photo-attacks", PHOTO.name, CIFAR)

@@ -20,16 +20,16 @@ class Size:
     rows: int = 0  # spread evenly over those of the table
     batches: int = 0
     seeds: int = 0
-    once: bool = False  # a method with one setting only, the first in the table
+    once: bool = False  # a method with one setting only, the first in the table from each start
 
     def of(self, table: Table) -> Table:
         """The part of a table that has this size."""
         columns, seen = [], set()
         for column in table.columns:
-            method = column.contender.method
-            if (self.methods and method not in self.methods) or (self.once and method in seen):
+            method, start = column.contender.method, column.pre_step.start
+            if (self.methods and method not in self.methods) or (self.once and (method, start) in seen):
                 continue
-            seen.add(method)
+            seen.add((method, start))
             columns.append(column)
         step = -(-len(table.rows) // self.rows) if self.rows else 1
         rows = tuple(map(self._shorter, table.rows[::step]))

@@ -15,7 +15,7 @@ from clip_tta_core.corruptions import CORRUPTIONS
 from clip_tta_core.methods import METHODS
 from clip_tta_core.records import Contender
 from clip_tta_core.registry import Registry
-from clip_tta_core.sweep.cells import Cell, Protocol, Shift
+from clip_tta_core.sweep.cells import Cell, PreStep, Protocol, Shift
 
 STANDARD = tuple(name for name, item in CORRUPTIONS.items() if item.standard)
 CLEAN = Shift()
@@ -45,6 +45,8 @@ class Row:
         """What sort of shift it is: a family of corruptions, "styles", "clean pictures"."""
         if self.shift.schedule != "constant":
             return "changing corruptions"
+        if self.shift.attack != "none":
+            return "attacked pictures"
         if self.shift.corruption != "none":
             return CORRUPTIONS[self.shift.corruption].family
         return "clean pictures" if self.shift.style == "none" else "styles"
@@ -58,6 +60,7 @@ class Column:
     model: str = MINI
     names: tuple[str, str] = ("", "")  # (model, method) in papers
     batches: int = 0  # at most so many of a row's stream, 0 for all
+    pre_step: PreStep = PreStep()
 
     @property
     def family(self) -> str:
@@ -78,7 +81,10 @@ class Table:
         one, protocol = column.contender, row.protocol
         if 0 < column.batches < protocol.batches:
             protocol = dataclasses.replace(protocol, batches=column.batches)
-        return Cell(one.method, dict(one.settings), column.model, row.source, row.shift, protocol, seed)
+        start = column.pre_step
+        return Cell(
+            one.method, dict(one.settings), column.model, row.source, row.shift, protocol, seed, start
+        )
 
     def cells(self) -> Iterator[Cell]:
         """Every cell, one seed after the other, so that a table that is cut off is whole for fewer seeds."""

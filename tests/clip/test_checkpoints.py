@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -43,6 +45,15 @@ WRAPPED = {
     "timm's": lambda s: {"model": s, "state_dict_ema": named(s, "module.")},
     "the average only": lambda s: {"optimizer": {}, "model_ema": named(s, "module.")},
     "twice wrapped": lambda s: {"state_dict": {"model": s}},
+    "under any name": lambda s: {"checkpoint": {"student": named(s, "network.")}, "epoch": 3},
+    "with its average": lambda s: {"teacher": {n: 0 * t for n, t in s.items()}, "student": s},
+    "with momenta": lambda s: {"optimizer": {"state": {n: 0 * t for n, t in s.items()}}, "net": s},
+    "a wrapper's average": lambda s: {"n_averaged": torch.tensor(3), **named(s, "module.")},
+    "its towers compiled": lambda s: {n.replace("visual.", "visual._orig_mod."): t for n, t in s.items()},
+    "sharded": lambda s: named(s, "_forward_module._fsdp_wrapped_module."),
+    "in a list": lambda s: [s, {"epoch": 3}],
+    "with its arguments": lambda s: {"state_dict": s, "args": argparse.Namespace(lr=1e-3), "epoch": 3},
+    "with its best score": lambda s: {"model": s, "best": np.float64(0.5), "step": np.int64(7)},
     "in half precision": lambda s: {name: tensor.half() for name, tensor in s.items()},
 }
 
@@ -77,6 +88,11 @@ NO_CHECKPOINTS = {
     "page.pt": (b"<!DOCTYPE html><html>Sign in</html>", "web page"),
     "page.safetensors": (b"\n<html><body>404</body></html>", "web page"),
     "notes.pth": ("Gewichte für später".encode(), "holds text"),
+    "marked.pt": (b"\xef\xbb\xbf<!DOCTYPE html>", "web page"),
+    "refused.bin": (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "web page"),
+    "answer.pt": (b'{"error": "Repository not found"}', "holds text"),
+    "picture.pt": (b"\x89PNG\r\n\x1a\n" + bytes(100), "no checkpoint"),
+    "array.bin": (b"\x93NUMPY\x01\x00" + bytes(100), "another library"),
     "empty.bin": (b"", "empty"),
     "packed.pt": (b"\x1f\x8b" + bytes(100), "packed"),
     "other.bin": (b"GGUF" + bytes(100), "another library"),
@@ -109,7 +125,7 @@ def test_a_file_without_weights_is_refused(content, tmp_path):
         loaded(tmp_path / "w.pt")
 
 
-@pytest.mark.parametrize("prefix", ["", "clip.", "model."])
+@pytest.mark.parametrize("prefix", ["", "clip.", "model.", "network.clip."])
 def test_the_layout_of_transformers_is_named(prefix, tmp_path):
     state = {"vision_model.embeddings.class_embedding": torch.zeros(2), "text_model.a": torch.zeros(2)}
     torch.save(named(state, prefix), tmp_path / "pytorch_model.bin")
@@ -141,12 +157,29 @@ def repository(
 @pytest.mark.parametrize(
     "weights", ["open_clip_model.safetensors", "open_clip_pytorch_model.bin", "epoch_9.pt"]
 )
-@pytest.mark.parametrize("way", ["tiny-vit@{}/{}", "local-dir:{}", "{}", "{}/{}", "'{}'", "file://{}"])
+@pytest.mark.parametrize(
+    "way",
+    ["tiny-vit@{}/{}", "tiny-vit@{}", "local-dir:{}", "local-dir:'{}/'", "{}", "{}/{}", "'{}'", "file://{}"],
+)
 def test_a_downloaded_repository_brings_its_normalization_and_activation(way, weights, tmp_path):
     repository(tmp_path / "repo", weights=weights)
     found = loading.load(way.format(tmp_path / "repo", weights), "cpu")
     assert found.mean == (0.5,) * 3 and found.std == (0.25,) * 3
     assert "QuickGELU" in repr(found.visual), "as its configuration says, and not as tiny-vit has it"
+
+
+def test_the_folder_of_the_hubs_cache_is_its_newest_version(tmp_path):
+    (tmp_path / "models--org--name" / "snapshots").mkdir(parents=True)
+    repository(tmp_path / "models--org--name" / "snapshots" / "0a1b")
+    assert loading.load(f"{tmp_path}/models--org--name", "cpu").std == (0.25,) * 3
+
+
+def test_a_description_without_normalization_leaves_the_usual_one(tmp_path):
+    repository(tmp_path / "repo")
+    described = json.loads((tmp_path / "repo" / checkpoints.CONFIG).read_text())
+    del described["preprocess_cfg"]
+    (tmp_path / "repo" / checkpoints.CONFIG).write_text(json.dumps(described))
+    assert loading.load(f"{tmp_path}/repo", "cpu").mean == tuple(loading.open_clip.OPENAI_DATASET_MEAN)
 
 
 def test_the_numbers_in_openais_own_files_tell_their_activation(model, tmp_path):
@@ -197,7 +230,14 @@ def test_a_home_folder_is_found(model, tmp_path, monkeypatch):
         *((name, "ViT-B-32/openai") for name in ("'ViT-B/32'", "ViT-B-32, openai", "vit_b_32/openai")),
         ("openai/clip-vit-base-patch32", "ViT-B-32/openai"),
         ("vit-b-16/LAION2B-s34b-b88k", "ViT-B-16/laion2b_s34b_b88k"),
-        ("RN50x4", "RN50x4"),
+        ("RN50x4", "RN50x4/openai"),
+        ("clip-vit-base-patch16", "ViT-B-16/openai"),
+        *((name, "ViT-B-32/openai") for name in ("ViT-B-32 (openai)", "ViT-B-32@openai", "ViT–B–32|openai")),
+        *((name, "hf-hub:org/name") for name in ("hf://org/name", "hf_hub:org/name")),
+        ("ViT-B-32: ~user/w.pt", "ViT-B-32@~user/w.pt"),
+        ("vit-b-32 /data/my w.pt", "ViT-B-32@/data/my w.pt"),
+        ("ViT-B-32@file:///data/my%20w.pt", "ViT-B-32@/data/my w.pt"),
+        ("Photo CLIP", "photo-clip"),
         ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
         ("https://huggingface.co/laion/CLIP-x/tree/main", "hf-hub:laion/CLIP-x"),
         ("hf.co/org/name?download=true", "hf-hub:org/name"),
@@ -212,11 +252,18 @@ def test_names_are_read_as_people_write_them(written, meant):
     assert canonical(written) == meant and canonical(meant) == meant
 
 
-@pytest.mark.parametrize(("name", "hint"), [("vit-b-33/openai", "ViT-B-32"), ("VIT-H14/x", "ViT-H-14")])
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("vit-b-33/openai", "ViT-B-32"),
+        ("VIT-H14/x", "ViT-H-14"),
+        ("ViT-B-32/openia" + "x" * 5000, ""),
+    ],
+)
 def test_a_wrong_name_gets_a_short_hint_whatever_its_case(name, hint):
-    with pytest.raises(ValueError, match=f"Did you mean '{hint}") as caught:
+    with pytest.raises(ValueError, match=f"Did you mean '{hint}" if hint else "Known: ") as caught:
         loading.check_name(name)
-    assert len(str(caught.value)) < 300
+    assert len(str(caught.value)) < 450
 
 
 def test_models_on_this_machine_are_those_of_the_list_whose_weights_are_in_the_cache(monkeypatch, tmp_path):

@@ -14,7 +14,7 @@ def _of(file: str, *names: str) -> tuple[str, ...]:
 
 
 FAULTS = [
-    Fault("p2 semicolons on the server only", "clip_tta_core/ui/wire/class_list.py", '"\\n" + SEPARATORS', '"\\n,"', _of("settings", "test_what_ends_a_name_here_ends_it_on_the_page")),
+    Fault("p2 semicolons on the server only", "clip_tta_core/ui/wire/class_list.py", "LINE_ENDS + SEPARATORS  #", 'LINE_ENDS + ","  #', _of("settings", "test_what_ends_a_name_here_ends_it_on_the_page")),
     Fault("p2 semicolons on the page only", "clip_tta_core/sources/class_lists.py", 'SEPARATORS = ",;', 'SEPARATORS = ",', ("tests/sources/test_class_lists.py",)),
     Fault("p2 commas only in folders", f"{SESSION}/albums.py", 're.sub(f"[{SEPARATORS}]", " ", name)', 'name.replace(",", " ")', _of("albums", "test_a_folder_with_a_separator_can_be_typed_as_a_class")),
     Fault("p3 names of any length", f"{SESSION}/settings.py", " or len(value) > longest:", ":", _of("settings", "test_a_value_of_the_wrong_kind_is_answered_with_a_sentence")),

@@ -169,8 +169,8 @@ FAULTS = [
     Fault(
         "attack-on-unknown-pictures",
         "clip_tta_core/engine.py",
-        "np.where(batch.unknown, -1, batch.labels)",
-        "np.where(batch.unknown, 0, batch.labels)",
+        "np.where(batch.unknown | ~struck, -1, batch.labels)",
+        "np.where(batch.unknown | ~struck, 0, batch.labels)",
         ("tests/test_engine_attack.py",),
     ),
     Fault(
@@ -221,5 +221,33 @@ FAULTS = [
         "    return logits.topk(count).indices.sort().values.tolist()\n",
         "    return list(range(len(logits)))\n",
         ("tests/methods/test_tpt.py",),
+    ),
+    Fault(
+        "attack-before-the-sudden-change",
+        "clip_tta_core/engine.py",
+        "np.where(batch.unknown | ~struck, -1, batch.labels)",
+        "np.where(batch.unknown, -1, batch.labels)",
+        ("tests/test_engine_attack.py",),
+    ),
+    Fault(
+        "attacker-never-rehearses",
+        "clip_tta_core/engine.py",
+        "            rehearsal.adapt(images)\n",
+        "            pass\n",
+        ("tests/test_adversary.py",),
+    ),
+    Fault(
+        "rehearsal-uses-up-random-numbers",
+        "clip_tta_core/engine.py",
+        "        self.rng.set_state(numbers)  # which the copy shares\n",
+        "",
+        ("tests/test_adversary.py",),
+    ),
+    Fault(
+        "attacker-ignores-views",
+        "clip_tta_core/adversary.py",
+        'min(VIEWS, getattr(config, "views", 1))',
+        "1",
+        ("tests/test_adversary.py",),
     ),
 ]

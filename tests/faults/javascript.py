@@ -122,8 +122,8 @@ FAULTS = [
     _fault(  # the map is upside down
         "j15",
         "parts/ranking.js",
-        "linear([0, 1], [FLOOR, TOP])",
-        "linear([0, 1], [TOP, FLOOR])",
+        "ticks.length - 1]], [FLOOR, TOP])",
+        "ticks.length - 1]], [TOP, FLOOR])",
         f"{FORM}::test_the_map_has_more_classes_to_the_right_and_more_accuracy_above",
     ),
     _fault(  # looking back shows the batch before

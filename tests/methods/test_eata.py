@@ -76,6 +76,17 @@ def test_a_heavy_penalty_holds_the_weights_back(unsure_clip, make_images):
     assert drift(fisher_weight=1e4) < drift(fisher_weight=0.0)
 
 
+def test_a_penalty_beyond_float32_is_not_told_and_no_step_is_taken(unsure_clip, make_images):
+    method = build(unsure_clip, margin=1.5, epsilon=2.0, lr=0.1, optimizer="sgd", steps=3, fisher_weight=1e4)
+    method.adapt(make_images(seed=0))
+    moved = weights(method)
+    method.squares.fill_(1e38)
+    report = method.adapt(make_images(seed=1))
+    assert method.config.fisher_weight * method.forgetting() == math.inf
+    assert all(math.isfinite(value) for value in report.values())
+    assert report["skipped"] == 3 and torch.equal(weights(method), moved)
+
+
 def test_importance_stops_growing_after_enough_pictures(unsure_clip, make_images):
     method = build(unsure_clip, fisher_size=12)
     seen = [method.adapt(make_images(seed=seed))["fisher_pictures"] for seed in range(3)]

@@ -59,8 +59,8 @@ def test_photographs_and_panoramas_of_phones_are_read(size):
     assert decoding.decode(data, 32).shape == (32, 32, 3)
 
 
-def test_a_jpeg_that_its_decoder_keeps_whole_has_the_limit_of_all_pictures():
-    small = dataclasses.replace(LIMITS, pixels=100, jpeg_pixels=10_000)
+def test_a_jpeg_that_its_decoder_keeps_whole_has_a_limit_of_its_own():
+    small = dataclasses.replace(LIMITS, pixels=100, scans_pixels=100, jpeg_pixels=10_000)
     picture = Image.linear_gradient("L").resize((60, 60)).convert("RGB")
     assert decoding.decode(encoded(picture, "JPEG"), 8, small).shape == (8, 8, 3)
     for data in (encoded(picture, "JPEG", progressive=True), encoded(picture, "PNG")):
@@ -68,6 +68,15 @@ def test_a_jpeg_that_its_decoder_keeps_whole_has_the_limit_of_all_pictures():
             decoding.decode(data, 8, small)
     with pytest.raises(Unusable, match="megapixels"):
         decoding.decode(encoded(picture.resize((101, 101)), "JPEG"), 8, small)
+
+
+@pytest.mark.parametrize(
+    ("format", "mode", "options"),
+    [("JPEG", "RGB", {"progressive": True}), ("JPEG", "CMYK", {}), ("MPO", "RGB", {"subsampling": 2})],
+)
+def test_forty_eight_megapixels_are_read_however_the_phone_wrote_them(format, mode, options):
+    data = encoded(Image.linear_gradient("L").resize((8064, 6048)).convert(mode), format, **options)
+    assert decoding.decode(data, 32).shape == (32, 32, 3)
 
 
 def test_large_pictures_take_turns_and_small_ones_do_not(monkeypatch, tmp_path):

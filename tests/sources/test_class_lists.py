@@ -3,10 +3,12 @@
 # ruff: noqa: E501, a table
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from clip_tta_core.sources import texts
-from clip_tta_core.sources.class_lists import parse
+from clip_tta_core.sources.class_lists import parse, written
 
 PETS = ("cat", "dog", "polar bear")
 FORMS = [
@@ -41,6 +43,51 @@ FORMS = [
     "names: [cat, dog, polar bear]",
     "item {\n id: 1\n name: 'cat'\n}\nitem {\n id: 2\n name: 'dog'\n}\n"
     "item {\n id: 3\n name: 'polar bear'\n}",
+    'item {\n name: "/m/01yrx"\n display_name: "cat"\n}\nitem {\n name: "/m/0bt9lr"\n display_name: "dog"\n}\n'
+    'item {\n name: "/m/0633h"\n display_name: "polar bear"\n}',
+    # what describes a data set or a model for a toolkit
+    "path: pets\ntrain: images/train\nnc: 3\nnames:\n  0: cat\n  1: dog\n  2: polar bear\ndownload: no",
+    "train: ../train/images\nnc: 3\nnames: ['cat', 'dog', 'polar bear']",
+    "nc: 3\nnames: ['cat', 'dog',\n 'polar bear']\nsplit: val",
+    "names:\n- cat\n- dog\n- polar bear",
+    "name: cat\nname: dog\nname: polar bear",
+    "[classes]\n0 = cat\n1 = dog\n2 = polar bear",
+    '{"model_type": "vit", "id2label": {"0": "cat", "1": "dog", "2": "polar bear"}, "label2id": {"cat": 0}}',
+    '{"images": [], "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}, {"id": 7, "name": "polar bear"}]}',
+    '{"id": 0, "name": "cat"}\n{"id": 1, "name": "dog"}\n{"id": 2, "name": "polar bear"}',
+    # printed or pasted from code
+    "{'cat', 'dog', 'polar bear'}",
+    "const classes = ['cat', 'dog', 'polar bear'];",
+    "{cat: 0, dog: 1, polar bear: 2}",
+    'static const char *names[] = {"cat", "dog", "polar bear"};',
+    'c("cat", "dog", "polar bear")',
+    "Index(['cat', 'dog', 'polar bear'], dtype='object', name='label')",
+    "np.array(['cat', 'dog', 'polar bear'], dtype='<U10')",
+    'CLASSES: list[str] = [\n    "cat",  # felis\n    "dog",\n    "polar bear",\n]',
+    "dict_keys(['cat', 'dog', 'polar bear'])",
+    # numbers before, behind and twice
+    "(1) cat\n(2) dog\n(3) polar bear",
+    "0 - cat\n1 - dog\n2 - polar bear",
+    "0=cat\n1=dog\n2=polar bear",
+    "0 -> cat\n1 -> dog\n2 -> polar bear",
+    "１．cat\n２．dog\n３．polar bear",
+    "cat 0\ndog 1\npolar bear 2",
+    "cat: 0\ndog: 1\npolar bear: 2",
+    "1 001.cat\n2 002.dog\n3 003.polar bear",
+    # tables
+    "ClassId,SignName\n0,cat\n1,dog\n2,polar bear",
+    "Animal,Count\ncat,12\ndog,30\npolar bear,4",
+    "| id | name |\n|---|---|\n| 0 | cat |\n| 1 | dog |\n| 2 | polar bear |",
+    "cat | dog | polar bear",
+    "/m/01yrx,cat\n/m/0bt9lr,dog\n/m/0633h,polar bear",
+    "Class Name\ncat\ndog\npolar bear",
+    # beside the names
+    "# my pets\ncat\ndog  # a poodle\n// the rest\npolar bear",
+    "- [ ] cat\n- [x] dog\n- [ ] polar bear",
+    "• cat\n• dog\n• polar bear",
+    "cat\u2028dog\u2028polar\u00a0bear",
+    "cat\u200b\ndog\u200e\npolar bear\u00ad",
+    "cat､ dog፣ polar bear",
 ]
 
 
@@ -57,6 +104,14 @@ def test_a_list_in_another_form_is_the_same_list(text):
         ('{"0": ["n01440764", "tench"], "1": ["n01443537", "goldfish"]}', ("tench", "goldfish")),
         ("{0: 'tench, Tinca tinca', 1: 'goldfish'}", ("tench", "goldfish")),
         ('0,"shepherd, Alsatian"\n1,tabby', ("shepherd, Alsatian", "tabby")),
+        ("n01440764\nn01443537", ("tench", "goldfish")),
+        ("n02119789 1 kit_fox\nn02100735 2 English_setter", ("kit fox", "English setter")),
+        ("tench, Tinca tinca\ngoldfish, Carassius auratus\nowl", ("tench", "goldfish", "owl")),
+        ("room 1\nroom 2", ("room 1", "room 2")),
+        ("F-16\nF-35", ("F-16", "F-35")),
+        ("crane (bird)\ncrane (machine)", ("crane (bird)", "crane (machine)")),
+        ("crane (bird)", ("crane (bird)",)),
+        ("C#\nC++\n#1", ("C#", "C++", "#1")),
         ("7 up\ncola", ("7 up", "cola")),
         ("3 musketeers\n7 dwarfs", ("3 musketeers", "7 dwarfs")),
         ("cat, dog\nfox", ("cat", "dog", "fox")),
@@ -73,6 +128,40 @@ def test_what_is_a_name_and_what_is_not(text, expected):
 def test_a_broken_list_is_refused_with_a_sentence():
     with pytest.raises(ValueError, match="begins as JSON or Python and cannot be read as such"):
         parse('["cat", "dog" "fox", {]')
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("cat", "dog"), ("cat 0", "dog 1"), ("1 cat", "2 dog"), ("# 1", "C# x"), ("name", "cat")],
+)
+def test_names_that_are_written_down_are_read_again(names):
+    assert parse(written(names)) == names
+    assert ("\n" in written(names)) == (names == ("cat", "dog"))
+
+
+@pytest.mark.parametrize("text", ["<ul><li>cat</li><li>dog</li></ul>", "<classes><c>cat</c></classes>"])
+def test_a_list_in_html_or_xml_is_refused_with_a_sentence(text):
+    with pytest.raises(ValueError, match="HTML or XML, which is not read; give one name a line"):
+        parse(text)
+
+
+LONG = 20_000
+HOSTILE = [
+    "a" + " " * LONG + "b\nc" + "\t" * LONG + "1",
+    "[" * LONG + "," + "]" * LONG,
+    "c(" * LONG + "'" + ")" * LONG,
+    "names: " * LONG,
+    "item{" * LONG,
+    "a= " * LONG + "['']x",
+    "9" * LONG + "\n" + "8" * LONG,
+    '"' + "a" * 10 * LONG + '"\n"b"',
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_ends_in_another_error_or_takes_for_ever(text):
+    with contextlib.suppress(ValueError):
+        assert all(isinstance(name, str) for name in parse(text))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])

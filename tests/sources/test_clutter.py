@@ -15,7 +15,9 @@ from clip_tta_core.sources import clutter, readers
         *("__MACOSX/cat/._1.jpg", "cat/._1.jpg", ".DS_Store", "cat/.hidden.jpg", ".git/1.jpg"),
         *("@eaDir/cat/SYNOPHOTO_THUMB_M.jpg", "cat/@eaDir/0.jpg/x.jpg", "#recycle/1.jpg"),
         *("cat/#Recycle/1.jpg", "$RECYCLE.BIN/1.jpg", "System Volume Information/1.jpg", "lost+found/1.jpg"),
-        *("desktop.ini", "cat/Thumbs.db"),
+        *("desktop.ini", "cat/Thumbs.db", "cat/.ipynb_checkpoints/1-checkpoint.jpg", ".Trash-1000/1.jpg"),
+        *("cat/@__thumb/1.jpg", "Network Trash Folder/1.jpg", "PaxHeaders.7/1.jpg", ".AppleDouble/1.jpg"),
+        *("cat/1.jpg~", "cat/~$1.jpg", "cat/1.jpg:Zone.Identifier", "_gsdata_/1.jpg"),
     ],
 )  # fmt: skip
 def test_what_systems_leave_is_clutter(name):
@@ -23,7 +25,16 @@ def test_what_systems_leave_is_clutter(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["cat/1.jpg", "recycling bins/1.jpg", "a..b/1.jpg", "thumbs/1.jpg", "mac osx/1.jpg"]
+    "name",
+    [
+        "cat/1.jpg",
+        "recycling bins/1.jpg",
+        "a..b/1.jpg",
+        "thumbs/1.jpg",
+        "mac osx/1.jpg",
+        "$5/1.jpg",
+        "~/1.jpg",
+    ],
 )
 def test_what_people_make_is_not(name):
     assert not clutter.is_clutter(name)

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import pickle
+import shutil
 import threading
 import zipfile
 from http.client import IncompleteRead
@@ -349,6 +350,168 @@ def test_a_missing_data_set_says_in_one_sentence_what_was_looked_for_and_where(n
     text = str(error.value)
     assert DATASETS[name].title in text and f"looked for '{DATASETS[name].needs[0]}' in {folder}" in text
     assert "\n" not in text and text.endswith(".")
+
+
+FOUND = {  # data set -> what its published folder is called elsewhere
+    "office-home-real": [
+        *("OfficeHome/Real_World", "office_home/RealWorld", "Office-Home/real world", "OfficeHome/Real"),
+        *("OfficeHomeDataset_10072016/Real World", "OfficeHome/OfficeHomeDataset/Real World"),
+        "OfficeHome/images/Real_World",
+    ],
+    "office-home-clipart": ["OfficeHome/Clip Art", "officehome/clipart"],
+    "pacs-art": ["PACS/art painting", "pacs/PACS/ArtPainting", "PACS_dataset/images/art_painting"],
+    "caltech101": [
+        "caltech-101/101_ObjectCategories",
+        "caltech-101",
+        "101_ObjectCategories/101_ObjectCategories",
+    ],
+    "eurosat": ["EuroSAT/2750", "2750", "EuroSAT_RGB", "eurosat", "eurosat/2750/2750"],
+    "imagenet": ["imagenet/images/val", "ILSVRC/Data/CLS-LOC/val", "imagenet-1k/val", "imagenet"],
+    "imagenet-v2": ["imagenetv2/imagenetv2-matched-frequency-format-val", "ImageNet-V2", "ImageNetV2"],
+    "imagenet-r": ["ImageNet-R", "imagenet-rendition/imagenet-r", "imagenet_r/imagenet_r"],
+    "imagenet-a": ["imagenet-adversarial/imagenet-a", "ImageNet-A"],
+    "imagenet-sketch": ["ImageNet-Sketch/sketch", "imagenet-sketch/images", "imagenet_sketch"],
+    "imagenette": ["imagenette2-320", "imagenette/imagenette2-160", "Imagenette-160"],
+    "visda-c": ["VisDA-C/validation", "visda-2017/validation"],
+    "dtd": ["dtd", "DTD/dtd/dtd", "describable_textures"],
+    "pets": ["oxford_pets", "Oxford-IIIT-Pet"],
+    "food101": ["food101", "Food-101/food-101"],
+    "aircraft": ["fgvc_aircraft", "fgvc-aircraft-2013b/fgvc-aircraft-2013b/data"],
+}
+
+
+@pytest.mark.parametrize(("name", "place"), [(name, place) for name in FOUND for place in FOUND[name]])
+def test_a_set_is_found_under_the_names_that_its_folders_have_elsewhere(name, place, folder):
+    published = {"office-home-real": "office-home-art", "office-home-clipart": "office-home-art"}
+    writer = WRITERS[published.get(name, name)]
+    (folder / "published").mkdir()
+    expected = writer(folder / "published")
+    base = DATASETS[published.get(name, name)].base
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(folder / "published" / base, folder / place)
+    assert f"dataset:{name}" in [choice.name for choice in datasets.choices()]
+    source = DatasetSource(name)
+    assert list(source.class_names) == list(expected)
+    images, _ = source.read(source.places[:1], source.labels[:1])
+    assert images[..., 0].min() > 90, "a picture that is there"
+
+
+@pytest.mark.parametrize(
+    ("there", "name", "lacks"),
+    [
+        (
+            "ImageNet/val/ILSVRC2012_val_00000001.JPEG",
+            "imagenet",
+            "lie flat and must be sorted into a folder for each",
+        ),
+        ("PACS/photo/dog/1.jpg", "pacs-cartoon", "PACS is there and lacks 'cartoon'"),
+        ("OfficeHome/Art/Bike/1.jpg", "office-home-product", "OfficeHome is there and lacks 'Product'"),
+        (
+            "oxford_flowers/jpg/image_00001.jpg",
+            "flowers102",
+            "oxford_flowers is there and lacks 'imagelabels.mat'",
+        ),
+        (
+            "stanford_cars/cars_train/1.jpg",
+            "cars",
+            "stanford_cars is there and lacks 'cars_test_annos_withlabels.mat'",
+        ),
+    ],
+)
+def test_of_a_set_that_is_there_in_part_the_sentence_says_what_is_missing(
+    there, name, lacks, folder, monkeypatch
+):
+    picture(folder / there)
+    without = dataclasses.replace(DATASETS[name], download=None)
+    monkeypatch.setitem(DATASETS._items, name, without)
+    assert f"dataset:{name}" in [choice.name for choice in datasets.choices()]
+    with pytest.raises(ValueError, match=lacks):
+        DatasetSource(name)
+
+
+JUNK = [
+    "__MACOSX/{}/._1.jpg",
+    "@eaDir/x.jpg",
+    "{}/@eaDir/1.jpg/thumb.jpg",
+    ".ipynb_checkpoints/1.jpg",
+    "{}/._1.jpg",
+]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["eurosat", "caltech101", "imagenet", "imagenette", "imagenet-r", "pacs-photo", "sun397", "visda-c"],
+)
+def test_what_systems_leave_is_in_no_published_set(name, folder):
+    expected = WRITERS[name](folder)
+    place = folder / DATASETS[name].base
+    below = next(path for path in sorted(place.rglob("*")) if path.suffix.lower() in (".jpg", ".jpeg")).parent
+    for junk in JUNK:
+        picture(place / junk.format(below.relative_to(place)))
+    (place / "@eaDir" / "sun_1.jpg").mkdir()
+    (place / ".DS_Store").write_bytes(b"")
+    (below / "Thumbs.db").write_bytes(b"")
+    source = DatasetSource(name)
+    assert list(source.class_names) == list(expected)
+    counts = np.bincount(source.labels[source.places], minlength=len(expected))
+    assert counts.tolist() == list(expected.values())
+
+
+def test_an_empty_folder_is_no_class_of_a_published_set(folder):
+    picture(folder / "PACS/photo/dog/1.jpg")
+    picture(folder / "PACS/photo/horse/1.jpg")
+    (folder / "PACS/photo/guitar").mkdir()
+    assert DatasetSource("pacs-photo").class_names == ("dog", "horse")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>404</html>", bytes(500), b"\0\0\0\x18ftypheic" + bytes(100)]
+)
+@pytest.mark.parametrize("name", ["pacs-photo", "imagenet", "eurosat"])
+def test_one_broken_picture_of_a_published_set_is_passed_over(name, content, folder):
+    expected = sum(WRITERS[name](folder).values())
+    first = sorted((folder / DATASETS[name].base).rglob("*.[jJ][pP]*"))[0]
+    (first.parent / "zz_bad.jpg").write_bytes(content)
+    stream = Stream(RunConfig(source=f"dataset:{name}", batch_size=16, batches=1), 224)
+    assert sum(map(len, stream)) == expected
+    assert stream.notes[-1].endswith("1 picture could not be read and was passed over.")
+
+
+def test_ones_own_folder_takes_every_ending_that_is_read_and_says_which_it_does_not(folder):
+    own(folder)
+    for ending in ("jfif", "JIF", "pjpeg", "jpe"):
+        Image.new("RGB", (9, 9)).save(folder / f"own/BMW_i3/2.{ending}", "JPEG")
+    count = len(DatasetSource("folder").places)
+    for name in ("IMG_1.HEIC", "IMG_2.heic", "notes.txt", "noending"):
+        (folder / "own/BMW_i3" / name).write_bytes(b"?")
+    datasets._open.cache_clear()
+    source = DatasetSource("folder")
+    assert len(source.places) == count == 6
+    assert source.notes[-1] == (
+        "Your own folder: 4 files were passed over, for their endings are no picture's (.heic, .txt, none)."
+    )
+
+
+def test_of_ones_own_folder_the_level_is_said_and_a_list_takes_another(folder):
+    for path in ("pets/cat/1.png", "pets/dog/1.png", "cars/van/1.png"):
+        picture(folder / "own" / path)
+
+    def run(*class_names: str) -> tuple[Stream, list[str]]:
+        stream = Stream(
+            RunConfig(source="dataset:folder", class_names=class_names, batch_size=8, batches=1), 224
+        )
+        (batch,) = stream
+        return stream, sorted(stream.class_names[label] for label in batch.labels)
+
+    stream, shown = run()
+    assert shown == ["cat", "dog", "van"]
+    assert stream.notes == (
+        "Your own folder: Classes are the folders cat, dog, van, level 2 from the top.",
+        "Your own folder: Level 1 from the top has cars, pets: type those names as classes to take them "
+        "instead.",
+    )
+    stream, shown = run("pets", "cars")
+    assert shown == ["cars", "pets", "pets"] and "Classes are the folders cars, pets" in stream.notes[0]
 
 
 def test_every_data_set_describes_itself():

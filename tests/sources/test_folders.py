@@ -33,6 +33,23 @@ LAYOUTS = {  # paths of pictures -> the classes in them
                                ("beagle", "Chihuahua")),
     "numbered": (["001.ak47/1.jpg", "002.american-flag/1.jpg"], ("ak47", "american-flag")),
     "a name that begins with a number": (["7 up/1.jpg", "cola/1.jpg"], ("7 up", "cola")),
+    "splits with a word": (["seg_train/seg_train/sea/1.jpg", "seg_train/seg_train/ice/1.jpg",
+                            "seg_test/seg_test/sea/1.jpg", "seg_pred/seg_pred/1.jpg"], ("ice", "sea")),
+    "splits inside splits": ([f"{s}/{s}/{k}/1.jpg" for s in ("training_set", "test_set") for k in ("cat", "dog")],
+                             ("cat", "dog")),
+    "a station and a tube": (["train station/1.jpg", "test tube/1.jpg"], ("test tube", "train station")),
+    "things of a class": ([f"{k}/{k}_{n}/1.jpg" for k in ("cup", "pan") for n in (1, 2, 3)], ("cup", "pan")),
+    "sessions by date": ([f"{k}/2024-0{n}-01/1.jpg" for k in ("ann", "bob") for n in (1, 2, 3)], ("ann", "bob")),
+    "an unlabelled test split": (["train/cat/1.jpg", "train/dog/1.jpg", *[f"test/{i}.jpg" for i in range(30)]],
+                                 ("cat", "dog")),
+    "identifiers in splits": (["train/n02123045/images/1.JPEG", "train/n02099601/images/1.JPEG",
+                               "val/images/1.JPEG"], ("Golden Retriever", "tabby cat")),
+    "identifiers and words": (["n02123045/1.jpg", "dog/1.jpg"], ("dog", "tabby cat")),
+    "identifiers behind names": (["tabby_n02123045/1.jpg", "golden (n02099601)/1.jpg"], ("golden", "tabby")),
+    "numbers in brackets": (["(1) cat/1.jpg", "[2] dog/1.jpg", "3) fox/1.jpg"], ("cat", "dog", "fox")),
+    "signs that tell apart": (["C/1.jpg", "C++/1.jpg", "C#/1.jpg"], ("C", "C#", "C++")),
+    "decimals": (["1.5/1.jpg", "15/1.jpg", "<5/1.jpg"], ("1.5", "15", "<5")),
+    "numbers before one name": (["1.cat/1.jpg", "2.cat/1.jpg"], ("1.cat", "2.cat")),
     "minus": (["-1/1.jpg", "1/1.jpg"], ("-1", "1")),
     "hyphens that tell apart": (["re-sign/1.jpg", "resign/1.jpg"], ("re-sign", "resign")),
     "one class in two splits": (["train/Cat/1.jpg", "test/cat/1.jpg", "test/dog/1.jpg"], ("Cat", "dog")),
@@ -78,6 +95,11 @@ def test_numbered_folders_are_places_in_a_list_of_as_many_names():
         assert found.labels.tolist() == [2, 0, 1] and found.numbered
         assert "numbers" in " ".join(found.sentences())
     assert labels(["00/a.jpg", "01/a.jpg"], ("cat", "dog")).labels.tolist() == [0, 1]
+    assert labels(["0/a.jpg", "2/a.jpg"], ("cat", "dog", "fox")).labels.tolist() == [0, 2], "one is missing"
+    for word in ("class_", "c", "Label "):
+        paths = [f"train/{word}{k}/{part}/1.jpg" for k in (1, 2) for part in "ab"]
+        assert labels(paths, ("cat", "dog")).labels.tolist() == [0, 0, 1, 1]
+    assert labels(["3/a.jpg", "7/a.jpg"], tuple("abcdefghij")).labels.tolist() == [-1, -1], "from 0 or 1?"
     assert labels(["0/a.jpg", "5/a.jpg"], ("cat", "dog")).labels.tolist() == [-1, -1], "no such places"
     assert labels(["1/a.jpg", "0/a.jpg"], ("0", "1")).labels.tolist() == [1, 0], "names before places"
 
@@ -103,6 +125,14 @@ def test_names_that_found_nothing_are_counted():
         (["train cat", "Train_Cat"], ["train cat"], [0, 0]),  # one name in two spellings
         (["1 cat", "2 cat"], ["cat"], [-1, -1]),
         (["Café"], ["cafe\u0301"], [0]),
+        (["café", "thé"], ["Cafe", "The"], [0, 1]),
+        (["pêche", "péché"], ["peche"], [-1, -1]),
+        (["PolarBear"], ["polar bear"], [0]),
+        (["apse_indoor", "crane (bird)"], ["apse/indoor", "crane bird"], [0, 1]),
+        (["n02123045", "n02099601"], ["tabby", "golden retriever"], [0, 1]),  # as WordNet says
+        (["n02123045", "tabby"], ["tabby"], [-1, 0]),
+        (["(3) Laysan Albatross"], ["laysan-albatross"], [0]),
+        (["C", "C++"], ["C++", "C"], [1, 0]),
     ],
 )  # fmt: skip
 def test_names_are_the_same_where_no_other_could_be_meant(own, wanted, place):

@@ -7,9 +7,10 @@ import json
 
 import pytest
 
+from clip_tta_core import limits
 from clip_tta_core.engine import run
 from clip_tta_core.sweep import cells
-from clip_tta_core.sweep.cells import Cell, Protocol, Shift, measure
+from clip_tta_core.sweep.cells import Cell, PreStep, Protocol, Shift, measure
 from clip_tta_core.sweep.folder import Folder
 
 TINY = Protocol(batch_size=8, batches=2)
@@ -27,6 +28,10 @@ FOG = Cell("tent", {"lr": 1e-3, "steps": 1}, shift=Shift("fog", 3), protocol=TIN
         {"shift": Shift("fog", 3, schedule="gradual")},
         {"protocol": dataclasses.replace(TINY, predict="pre")},
         {"seed": 1},
+        {"shift": Shift("fog", 3, attack="linf")},
+        {"shift": Shift("fog", 3, attack="linf", attack_target="adapted")},
+        {"pre_step": PreStep("clipood")},
+        {"pre_step": PreStep("clipood", shots=4)},
     ],
 )
 def test_whatever_decides_a_number_is_in_the_name(change):
@@ -69,6 +74,37 @@ def test_a_cell_measures_what_a_run_of_its_configuration_ends_with():
     assert numbers["accuracy"] == last["accuracy"] and numbers["pictures"] == 16
     assert "auroc" not in numbers, "without unknown pictures it has no meaning"
     assert numbers["seconds"] > 0
+
+
+def test_what_begins_with_a_start_is_measured_from_it_and_unadapted_is_the_start_itself(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv(limits.STARTS, str(tmp_path))
+    few = PreStep("clipood", {"steps": 3, "batch_size": 8, "lr": 1e-3}, shots=1)
+    itself = Cell("zero_shot", protocol=TINY, pre_step=few)
+    config = itself.config()
+    assert (config.start, config.start_settings, config.shots) == ("clipood", few.start_settings, 1)
+    assert itself.label == "CLIPood, 1 shots" and Cell("zero_shot").label == "zero_shot"
+    *_, report = run(config)
+    assert measure(itself)["accuracy"] == report.outcomes["CLIPood, 1 shots"].metrics["accuracy"]
+    from_it = dataclasses.replace(itself, method="tent")
+    *_, report = run(from_it.config())
+    assert measure(from_it)["accuracy"] == report.outcomes["tent"].metrics["accuracy"]
+
+
+@pytest.mark.parametrize(
+    "shift, title",
+    [
+        (Shift(), "clean"),
+        (Shift(style="negative"), "negative"),
+        (Shift("fog", 3), "fog 3"),
+        (Shift(schedule="mixed"), "mixed 5"),
+        (Shift(attack="linf", attack_epsilon=4.0), "attack 4/255"),
+        (Shift("fog", attack="l2", attack_target="adapted"), "fog 5, L2 attack 1/255 on the adapted model"),
+    ],
+)
+def test_a_shift_is_called_by_all_that_happens(shift, title):
+    assert shift.title == title
 
 
 def test_a_folder_keeps_a_cell_with_what_anybody_needs_to_make_it_again(tmp_path):

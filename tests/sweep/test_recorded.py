@@ -11,7 +11,7 @@ import pytest
 from clip_tta_core.clip.loading import MINI
 from clip_tta_core.records import Contender
 from clip_tta_core.sweep import recorded
-from clip_tta_core.sweep.cells import Cell, Protocol, Shift, weights_version
+from clip_tta_core.sweep.cells import Cell, PreStep, Protocol, Shift, weights_version
 from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.sweep.recorded import Either, Recorded, record
 from clip_tta_core.sweep.tables import Column, Row, Table
@@ -60,9 +60,11 @@ def test_what_a_cell_is_does_not_depend_on_what_stands_at_its_default():
             Cell("tent", shift=Shift(severity=4)),
             Cell("tent", protocol=Protocol(batches=4)),
             Cell("tent", {"lr": 1e-3}),
+            Cell("tent", shift=Shift(attack="linf")),
+            Cell("tent", pre_step=PreStep("clipood")),
         )
     }
-    assert len(seen) == 5
+    assert len(seen) == 7
 
 
 def test_the_same_numbers_make_the_same_file(kept):

@@ -8,6 +8,7 @@ import pytest
 
 from clip_tta_core.control import Control
 from clip_tta_core.engine import run
+from clip_tta_core.starts import STARTS
 from clip_tta_core.sweep.cells import Cell, Protocol, Shift, measure
 from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.sweep.sizes import SIZES
@@ -27,6 +28,14 @@ def test_quick_is_six_methods_on_one_shift_of_each_family(mini):
         *("gaussian_noise", "glass_blur", "frost", "elastic_transform")
     ]
     assert {row.protocol.batches for row in quick.rows} == {4} and quick.seeds == mini.seeds[:1]
+
+
+def test_a_method_counts_once_from_each_start(tmp_path):
+    table = TABLES["mini-starts"].make(Folder(tmp_path))
+    wide = SIZES["wide"].of(table)
+    begun = [(column.contender.method, column.pre_step.start) for column in table.columns]
+    assert {start for _, start in begun} == {"none", *STARTS} and len(set(begun)) == len(begun)
+    assert wide.columns == table.columns and wide.seeds == table.seeds[:1]
 
 
 def test_full_is_the_table_itself(mini):

@@ -64,7 +64,7 @@ def test_a_part_asks_the_server_for_functions_it_is_served(parts):
 
 def test_style_sheets_speak_of_parts_that_exist():
     named = set(re.findall(r"[.#]ct-([a-z-]+)", css()))
-    page = {"styles", "header", "columns", "left", "right", "run", "pair", "bar"}
+    page = {"styles", "header", "columns", "left", "right", "run", "pair", "bar", "three-ways"}
     within = {"stale", "tip", "meaning", "own", "ladder", "present", "embed"}  # what scripts add
     assert named - page - within <= set(PARTS) | {"upload-pictures", "upload-unknowns"}
 

@@ -19,7 +19,7 @@ from tests.ui.started import Started
 
 AT_ONCE = 4  # of the sessions that come and go
 SHORT = {"batches": 2, "batch_size": 8, "methods": {"tent": {"steps": 1}}}
-LONG = SHORT | {"batches": 2000}
+LONG = SHORT | {"batches": 1000}  # as many pictures as a public page takes in one run
 
 
 def visit(page: Started, session: str, settings: dict) -> str:
@@ -32,7 +32,7 @@ def visit(page: Started, session: str, settings: dict) -> str:
         output = (said.get("output") or {}).get("data") or []
         if output and isinstance(output[0], dict):
             board = output[0]
-    return board.get("status", {}).get("state", "nothing")
+    return ended(board)
 
 
 def stop(page: Started, session: str) -> str:
@@ -46,7 +46,13 @@ def stop(page: Started, session: str) -> str:
         if said.get("msg") == "process_generating" and not pressed:
             pressed = True
             page.post("run/stop", {"data": [], "session_hash": session})
-    return board.get("status", {}).get("state", "nothing")
+    return ended(board)
+
+
+def ended(board: dict) -> str:
+    """How a run ended, or the sentence for what was not begun: the board is then as it was before."""
+    said = board.get("message", {}).get("text", "")
+    return said or board.get("status", {}).get("state", "nothing")
 
 
 def state(page: Started) -> str:

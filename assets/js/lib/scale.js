@@ -33,6 +33,20 @@ export const niceTop = (largest) => {
   return [1, 2, 5].map((digit) => digit * unit).find((top) => top >= largest) ?? 10 * unit;
 };
 
+/**
+ * The lines across a chart of shares, 0 to 1, that shows what there is and not much more: round numbers from
+ * below the least to above the largest.
+ * @param {number[]} shares
+ */
+export const shareTicks = (shares) => {
+  if (!shares.length) return QUARTERS;
+  const [least, most] = [Math.min(...shares), Math.max(...shares)];
+  const stride = [0.25, 0.5, 1, 2, 5, 10].find((one) => (100 * (most - least)) / one <= 6) ?? 20;
+  const first = Math.max(0, Math.ceil((100 * least) / stride) - 1);
+  const last = Math.max(first + 1, Math.min(100 / stride, Math.floor((100 * most) / stride) + 1));
+  return Array.from({ length: last - first + 1 }, (_, k) => ((first + k) * stride) / 100);
+};
+
 const STRIDES = [1, 2, 4, 5, 10, 20, 25, 50, 100, 200];
 
 /**

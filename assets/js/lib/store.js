@@ -94,6 +94,12 @@ export const opened = new Cell(false);
 /** The settings of the form. @type {Cell<Data | undefined>} */
 export const settings = empty();
 
+/**
+ * What a run with these settings will cost; null where that is little.
+ * @type {Cell<import("../wire.js").Expense | null | undefined>}
+ */
+export const expense = empty();
+
 /** Settings that the form is asked to take. @type {Cell<Data | undefined>} */
 export const choice = empty();
 

@@ -1,5 +1,6 @@
 // @ts-check
-// What the server tells, passed on part by part: each is told its own view, once. See wire.parts.Board.
+// What the server tells, passed on part by part: each is told its own view, once, and nothing that was told
+// before what it has: an answer may be overtaken by a later one. See wire.parts.Board.
 
 import { view } from "../lib/store.js";
 
@@ -11,7 +12,7 @@ export default function mount({ props, watch }) {
     /** @type {Record<string, any>} */
     const news = props.value ?? {};
     for (const [name, serial] of Object.entries(props.value?.serials ?? {})) {
-      if (told[name] === serial) continue;
+      if ((told[name] ?? 0) >= serial) continue;
       told[name] = serial;
       view(name).put(news[name] ?? null);
     }

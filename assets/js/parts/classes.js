@@ -15,7 +15,10 @@ import { hideTip, onHover, showTip } from "../lib/tip.js";
 /** @typedef {Map<number, number>} Counted */
 /** @typedef {{name: string, index: number}} Row index -1: all classes without a row */
 
-const HEAD = 62;
+const HEAD = 62; // with names of one line
+const LINE = 13; // of a name
+const [NARROW, SMALL] = [110, 76]; // columns in which a header is shorter, or smaller, too
+const MANY = 4; // methods beyond which a chart is not drawn larger than usual
 const MOST_ROWS = 26;
 const LEAST_ROWS = 6;
 const LEAST_LINE = 14; // height of a row
@@ -49,30 +52,48 @@ const countOf = (row, column, rows) =>
     : size(column) - rows.reduce((all, one) => all + (column.get(one.index) ?? 0), 0);
 
 /**
+ * A name in one line, or in two where the column is narrow.
+ * @param {string} title
+ * @param {number} width of the column
+ */
+const linesOf = (title, width) => {
+  const letter = width < SMALL ? 5.8 : 7.5;
+  const room = width - (width < SMALL ? 3 : width < NARROW ? 6 : 20);
+  if (title.length * letter <= room) return [title];
+  const words = title.split(" ");
+  let first = words.shift() ?? "";
+  while (words.length && (first.length + 1 + words[0].length) * letter <= room) first += ` ${words.shift()}`;
+  return [first, words.join(" ")].filter(Boolean).map((text) => shorten(text, room, letter));
+};
+
+/**
  * Name and gauge of a method.
  * @param {Contender} method
- * @param {{left: number, width: number, used: number, classes: number}} how
+ * @param {{left: number, width: number, used: number, classes: number, lines: string[], down: number}} how
+ *   down: how far the number and the gauge are moved down by names of two lines
  */
-const header = (method, { left, width, used, classes }) => {
+const header = (method, { left, width, used, classes, lines, down }) => {
   const style = ink(method);
   const bar = Math.max(0, width - 14);
-  const narrow = width < 110;
-  const long = method.title.length * 7.5 > bar - (narrow ? 0 : 15);
-  const title = (long && method.title.split(/\s/).find((word) => word.length > 3)) || method.title;
-  const text = shorten(title, width - (narrow ? 8 : 20));
+  const narrow = width < NARROW;
+  const small = width < SMALL;
   const number = s("tspan", { class: "big", text: format("classes", used) });
-  const unit = narrow ? `/ ${classes}` : `of ${classes} in use`;
+  const unit = small ? "" : narrow ? `/ ${classes}` : `of ${classes} in use`;
+  const font = small ? ";font-size:11px" : "";
+  const names = lines.map((text, k) =>
+    s("text", { x: narrow ? 0 : 15, y: 14 + LINE * k, class: "who", style: style + font, text }),
+  );
   const filled = Math.min(bar, Math.max(2, bar * clamp((used || 0) / classes, 0, 1)));
   return s(
     "g",
     { transform: `translate(${left} 0)`, class: "head" },
     !narrow && mark(method, { transform: "translate(5 10)" }),
-    s("text", { x: narrow ? 0 : 15, y: 14, class: "who", style, text }),
-    s("text", { x: 0, y: 35 }, number, s("tspan", { class: "unit", dx: 4, text: unit })),
-    s("rect", { x: 0, y: 43, width: bar, height: 5, rx: 2.5, class: "track" }),
+    ...names,
+    s("text", { x: 0, y: 35 + down }, number, unit && s("tspan", { class: "unit", dx: 4, text: unit })),
+    s("rect", { x: 0, y: 43 + down, width: bar, height: 5, rx: 2.5, class: "track" }),
     s("rect", {
       x: 0,
-      y: 43,
+      y: 43 + down,
       width: filled,
       height: 5,
       rx: 2.5,
@@ -97,36 +118,48 @@ const draw = (svg, help, view, { width, tall, zoom }) => {
   const truth = sum(recent(steps, now, window));
   const columns = methods.map((method) => sum(recent(lines(view.counts[method.name]), now, window)));
   const used = methods.map((method) => numbers(view.effective[method.name])[now]);
-  const room = tall ? tall - HEAD - 4 : 0;
+  // What names take is known before rows are chosen: by the widest column there may be.
+  const longestOf = (/** @type {string[]} */ names) => Math.max(...names.map((name) => name.length));
+  const ground = Math.min(width < 460 ? 84 : 118, 14 + 6.6 * longestOf(view.classes));
+  const titles = methods.map(({ title }) => linesOf(title, (width - ground - 4) / methods.length));
+  const down = LINE * (Math.max(1, ...titles.map((lines) => lines.length)) - 1);
+  const head = HEAD + down;
+  const room = tall ? tall - head - 4 : 0;
   const fitting = room ? Math.max(LEAST_ROWS, Math.floor(room / LEAST_LINE)) : MOST_ROWS;
   const rows = rowsOf(view.classes, [...columns, truth], fitting);
   const usual = rows.length > 22 ? 15 : Math.floor((room || 290) / rows.length);
   const line = clamp(usual, LEAST_LINE, 22);
-  const longest = Math.max(...rows.map((row) => row.name.length));
-  const names = Math.min(width < 460 ? 84 : 118, 14 + 6.6 * longest);
+  const names = Math.min(width < 460 ? 84 : 118, 14 + 6.6 * longestOf(rows.map((row) => row.name)));
   const column = Math.max(0, width - names - 4) / columns.length;
   const bar = Math.max(0, column - 16); // a chart may be very narrow for a moment
   const images = Math.max(1, ...columns.map(size));
   const most = Math.max((CUT * images) / Math.max(1, view.classes.length), 1);
   /** @param {number} number */
   const long = (number) => (bar * Math.min(number, most)) / most;
-  const height = HEAD + rows.length * line + 4;
+  const height = head + rows.length * line + 4;
 
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.style.height = `${height * zoom}px`;
   svg.replaceChildren();
   rows.forEach((row, i) => {
-    const place = { x: names - 10, y: HEAD + i * line + line / 2 + 4, "text-anchor": "end" };
+    const place = { x: names - 10, y: head + i * line + line / 2 + 4, "text-anchor": "end" };
     svg.append(s("text", { ...place, class: "name", text: shorten(row.name, names - 12) }));
   });
   methods.forEach((method, k) => {
     const left = names + k * column;
     svg.append(
-      header(method, { left, width: column, used: used[k], classes: view.classes.length }),
-      s("line", { x1: left, x2: left, y1: HEAD - 2, y2: height - 2, class: "base" }),
+      header(method, {
+        left,
+        width: column,
+        used: used[k],
+        classes: view.classes.length,
+        lines: titles[k],
+        down,
+      }),
+      s("line", { x1: left, x2: left, y1: head - 2, y2: height - 2, class: "base" }),
     );
     rows.forEach((row, i) => {
-      const y = HEAD + i * line + 1.5;
+      const y = head + i * line + 1.5;
       const number = countOf(row, columns[k], rows);
       const there = countOf(row, truth, rows);
       const whose = { "data-method": method.name, "data-class": row.name };
@@ -154,7 +187,7 @@ const draw = (svg, help, view, { width, tall, zoom }) => {
   svg.setAttribute("aria-label", `Classes in use: ${said.join(", ")}.`);
 
   return (event) => {
-    const below = (event.clientY - svg.getBoundingClientRect().top) / zoom - HEAD;
+    const below = (event.clientY - svg.getBoundingClientRect().top) / zoom - head;
     const row = rows[Math.floor(below / line)];
     if (!row) return hideTip();
     /** @type {[Contender | null, string, string][]} */
@@ -170,16 +203,18 @@ export default function mount({ element }) {
   const help = find(element, ".help");
   /** @type {Classes | null} */
   let news = null;
-  let how = { width: 0, tall: 0, zoom: 1 };
+  let how = { width: 0, tall: 0, zoom: 1 }; // in pixels
   /** @type {(event: PointerEvent) => void} */
   let hover = hideTip;
   const redraw = () => {
-    if (how.width && news?.methods.length) hover = draw(svg, help, news, how);
+    if (!how.width || !news?.methods.length) return;
+    const zoom = news.methods.length > MANY ? 1 : how.zoom;
+    hover = draw(svg, help, news, { width: how.width / zoom, tall: how.tall / zoom, zoom });
   };
   onHover(svg, (event) => hover(event));
   onWidth(svg, (now) => {
     const { zoom, height } = roomOf(svg);
-    how = { width: now / zoom, tall: height / zoom, zoom };
+    how = { width: now, tall: height, zoom };
     redraw();
   });
   step.follow(element, redraw);

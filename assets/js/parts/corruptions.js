@@ -1,6 +1,6 @@
 // @ts-check
-// Nineteen tiles by family; a tile opens into its five severities. The pictures come from the server, a sheet
-// or a ladder at a time; those seen lately are kept here.
+// Nineteen corruptions and an attack as tiles, by family; a tile opens into its five severities. The pictures
+// come from the server, a sheet or a ladder at a time; those seen lately are kept here.
 
 import { find, h } from "../lib/dom.js";
 import { latest } from "../lib/latest.js";
@@ -135,7 +135,7 @@ export default function mount({ element, props, trigger, server }) {
   take.addEventListener("click", () => {
     if (!open) return;
     // One corruption all along: the other schedules would mix it with what was not asked for.
-    choice.put({ corruption: open.name, severity: level, schedule: "constant", lesson: "" });
+    choice.put({ ...open.takes[level - 1], schedule: "constant", lesson: "" });
     trigger("take");
   });
 
@@ -170,7 +170,12 @@ export default function mount({ element, props, trigger, server }) {
     () => ({ ...which(), severity: shown.severity }),
     (wanted) => get("sheet", wanted),
     (reply, wanted) => {
-      for (const { corruption, image } of tiles.values()) {
+      for (const { corruption, image, node } of tiles.values()) {
+        node.hidden = !(corruption.name in reply.tiles); // an attack needs the class of the picture
+        if (node.hidden) {
+          if (open === corruption) unfold(corruption);
+          continue;
+        }
         image.src = reply.tiles[corruption.name];
         image.alt = `${name()}, ${corruption.title}, severity ${wanted.severity}`;
       }

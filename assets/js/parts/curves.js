@@ -3,7 +3,7 @@
 
 import { numbers } from "../lib/decode.js";
 import { find, h, onWidth, roomOf, s } from "../lib/dom.js";
-import { format } from "../lib/format.js";
+import { format, shorten } from "../lib/format.js";
 import { ink, mark } from "../lib/marks.js";
 import { batchTicks, clamp, linear, niceTop, polyline, QUARTERS } from "../lib/scale.js";
 import { spread } from "../lib/spread.js";
@@ -122,6 +122,19 @@ const chanceLine = (y, right, floor, atRight) => {
 };
 
 /**
+ * A name where there is little room: its first word, unless another's begins with it, too.
+ * @param {string} title
+ * @param {Curves["methods"]} methods
+ * @param {number} room in pixels
+ */
+const nameOf = (title, methods, room) => {
+  if (LETTER * title.length < room) return title;
+  const first = title.split(/[ ,]/)[0];
+  const alike = methods.filter((one) => one.title.split(/[ ,]/)[0] === first);
+  return alike.length > 1 ? shorten(title, room, LETTER) : first;
+};
+
+/**
  * @param {SVGSVGElement} svg
  * @param {Curves} view
  * @param {{width: number, height: number, measure: Measure}} how
@@ -182,7 +195,7 @@ const draw = (svg, view, { width, height, measure }) => {
   ends.forEach(({ method, value, x }, k) => {
     // Beside the end of its line; looking back, where they do not cover what came later.
     const left = looksBack ? right + 12 : Math.min(x + 12, right + 12);
-    const text = LETTER * method.title.length < width - left ? method.title : method.title.split(" ")[0];
+    const text = nameOf(method.title, view.methods, width - left);
     svg.append(
       s("text", { x: left, y: places[k] - 2, class: "who", style: ink(method), text }),
       s("text", { x: left, y: places[k] + 12, class: "value", text: format(measure.kind, value) }),

@@ -7,6 +7,7 @@ import { find, h, isNarrow } from "../lib/dom.js";
 import { onceStill } from "../lib/latest.js";
 import * as store from "../lib/store.js";
 import { explain } from "../lib/terms.js";
+import { STATES } from "../wire.js";
 
 const STILL = 120; // milliseconds without a change before the preview is made again
 // What the preview depends on.
@@ -59,8 +60,17 @@ export default function mount({ element, props, watch, server }) {
   const preview = previewOf();
   const look = onceStill(STILL, () => server.preview(settings), preview.show);
 
+  const ask = onceStill(
+    STILL,
+    () => server.expense(settings),
+    (found) => store.expense.put(found),
+  );
+  // A run tells how fast it was: after it the answer may be another.
+  const estimate = () => ask(JSON.stringify([settings, STATES[store.run.value.state].busy]));
+
   const refresh = () => {
     for (const show of shows) show(settings);
+    estimate();
     look(JSON.stringify(SEEN.map((name) => settings[name])));
   };
   /** @param {Record<string, any>} news */
@@ -102,6 +112,7 @@ export default function mount({ element, props, watch, server }) {
     );
   }
   store.choice.follow(element, adopt);
+  store.run.follow(element, estimate);
   watch("value", () => adopt(props.value)); // the server may send only what changes
   store.settings.put(settings);
   refresh();

@@ -16,6 +16,8 @@ import { ask } from "./lessons/question.js";
 const OWN = "Your own settings.";
 const SAID = 2500; // milliseconds that a button says what became of a press
 
+let choices = 0; // so far; on its way to the server one may overtake another
+
 /** @param {import("../part.js").Part<"lessons">} part */
 export default function mount({ element, props, trigger }) {
   const { lessons } = props;
@@ -38,7 +40,7 @@ export default function mount({ element, props, trigger }) {
   /** @param {LessonCard} lesson */
   const choose = (lesson) => {
     choice.put(lesson.settings);
-    if (!STATES[run.value.state].busy) trigger("choose", { lesson: lesson.name });
+    if (!STATES[run.value.state].busy) trigger("choose", { lesson: lesson.name, number: ++choices });
   };
   const inputs = lessons.map((lesson, k) => {
     const input = h("input", { type: "radio", name: "lesson", value: lesson.name });
@@ -107,7 +109,7 @@ export default function mount({ element, props, trigger }) {
       pressed.textContent = before;
     }, SAID);
   };
-  button.link.addEventListener("click", () => copy(button.link, addressOf(shown.name)));
+  button.address.addEventListener("click", () => copy(button.address, addressOf(shown.name)));
   button.frame.addEventListener("click", () => copy(button.frame, frameOf(shown.name, shown.title)));
 
   // ---- what is set ----

@@ -6,7 +6,7 @@ import { format } from "../lib/format.js";
 import { onceStill } from "../lib/latest.js";
 import { gain, ink, mark, swatch } from "../lib/marks.js";
 import { free } from "../lib/places.js";
-import { clamp, linear, QUARTERS } from "../lib/scale.js";
+import { clamp, linear, QUARTERS, shareTicks } from "../lib/scale.js";
 import { choice, settings } from "../lib/store.js";
 import { hideTip, onHover, showTip } from "../lib/tip.js";
 import { STATES } from "../wire.js";
@@ -16,11 +16,13 @@ import { STATES } from "../wire.js";
 /** @typedef {import("../wire.js").RankingRow} Row */
 /** @typedef {Required<import("../wire.js").Ranking>} View */
 
-const HEIGHT = 330;
+const HEIGHT = 400;
 const TOP = 14;
 const LEFT = 46;
 const FLOOR = HEIGHT - 44;
 const NEAR = 40; // pixels from the pointer to a mark
+const FARTHEST = 130; // pixels from a mark to its name
+const LED = 12; // pixels from a mark to its name, beyond which a line leads there
 const STILL = 200; // milliseconds without a change before the stream is described again
 
 /** @type {View} */
@@ -70,28 +72,31 @@ const drawMap = (svg, view, cards, width) => {
   const along = linear([0, classes], [LEFT, right]);
   /** @param {number} used */
   const x = (used) => along(Math.min(used, classes));
-  const y = linear([0, 1], [FLOOR, TOP]);
-  const places = view.rows.flatMap(({ name, numbers }) => {
+  const measured = view.rows.flatMap(({ name, numbers }) => {
     const { accuracy, effective_classes: used } = numbers;
     const card = cards.get(name);
-    if (!card || !isNumber(accuracy) || !isNumber(used)) return [];
-    return [{ card, accuracy, used, px: x(used), py: y(accuracy) }];
+    return card && isNumber(accuracy) && isNumber(used) ? [{ card, accuracy, used }] : [];
   });
+  const ticks = shareTicks(measured.map(({ accuracy }) => accuracy));
+  const y = linear([ticks[0], ticks[ticks.length - 1]], [FLOOR, TOP]);
+  const places = measured.map((one) => ({ ...one, px: x(one.used), py: y(one.accuracy) }));
   svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   const half = { x: LEFT, y: TOP, width: Math.max(0, along(classes / 2) - LEFT), height: FLOOR - TOP };
   svg.replaceChildren(
     s("rect", { ...half, class: "zone" }),
     s("text", { x: LEFT + 8, y: TOP + 16, class: "unit", text: "less than half of the classes" }),
   );
+  for (const tick of ticks) {
+    const line = y(tick);
+    svg.append(
+      s("line", { x1: LEFT, x2: right, y1: line, y2: line, class: tick === ticks[0] ? "base" : "grid" }),
+      s("text", { x: LEFT - 8, y: line + 4, "text-anchor": "end", text: `${+(100 * tick).toFixed(2)}%` }),
+    );
+  }
   for (const part of QUARTERS) {
-    const line = y(part);
     const used = part === 1 ? classes : +(part * classes).toPrecision(3);
     const anchor = part === 1 ? "end" : "middle";
-    svg.append(
-      s("line", { x1: LEFT, x2: right, y1: line, y2: line, class: part ? "grid" : "base" }),
-      s("text", { x: LEFT - 8, y: line + 4, "text-anchor": "end", text: `${100 * part}%` }),
-      s("text", { x: along(part * classes), y: FLOOR + 16, "text-anchor": anchor, text: used }),
-    );
+    svg.append(s("text", { x: along(part * classes), y: FLOOR + 16, "text-anchor": anchor, text: used }));
   }
   const unit = { class: "unit", text: `classes in use, of ${classes}` };
   svg.append(s("text", { x: right, y: HEIGHT - 8, "text-anchor": "end", ...unit }));
@@ -103,6 +108,8 @@ const drawMap = (svg, view, cards, width) => {
       s("line", { x1: px, x2: px, y1: TOP, y2: FLOOR, class: "chance" }),
     );
   }
+  const lines = s("g", { class: "leaders" });
+  svg.append(lines);
   for (const { card, px, py } of [...places].reverse()) {
     const transform = `translate(${px.toFixed(1)} ${py.toFixed(1)}) scale(1.35)`;
     svg.append(mark(card, { transform, "data-name": card.name }));
@@ -110,11 +117,15 @@ const drawMap = (svg, view, cards, width) => {
   // Names where there is room for them: the best first, so that it is the others that go without.
   const bounds = { left: LEFT, right: right + 4, top: 0, bottom: FLOOR };
   const taken = places.map(({ px, py }) => ({ left: px - 7, right: px + 7, top: py - 7, bottom: py + 7 }));
+  taken.push({ left: LEFT, right: LEFT + 190, top: TOP, bottom: TOP + 22 });
   for (const { card, px, py } of places) {
-    const box = free(px, py, 7.2 * card.title.length, bounds, taken);
+    const box = free(px, py, 8 * card.title.length, bounds, taken, FARTHEST);
     if (!box) continue;
     taken.push(box);
     const text = { class: "who", style: ink(card), text: card.title };
+    const [ex, ey] = [clamp(px, box.left, box.right), clamp(py, box.top, box.bottom)];
+    if (Math.hypot(ex - px, ey - py) > LED)
+      lines.append(s("line", { x1: px, y1: py, x2: ex, y2: ey, class: "line leader", style: ink(card) }));
     svg.append(s("text", { x: box.left, y: box.bottom - 4, ...text }));
   }
   const said = places.map(
@@ -290,7 +301,7 @@ export default function mount({ element, props, watch, trigger, server }) {
         "tr",
         {},
         h("th", { class: "tick" }, h("span", { class: "unseen", text: "Takes part" })),
-        h("th", { text: "" }),
+        h("th", { class: "place", scope: "col", text: "Place" }),
         h("th", { scope: "col", text: "Method" }),
         ...head,
       ),

@@ -9,7 +9,7 @@ import { STATES } from "../wire.js";
 
 const TAKEN = 300; // milliseconds after which the form shows what an answer has set
 const ALOUD_EVERY = 20; // batches
-const GUESS = "Guess first: the answer to the question above brings what the run says.";
+const GUESS = "Guess first: what the run says stands here once you have answered.";
 const NOTHING_YET = "Press Run to watch CLIP adapt itself to pictures it was not trained for.";
 
 /** @param {import("../part.js").Part<"sentence">} part */

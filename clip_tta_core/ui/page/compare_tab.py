@@ -44,12 +44,14 @@ class Ranking(Part):
 <div class="progress" role="progressbar" aria-label="Comparison" aria-valuemin="0" aria-valuemax="100" hidden>
 <i></i></div><p class="doing help">&nbsp;</p><p class="said"></p><p class="unseen" aria-live="polite"></p>
 <figure class="map"><figcaption><h3>Who collapses?</h3></figcaption>
-<svg role="img" aria-label="Accuracy against classes in use: nothing yet." style="height:330px"></svg>
+<svg role="img" aria-label="Accuracy against classes in use: nothing yet." style="height:400px"></svg>
 <p class="help">Each mark is a method: how many classes it still predicts, and its accuracy. The lines cross
-at zero-shot CLIP.</p></figure>
+at zero-shot CLIP; the scale of accuracies is fitted to the methods.</p></figure>
 <figure class="table"><figcaption><h3>Ranking</h3></figcaption>
 <div class="scroll" tabindex="0" role="region" aria-label="Ranking"><table><thead></thead><tbody></tbody>
-</table></div></figure>"""
+</table></div><p class="help">One stream and one seed. A place such as 2–5 means that its pictures do not tell
+these methods apart. With another seed the pictures, their order and what methods draw are others, and so may
+be the places: the tab Benchmark repeats methods over seeds.</p></figure>"""
 
 
 def compare_tab(tabs: gr.Tabs, compare: Compare, form: Form, cards: tuple[MethodCard, ...]) -> None:

@@ -8,8 +8,9 @@ import gradio as gr
 
 from clip_tta_core.corruptions import SEVERITIES
 from clip_tta_core.sources import rendered
-from clip_tta_core.ui.page.parts import NOW, PRIVATE, Part, served
+from clip_tta_core.ui.page.parts import NOW, PRIVATE, Part, served, session_of
 from clip_tta_core.ui.session.corruptions import START, Corruptions, families
+from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.session.workshop import Busy, Workshop
 from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.wire.parts import PARTS, CorruptionsProps, Subject, SubjectProps
@@ -42,17 +43,21 @@ class CorruptionSheet(Part):
 <p class="unseen" aria-live="polite"></p>"""
 
 
-def corruptions_tab(tabs: gr.Tabs) -> None:
+def corruptions_tab(site: Site, page: gr.Blocks, tabs: gr.Tabs) -> None:
     """What stands in the tab; nothing is corrupted before a visitor opens it."""
     room = Corruptions()
     drawing = Workshop("sheets", at_once=1, waiting=40)
     decoding = Workshop("own picture", at_once=2, waiting=20)
 
-    async def read(path: str | None) -> dict[str, Any]:
-        try:
-            return plain(await decoding.do(room.read, path))
-        except Busy as problem:
-            return plain(Subject(problem=str(problem)))
+    async def read(path: str | None, request: gr.Request) -> dict[str, Any]:
+        with site.albums.files([path] if path else []):  # which goes when it was read
+            try:
+                return plain(await decoding.do(room.read, path, session_of(request)))
+            except Busy as problem:
+                return plain(Subject(problem=str(problem)))
+
+    def leave(request: gr.Request) -> None:
+        room.leave(session_of(request))
 
     def busy(sentence: str) -> dict[str, str]:
         return {"problem": sentence}
@@ -68,6 +73,7 @@ def corruptions_tab(tabs: gr.Tabs) -> None:
         server_functions=[served(room.sheet, drawing, busy), served(room.ladder, drawing, busy)],
     )
     own.change(read, [own], [bar], **NOW, **PRIVATE)
+    page.unload(leave)
     # The browser has put the corruption into the form by then; and there it can be looked at.
     show = """() => {
         const part = document.querySelector("#ct-form [data-section=shift]");

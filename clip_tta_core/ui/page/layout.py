@@ -26,7 +26,6 @@ from clip_tta_core.ui.session.compare import Compare, Table
 from clip_tta_core.ui.session.compare import read_recorded as read_comparison
 from clip_tta_core.ui.session.inside import Inside
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
-from clip_tta_core.ui.session.play import shown
 from clip_tta_core.ui.session.site import Site
 
 TITLE = "CLIPTTA Playground"
@@ -68,7 +67,7 @@ def build(site: Site | None = None) -> Page:
                 compare = Compare(site, _recorded_comparison(site))
                 compare_tab(tabs, compare, settings, form.cards(site.catalog))
             with gr.Tab("Corruptions", id="corruptions"):
-                corruptions_tab(tabs)
+                corruptions_tab(site, page, tabs)
             with gr.Tab("Why", id="why"):
                 why_tab()
             # Last: on a phone Gradio moves what does not fit into a menu.
@@ -116,6 +115,4 @@ def _site() -> Site:
             )
         else:
             recorded |= {lesson.name: found} if found else {}
-    for found in recorded.values():
-        shown(found)  # kept for all visitors: the sentences of a long run take most of a second
     return Site(engine.catalog(), recorded.get(FIRST.name, RunLog()), recordings=recorded)

@@ -232,7 +232,7 @@ class Lessons(Part):
 <button type="button" data-do="next" aria-label="Next lesson" title="Next lesson">›</button>
 <button type="button" data-do="present" title="Full screen; arrow keys go on, Escape ends it">Present</button>
 <button type="button" data-do="print" title="A handout of one page">Print</button>
-<button type="button" data-do="link" title="The address of this lesson">Copy link</button>
+<button type="button" data-do="address" title="The address of this lesson">Copy link</button>
 <button type="button" data-do="frame" title="For a page of one’s own, as an iframe">Embed</button>
 <input type="text" class="copied" readonly hidden aria-label="To be copied">
 <a class="whole" target="_blank" rel="noopener">Open in CLIPTTA Playground</a></div></div>
@@ -254,6 +254,14 @@ class Message(Part):
     name = "message"
     describe = "A sentence, or nothing."
     template = '<p class="message" role="alert" hidden></p>'
+
+
+class Expense(Part):
+    """What the run that is set up will cost, where that is much, and what would cost less."""
+
+    name = "expense"
+    describe = "A sentence, and settings that cost less."
+    template = '<p class="says" role="status" hidden></p><div class="cheaper" hidden></div>'
 
 
 class Exports(Part):

@@ -13,6 +13,7 @@ from clip_tta_core.ui.page import examples, parts
 from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, sent, served, session_of
 from clip_tta_core.ui.session import form, keep, links
 from clip_tta_core.ui.session.desk import Desk
+from clip_tta_core.ui.session.expense import expense
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.news import View, say
 from clip_tta_core.ui.session.play import Play
@@ -23,6 +24,7 @@ from clip_tta_core.ui.wire import measures
 from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.wire.parts import (
     CurvesProps,
+    Expense,
     FormProps,
     LessonsProps,
     Purpose,
@@ -53,6 +55,7 @@ def play_tab(page: gr.Blocks, site: Site) -> parts.Form:
     lessons = parts.Lessons(props=LessonsProps(lesson_cards(site.recordings)))
     transport, status = run_panel(site)
     parts.Message()
+    parts.Expense()
     with gr.Row(elem_classes=["ct-columns"]):
         with gr.Column(elem_classes=["ct-left"], min_width=300):
             settings, uploads = settings_panel(site)
@@ -71,11 +74,20 @@ def play_tab(page: gr.Blocks, site: Site) -> parts.Form:
 def settings_panel(site: Site) -> tuple[parts.Form, dict[Purpose, parts.Upload]]:
     """Every control, and the visitor's own pictures."""
     workshop = Workshop("form", at_once=2, waiting=100)
+
+    def expense_here(settings: dict) -> Expense | None:
+        return expense(settings, site.pace)
+
+    expense_here.__name__ = "expense"
     props = FormProps(form.sections(site.catalog), form.cards(site.catalog), engine.LIMITS["contenders"][1])
     settings = parts.Form(
         FIRST.settings(),
         props,
-        server_functions=[served(preview, workshop), served(form.costs, workshop, lambda sentence: {})],
+        server_functions=[
+            served(preview, workshop),
+            served(form.costs, workshop, lambda sentence: {}),
+            served(expense_here, Workshop("expense", at_once=1, waiting=100)),
+        ],
     )
     limits = UploadLimits(LIMITS.sentence(), LIMITS.total_bytes, LIMITS.entries, ARCHIVES)
     uploads: dict[Purpose, parts.Upload] = {
@@ -111,9 +123,10 @@ def wire_lessons(play: Play, lessons: parts.Lessons, board: parts.Board) -> None
     """The recorded run of a lesson is shown as soon as the lesson is chosen."""
 
     def choose(event: gr.EventData, request: gr.Request) -> View:
-        return _or_skip(play.choose(str(sent(event, "lesson")), session_of(request)))
+        name, number = str(sent(event, "lesson")), sent(event, "number")
+        return _or_skip(play.choose(name, number, session_of(request)))
 
-    lessons.choose(choose, None, [board], **NOW, **PRIVATE)
+    lessons.choose(choose, None, [board], trigger_mode="multiple", **NOW, **PRIVATE)
 
 
 def wire_gallery(play: Play, gallery: parts.Gallery, board: parts.Board) -> None:

@@ -17,7 +17,7 @@ from clip_tta_core import thumbnails
 from clip_tta_core.clip import embedded
 from clip_tta_core.clip.embedded import EMBEDDED, MINI, PHOTO
 from clip_tta_core.records import Pictures
-from clip_tta_core.sources import uploads
+from clip_tta_core.sources import folders, uploads
 from clip_tta_core.sources.class_lists import SEPARATORS
 from clip_tta_core.sources.folders import Labels
 from clip_tta_core.sources.uploads import Upload
@@ -156,7 +156,7 @@ def _labels(upload: Upload, class_names: Sequence[str]) -> Labels:
 
 def own_classes(upload: Upload) -> tuple[str, ...]:
     """The folders of an upload as class names that can be typed: a separator would make two of one."""
-    return tuple(re.sub(f"[{SEPARATORS}]", " ", name) for name in upload.class_names)
+    return tuple(" ".join(re.sub(f"[{SEPARATORS}]", " ", name).split()) for name in upload.class_names)
 
 
 def reading_view(share: float, name: str) -> wire.Upload:
@@ -212,19 +212,15 @@ def _fit(upload: Upload, class_names: Sequence[str]) -> dict[str, Any]:
     said = f"{_count(total, 'picture')}, {what}."
     if len(class_names or found.class_names) < 2:
         said += " Type your classes under Model and classes."
-    folders = own_classes(upload)
+    own = own_classes(upload)
     return {
         "said": said,
         "counts": tuple((name, n) for name, n in zip(found.class_names, counts, strict=True) if n),
         "notes": found.sentences() if known else (),
-        "levels": tuple((level.depth, _few(level.folders)) for level in found.levels),
+        "levels": tuple((level.depth, folders.few(level.folders)) for level in found.levels),
         "level": found.level.depth if found.level else None,
-        "folders": () if set(folders) == set(class_names) else folders,
+        "folders": () if set(own) == set(class_names) else own,
     }
-
-
-def _few(folders: Sequence[str]) -> str:
-    return ", ".join(folders[:3]) + (" …" if len(folders) > 3 else "")
 
 
 def _count(number: int, what: str) -> str:

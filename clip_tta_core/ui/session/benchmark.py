@@ -37,6 +37,7 @@ from clip_tta_core.ui.wire.parts import Heat, HeatCard, HeatProps, HeatRow, Heat
 from clip_tta_core.ui.wire.states import RunState
 from clip_tta_core.ui.words import benchmark as words
 from clip_tta_core.ui.words.comparison import turn
+from clip_tta_core.validation import attack_steps, start_steps
 
 KEPT_CELLS = 20_000  # files of about 1 KB
 KEPT_VISITORS = 64
@@ -407,7 +408,16 @@ class Benchmark:
         with self._lock:  # one look at the machine for all who ask
             self._pace = self._pace or pace(self.site)
         stream, forward = self._pace.stream, self._pace.forward
-        return sum(_batches(cell) * (stream + forward * _cost(cell).relative) for cell in cells)
+        seconds, begun = 0.0, set()
+        for cell in cells:
+            config = cell.config()
+            passes = _cost(cell).relative + 3 * attack_steps(config, config.contenders) / config.batches
+            seconds += _batches(cell) * (stream + forward * passes)
+            start = (cell.model, cell.source, cell.seed, str(cell.pre_step))
+            if start not in begun:  # made once, then remembered
+                seconds += 3 * forward * start_steps(config)
+                begun.add(start)
+        return seconds
 
 
 def pace(site: Site) -> Pace:
@@ -435,7 +445,9 @@ def allowed(cells: Sequence[Cell]) -> Sequence[Cell]:
     pictures = steps = 0.0
     for count, cell in enumerate(cells):
         pictures += cell.protocol.batch_size * cell.protocol.batches
+        config = cell.config()
         steps += _cost(cell).backwards * cell.protocol.batches
+        steps += start_steps(config) + attack_steps(config, config.contenders)
         over = (0 < limits.MAX_IMAGES.value < pictures) or (0 < limits.MAX_STEPS.value < steps)
         if over and count:
             return cells[:count]
@@ -444,10 +456,10 @@ def allowed(cells: Sequence[Cell]) -> Sequence[Cell]:
 
 def to_settings(cell: Cell) -> Settings:
     """The run of a cell as Play takes it, beside zero-shot CLIP."""
-    shift, protocol = asdict(cell.shift), asdict(cell.protocol)
+    stream = asdict(cell.shift) | asdict(cell.protocol) | asdict(cell.pre_step)
     methods = {"zero_shot": {}} | {cell.method: dict(cell.settings)}
     own = {"model": cell.model, "source": cell.source, "seed": cell.seed, "methods": methods}
-    return {**defaults(), **shift, **protocol, **own}
+    return {**defaults(), **stream, **own}
 
 
 def _part(wanted: Any, known: Either) -> Table:

@@ -28,7 +28,7 @@ from clip_tta_core.ui.wire import measures
 from clip_tta_core.ui.wire.form import Option
 from clip_tta_core.ui.wire.parts import Ranking, RankingRow
 from clip_tta_core.ui.wire.states import RunState
-from clip_tta_core.ui.words.comparison import ranking, turn
+from clip_tta_core.ui.words.comparison import places, ranking, turn
 from clip_tta_core.ui.words.stream import stream
 
 KEPT_TABLES = 64
@@ -90,21 +90,6 @@ def view(table: Table, catalog: Catalog, state: RunState, progress: Progress | N
         sentence=ranking(standings, titles, table.classes, len(table.methods)),
         rows=tuple(map(_row, standings, places(standings))),
     )
-
-
-def places(standings: Sequence[Standing]) -> list[str]:
-    """Each one's place by accuracy, "2 =" where others share it; "" of one without, or on its way."""
-    whole = [
-        one.metrics.get("accuracy", math.nan) if one.done == one.total else math.nan for one in standings
-    ]
-
-    def place(accuracy: float) -> str:
-        if not math.isfinite(accuracy):
-            return ""
-        better = sum(other > accuracy for other in whole)
-        return f"{better + 1} =" if whole.count(accuracy) > 1 else str(better + 1)
-
-    return list(map(place, whole))
 
 
 def _row(standing: Standing, place: str) -> RankingRow:

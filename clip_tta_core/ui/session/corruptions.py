@@ -1,4 +1,4 @@
-"""One picture under all corruptions, and one of them at every severity.
+"""One picture under all corruptions and an attack, and one of them at every severity.
 
 Pictures are made when the browser asks for them and kept, a bounded number of them, for whoever asks next.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from clip_tta_core import plots
+from clip_tta_core import engine, plots
 from clip_tta_core.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from clip_tta_core.records import RunConfig
 from clip_tta_core.sources import rendered, uploads
 from clip_tta_core.sources.limits import LIMITS
 from clip_tta_core.ui.wire import parts
@@ -30,6 +31,7 @@ View = dict[str, Any]
 SIDE = 224  # pixels: the size for which the most quoted severities are defined, so nothing is resized
 SEED = 0  # one seed for all: severities can be compared, and one texture of frost is drawn rather than four
 QUALITY = 80  # 230 KB a sheet
+ATTACK_QUALITY = 95  # of what moves by a few levels
 KEPT_TILES = 1000  # 50 sheets, 12 MB
 KEPT_UPLOADS = 32  # 150 KB each
 START = SubjectStart("cat", seed=4, severity=3)
@@ -39,6 +41,24 @@ FAMILIES = {
     "weather": ("Weather", "what stands before the camera, or on its lens"),
     "digital": ("Digital", "what processing and storing do"),
 }
+ATTACK, NORM = "attack", "linf"
+RADII = (1.0, 2.0, 4.0, 8.0, 16.0)  # levels of 255, by severity
+MISLEADS = CorruptionFamily(
+    "attack",
+    "Attack",
+    "what somebody does who knows mini-CLIP and what the picture shows: not for pictures of yours, which "
+    "have no label here",
+    (
+        CorruptionTile(
+            ATTACK,
+            "Adversarial",
+            "Every pixel moves by 1 to 16 of 255 levels, where it misleads mini-CLIP most, at the 64 pixels "
+            "a side that it sees.",
+            extra=False,
+            takes=tuple({"attack": NORM, "attack_epsilon": r, "corruption": "none"} for r in RADII),
+        ),
+    ),
+)
 FORGOTTEN = "Your picture is no longer kept here; please add it again."
 
 
@@ -49,40 +69,56 @@ class Subject:
     key: str
     title: str = field(compare=False)
     image: np.ndarray = field(compare=False, repr=False)  # uint8 (SIDE, SIDE, 3)
+    shows: str = field(default="", compare=False)  # its class, where that is known
 
     @classmethod
-    def of(cls, title: str, image: np.ndarray) -> Subject:
-        return cls(hashlib.sha256(image.tobytes()).hexdigest(), title, image)
+    def of(cls, title: str, image: np.ndarray, shows: str = "") -> Subject:
+        return cls(hashlib.sha256(image.tobytes()).hexdigest(), title, image, shows)
 
 
 @lru_cache(maxsize=64)
 def draw(name: str, seed: int) -> Subject:
     """Picture `seed` of an object."""
-    return Subject.of(name, rendered.render([name], seed, [0], size=SIDE)[0])
+    return Subject.of(name, rendered.render([name], seed, [0], size=SIDE)[0], name)
 
 
 @lru_cache(maxsize=KEPT_TILES)
 def tile(subject: Subject, name: str, severity: int) -> str:
-    """A subject under one corruption, as a JPEG data address; severity 0 leaves it as it is."""
+    """A subject under one corruption or attacked, as a JPEG data address; severity 0 leaves it as it is."""
+    if name == ATTACK:
+        return data_url(Image.fromarray(mislead(subject, severity)), ATTACK_QUALITY)
     image = corrupt(subject.image, name, severity, SEED) if severity else subject.image
     return data_url(Image.fromarray(image), QUALITY)
 
 
+def mislead(subject: Subject, severity: int) -> np.ndarray:
+    """A subject whose class is known, attacked at the side that mini-CLIP sees. -> uint8 (SIDE, SIDE, 3)"""
+    config = RunConfig(methods={"zero_shot": {}}, attack=NORM, attack_epsilon=RADII[severity - 1], seed=SEED)
+    small = Image.fromarray(engine.mislead(subject.image, subject.shows, config))
+    return np.asarray(small.resize((SIDE, SIDE), Image.Resampling.NEAREST))
+
+
 def families() -> tuple[CorruptionFamily, ...]:
-    """The nineteen by family, with what the page says of each."""
-    return tuple(
+    """The nineteen by family and the attack, with what the page says of each."""
+    corruptions = (
         CorruptionFamily(
             family,
             title,
             meaning,
             tuple(
-                CorruptionTile(c.name, c.title, c.meaning, not c.standard)
+                CorruptionTile(c.name, c.title, c.meaning, not c.standard, _takes(c.name))
                 for c in CORRUPTIONS.values()
                 if c.family == family
             ),
         )
         for family, (title, meaning) in FAMILIES.items()
     )
+    return (*corruptions, MISLEADS)
+
+
+def _takes(name: str) -> tuple[dict[str, Any], ...]:
+    """What Play is set to for a corruption at each severity, and that nothing is attacked."""
+    return tuple({"corruption": name, "severity": severity, "attack": "none"} for severity in SEVERITIES)
 
 
 class Corruptions:
@@ -92,13 +128,18 @@ class Corruptions:
         self._lock = threading.Lock()
         self._turn = threading.Lock()  # one sheet at a time: the second visitor finds it made
         self._uploads: OrderedDict[str, Subject] = OrderedDict()
+        self._owners: defaultdict[str, set[str]] = defaultdict(set)  # of a picture: sessions
 
     def sheet(self, wanted: Mapping[str, Any]) -> View:
-        """All nineteen at one severity, and the picture itself: {clean, tiles: {name: data address}}."""
+        """All at one severity, and the picture itself: {clean, tiles: {name: data address}}.
+
+        The attack is among them where the class of the picture is known.
+        """
 
         def make(subject: Subject) -> View:
             severity = _severity(wanted)
-            tiles = {name: tile(subject, name, severity) for name in CORRUPTIONS}
+            names = (*CORRUPTIONS, *([ATTACK] if subject.shows else []))
+            tiles = {name: tile(subject, name, severity) for name in names}
             return {"clean": tile(subject, "", 0), "tiles": tiles}
 
         return self._answer(wanted, make)
@@ -107,7 +148,8 @@ class Corruptions:
         """One corruption at every severity, mild to severe: {tiles: [data address]}."""
 
         def make(subject: Subject) -> View:
-            chosen = CORRUPTIONS[str(wanted.get("corruption"))].name
+            asked = str(wanted.get("corruption"))
+            chosen = ATTACK if asked == ATTACK and subject.shows else CORRUPTIONS[asked].name
             return {"tiles": [tile(subject, chosen, severity) for severity in SEVERITIES]}
 
         return self._answer(wanted, make)
@@ -124,8 +166,9 @@ class Corruptions:
 
         return self._answer(wanted, make)
 
-    def read(self, path: str | None) -> parts.Subject:
+    def read(self, path: str | None, session: str = "") -> parts.Subject:
         """A visitor's own picture, or what is wrong with it; neither where it was removed."""
+        self.leave(session)
         if not path:
             return parts.Subject()
         try:
@@ -137,9 +180,18 @@ class Corruptions:
         with self._lock:
             self._uploads[subject.key] = subject
             self._uploads.move_to_end(subject.key)
+            self._owners[subject.key].add(session)
             while len(self._uploads) > KEPT_UPLOADS:
-                self._uploads.popitem(last=False)
+                self._owners.pop(self._uploads.popitem(last=False)[0], None)
         return parts.Subject(subject.key, subject.title)
+
+    def leave(self, session: str) -> None:
+        """Forget the picture that a visitor brought, unless somebody else brought the same."""
+        with self._lock:
+            for key in [key for key, sessions in self._owners.items() if session in sessions]:
+                self._owners[key].discard(session)
+                if not self._owners[key]:
+                    del self._owners[key], self._uploads[key]
 
     def subject(self, wanted: Mapping[str, Any]) -> Subject:
         """The picture that is asked for: a visitor's own by its key, or a drawn one by object and seed."""

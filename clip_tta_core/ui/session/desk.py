@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clip_tta_core.clip.embedded import PHOTO
-from clip_tta_core.sources import uploads
+from clip_tta_core.sources import class_lists, uploads
 from clip_tta_core.ui.session import albums
 from clip_tta_core.ui.session.albums import Reading
 from clip_tta_core.ui.session.follow import BETWEEN
@@ -53,7 +53,7 @@ class Desk:
             self.albums.keep(session, purpose, upload)
             news = dict(WITH[purpose])
             if purpose == "pictures" and not _typed(settings):
-                news["class_names"] = "\n".join(albums.own_classes(upload))
+                news["class_names"] = class_lists.written(albums.own_classes(upload))
             names = _typed(settings, news)
             if purpose == "pictures" and albums.suits(names, _model(settings)):
                 news["model"] = PHOTO.name
@@ -81,7 +81,7 @@ class Desk:
         self.albums.keep(session, "pictures", chosen)
         typed, news = set(_typed(settings)), None
         if typed <= set(albums.own_classes(upload)):
-            news = {"class_names": "\n".join(albums.own_classes(chosen)), "lesson": ""}
+            news = {"class_names": class_lists.written(albums.own_classes(chosen)), "lesson": ""}
         return albums.view(chosen, "pictures", _typed(settings, news), _model(settings)), news
 
     def remove(self, purpose: Purpose, settings: Mapping[str, Any], session: str) -> Answer:

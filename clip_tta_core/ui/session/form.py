@@ -97,10 +97,24 @@ def _shift(catalog: Catalog) -> tuple[Field, ...]:
             "attack_epsilon",
             "Radius",
             when=("attack", "not", "none"),
-            help="In levels of 255. Labelled pictures only; made for the model before anything adapts.",
+            help="In levels of 255. Labelled pictures only.",
             whole=False,
         ),
         _number("attack_iterations", "Iterations", when=("attack", "not", "none")),
+        PickField(
+            name="attack_target",
+            title="Made for",
+            when=("attack", "not", "none"),
+            options=(
+                Option("loaded", "the model", "One attack for all methods, on the model they begin with."),
+                Option(
+                    "adapted",
+                    "each method",
+                    "Anew for each method as it has adapted: an attack on the loaded model may miss the "
+                    "weights that answer, and make a method look robust that nobody attacked.",
+                ),
+            ),
+        ),
     )
 
 

@@ -189,6 +189,16 @@ LESSONS = (
         OPEN,
     ),
     Lesson(
+        "attack",
+        "Pictures made to mislead",
+        "Every pixel has moved by up to 4 of 255 levels, where that misleads CLIP most. You hardly see it. "
+        "TENT and CLIPTTA learn from misled answers; R-TPT compares views.",
+        {"attack": "linf", "attack_epsilon": 4.0, "batch_size": 32, "batches": 4},
+        "TENT and CLIPTTA take ten steps of 0.001 a batch; R-TPT looks at 16 views of a picture, where its "
+        "authors take 64.",
+        STEADY | {"r_tpt": {"views": 16}},
+    ),
+    Lesson(
         "start",
         "A better start",
         "Sixteen labelled pictures a class, clean and none of the stream's, teach CLIP before it adapts. "

@@ -55,6 +55,7 @@ STARTS: dict[int, Settings] = {
         "attack_iterations": 7,
         "attack": "none",
         "attack_epsilon": 1.0,
+        "attack_target": "loaded",
         "start": "none",
         "start_settings": {},
         "shots": 16,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from typing import Any
 
 from clip_tta_core.ui.wire.encode import plain
@@ -15,10 +16,11 @@ class News:
     """A view for every part that has changed, and a number for each telling: the value of the board.
 
     An answer repeats all that the event has told before. So only what is new travels, one output carries it,
-    and the browser sees by the numbers what it has not drawn yet, even where it skips an answer.
+    and the browser sees by the numbers what it has not drawn yet, even where it skips an answer, and what has
+    been overtaken. They begin with the clock, so that a page outlives the server that it came from.
     """
 
-    _serial = itertools.count(1)
+    _serial = itertools.count(time.time_ns() // 1_000_000)
 
     def __init__(self) -> None:
         self._told: View = {"serials": {}}

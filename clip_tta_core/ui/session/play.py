@@ -71,8 +71,11 @@ class Play:
     def _show(self, run: Run, log: RunLog, news: News, session: str) -> Iterator[View]:
         def take(report: Any, active: float) -> None:
             log.append(report, active)
+            if frozen := report.outcomes.get(engine.ZERO_SHOT):
+                self.site.pace.note(model, report.device, frozen.seconds, len(report.batch))
             self.site.runs.keep(session, run, log)
 
+        model = str(log.settings.get("model", ""))
         pictures_shown, inside = 0.0, Inside(log)
         self._courses[log] = inside.course
         run.log = log
@@ -159,18 +162,23 @@ class Play:
         card = closer(log, looked, index, course.memories if course else None)
         return News().tell(closer=card, message=Message(""))
 
-    def choose(self, name: str, session: str) -> View | None:
-        """The recorded run of a lesson; None where there is none, or where the visitor's own run goes on."""
-        log = self.lesson(name, session)
+    def choose(self, name: str, number: object, session: str) -> View | None:
+        """The recorded run of a lesson; None where there is none, or where the visitor's own run goes on.
+
+        Args:
+            name: the lesson's.
+            number: of the choice, which grows from one to the next: None, too, for one that was overtaken.
+            session: the visitor's.
+        """
+        log = self.lesson(name, session, number if isinstance(number, int) else 0)
         return None if log is None else _told(log, Message(""))
 
-    def lesson(self, name: str, session: str) -> RunLog | None:
+    def lesson(self, name: str, session: str, number: int = 0) -> RunLog | None:
         """The recording of a lesson, which is from now on what the visitor looks at."""
         log = self.site.recordings.get(name)
         if log is None or self.site.runs.current(session):
             return None
-        self.site.runs.look_at(session, log)
-        return log
+        return log if self.site.runs.look_at(session, log, number) else None
 
     def look(self, step: object, session: str) -> View | None:
         """The gallery of an earlier batch (0 for the first) of what the visitor looks at, or None."""

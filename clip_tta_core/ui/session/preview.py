@@ -31,7 +31,9 @@ def preview(settings: Mapping[str, Any]) -> list[DataUrl] | None:
         config = to_config({**settings, **ONE_PICTURE})
         if config.source != "rendered":
             return None
-        plain = dataclasses.replace(config, corruption="none", style="none")
+        plain = dataclasses.replace(
+            config, corruption="none", style="none", schedule="constant", attack="none"
+        )
         return [_thumbnail(engine.preview(one)) for one in (plain, config)]
     except (ValueError, OSError):
         return None  # the same sentence comes when Run is pressed

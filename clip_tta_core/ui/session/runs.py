@@ -135,6 +135,7 @@ class Runs:
         self._lock = threading.Lock()
         self._current: dict[str, Run] = {}
         self._logs: OrderedDict[str, RunLog] = OrderedDict()
+        self._choices: dict[str, int] = {}  # the number of each one's latest, of those with a log
 
     def begin(self, session: str, run: Run) -> None:
         """Make `run` the visitor's current one; what ran before is stopped and ends first."""
@@ -177,16 +178,30 @@ class Runs:
             if not run.abandoned:
                 self._keep(session, log)
 
-    def look_at(self, session: str, log: RunLog) -> None:
-        """A visitor looks at a recorded run: its numbers are what a download is of."""
+    def look_at(self, session: str, log: RunLog, number: int = 0) -> bool:
+        """A visitor looks at a recorded run: its numbers are what a download is of.
+
+        Args:
+            session: the visitor's.
+            log: the recorded run.
+            number: of their choice, which grows from one to the next.
+
+        Returns:
+            False, and nothing is changed, where a later choice has overtaken this one.
+        """
         with self._lock:
+            if number < self._choices.get(session, 0):
+                return False
+            self._choices[session] = number
             self._keep(session, log)
+            return True
 
     def _keep(self, session: str, log: RunLog) -> None:
         self._logs[session] = log
         self._logs.move_to_end(session)
         while len(self._logs) > KEPT_LOGS:
-            self._logs.popitem(last=False)
+            oldest, _ = self._logs.popitem(last=False)
+            self._choices.pop(oldest, None)
 
     def log(self, session: str) -> RunLog | None:
         with self._lock:
@@ -196,6 +211,7 @@ class Runs:
         """The visitor has gone: stop what runs, forget what was kept."""
         with self._lock:
             self._logs.pop(session, None)
+            self._choices.pop(session, None)
             run = self._current.get(session)
             if run is not None:
                 run.abandoned = True

@@ -17,7 +17,7 @@ WHOLE = ("severity", "batch_size", "batches", "seed", "attack_iterations", "shot
 NUMBERS = ("unknown_share", "attack_epsilon")
 WORDS = (
     *("model", "source", "style", "corruption", "schedule", "order", "predict", "clock"),
-    *("unknown_source", "unknown_arrival", "device", "precision", "attack", "start"),
+    *("unknown_source", "unknown_arrival", "device", "precision", "attack", "attack_target", "start"),
 )
 USUAL = "usual"  # sentences: a data set's own, for other pictures those of a RunConfig
 LARGEST = 1e300  # number: some whole ones are too large for a float
@@ -59,7 +59,7 @@ def to_config(settings: Mapping[str, Any]) -> RunConfig:
 def split_names(text: Any) -> tuple[str, ...]:
     """Class names in any of the forms of `class_lists`."""
     if isinstance(text, list | tuple):
-        text = "\n".join(str(part) for part in text)
+        text = class_lists.written([str(part) for part in text])
     if not isinstance(text, str):
         raise ValueError(f"Classes: names must be text, got {type(text).__name__}.")
     rules, words = CLASS_LIST, CLASS_LIST.words

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clip_tta_core import hosting
+from clip_tta_core.bench.pace import Pace
 from clip_tta_core.records import Catalog, RunConfig, RunLog
 from clip_tta_core.ui.session.albums import Albums
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
@@ -37,6 +38,7 @@ class Site:
         self.turns = Turns()
         self.listeners = Listeners()
         self.albums = Albums()
+        self.pace = Pace()
         if len(recorded):
             self.recordings[FIRST.name] = recorded
         for lesson in LESSONS:

@@ -345,6 +345,28 @@ TEACHINGS: dict[str, Teaching] = {
         try_this="show few classes at a time",
         changes={"order": "few"},
     ),
+    "attack": Teaching(
+        asks="The attack was made for zero-shot CLIP. How much of what it loses does R-TPT, with sixteen "
+        "views of each picture, bring back?",
+        answers=(
+            ("Nothing: it stays within 2 points", 0.02),
+            ("Up to 40 points", 0.4),
+            ("More than 40 points", REST),
+        ),
+        measure="accuracy",
+        method="r_tpt",
+        against="zero_shot",
+        says="Zero-shot CLIP is right on {zero_shot:accuracy} of these pictures, TENT on {tent:accuracy}, "
+        "CLIPTTA on {cliptta:accuracy} and R-TPT on {r_tpt:accuracy}.",
+        why="The attack fits this model and this picture, pixel by pixel. Cut out and resized, most views no "
+        "longer fit it, and R-TPT listens to the views that resemble the others. TENT and CLIPTTA have "
+        "little but misled answers to learn from. This attacker knew of neither views nor steps: one who "
+        "does must be tried before anybody calls a method robust.",
+        preset="frequent",
+        try_this="make the attack anew for each method",
+        changes={"attack_target": "adapted"},
+        pictures="gained",
+    ),
     "start": Teaching(
         asks="CLIPTTA adapts anyway. What does it gain or lose when it begins with the better start?",
         answers=GAINS,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from clip_tta_core.sources.class_lists import SEPARATORS
+from clip_tta_core.sources.class_lists import LINE_ENDS, SEPARATORS
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ClassListWords:
 class ClassList:
     """The rules."""
 
-    separators: str = "\n" + SEPARATORS  # any one of these characters ends a name
+    separators: str = LINE_ENDS + SEPARATORS  # any one of these characters ends a name
     most: int = 1000  # names
     longest: int = 200  # characters of a name
     words: ClassListWords = field(default_factory=ClassListWords)

@@ -242,6 +242,14 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Expense:
+    """What a long run will cost, and settings that cost less."""
+
+    says: str
+    cheaper: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
 class Question:
     """What to guess before one sees the numbers, and what they say."""
 
@@ -391,7 +399,7 @@ class RankingRow:
     total: int
     numbers: Mapping[str, float | None]  # {measure: value}, None where it is undefined
     problem: str
-    place: str  # "1", or "2 =" where others are as accurate; "" before the end of its turn
+    place: str  # "1", or "2–5" where the pictures tell no more; "" before the end of its turn
 
 
 @dataclass(frozen=True)
@@ -615,12 +623,13 @@ class SubjectProps:
 
 @dataclass(frozen=True)
 class CorruptionTile:
-    """One corruption."""
+    """One corruption, or the attack."""
 
     name: str
     title: str
     meaning: str
     extra: bool  # outside the fifteen whose mean papers report
+    takes: tuple[Mapping[str, Any], ...]  # settings of Play that show it, by severity
 
 
 @dataclass(frozen=True)
@@ -665,7 +674,7 @@ class Nothing:
 class Board:
     """What the server tells: a view by the name of each part that shows one, and a number for each telling.
 
-    The numbers only grow; a part is told again when its number is new.
+    The numbers only grow; a part is told again when its number has grown.
     """
 
     serials: Mapping[str, int]
@@ -700,7 +709,8 @@ PARTS: dict[str, Spec] = {
     "board": Spec(Board),
     "transport": Spec(props=TransportProps, events=("run", "pause", "step", "stop", "reset")),
     "lessons": Spec(props=LessonsProps, events=("choose",)),
-    "form": Spec(Settings, FormProps, serves=("preview", "costs")),
+    "form": Spec(Settings, FormProps, serves=("preview", "costs", "expense")),
+    "expense": Spec(Expense | None),
     "exports": Spec(Exports, events=("csv", "pictures", "json", "png", "svg", "link", "script", "open")),
     "upload": Spec(Upload, UploadProps, events=("read", "examples", "recount", "level", "clear")),
     "ranking": Spec(Ranking, RankingProps, events=("start", "stop", "watch"), serves=("describe",)),

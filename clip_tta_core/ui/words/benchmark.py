@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clip_tta_core.starts import STARTS
 from clip_tta_core.sweep.cells import Cell
 from clip_tta_core.sweep.published import Published
 from clip_tta_core.sweep.summary import Entry
@@ -19,6 +20,11 @@ FEWEST = 3  # seeds
 CRITICAL = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 MOST_NAMED = 3
 VERSIONS = ("clip_tta_core", "python", "torch", "open_clip_torch", "numpy")
+LOADED = "Made for the model before anything adapts: what it says of a method is a first look."
+ADAPTED = (
+    "Made for each method as it has adapted: an attack on the loaded model may miss the weights that answer, "
+    "and a method then looks robust that nobody attacked."
+)
 TOO_FEW = "One seed tells no method from another; three seeds may."
 
 
@@ -169,6 +175,8 @@ def card(
         "Papers report": "; ".join(_reported(one, entry.mean) for one in entry.published),
         "Settings": knobs or "its defaults",
         "Shift": cell.shift.title,
+        "Attack": _attack(cell),
+        "Start": _start(cell),
         "Pictures": cell.source,
         "Stream": f"{protocol.batches} × {protocol.batch_size}, {protocol.order}",
         "Predicts": "before the update" if protocol.predict == "pre" else "after the update",
@@ -185,6 +193,22 @@ def card(
             "When and where": f"{kept['date']}, {kept['machine']}",
         }
     return tuple((what, said) for what, said in lines.items() if said)
+
+
+def _attack(cell: Cell) -> str:
+    """Whom the pictures were attacked for, and why that matters."""
+    if cell.shift.attack == "none":
+        return ""
+    return ADAPTED if cell.shift.attack_target == "adapted" else LOADED
+
+
+def _start(cell: Cell) -> str:
+    """What a few labelled pictures made of the model beforehand."""
+    step = cell.pre_step
+    if step.start == "none":
+        return ""
+    knobs = ", ".join(f"{knob} {value}" for knob, value in step.start_settings.items())
+    return f"{STARTS[step.start].title}, {step.shots} pictures a class{f', {knobs}' if knobs else ''}"
 
 
 def _seed(kept: Mapping[str, Any]) -> str:

@@ -1,14 +1,19 @@
-"""What a comparison says: whose turn it is, who leads, who does harm."""
+"""What a comparison says: whose turn it is, who leads, who does harm.
+
+All of it of one stream: no seed but its own is in the numbers, so no sentence says that a method is better
+than another, only that it was on this stream.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 
 from clip_tta_core import metrics
 from clip_tta_core.control import Progress
 from clip_tta_core.records import Standing
-from clip_tta_core.ui.words.numbers import SURE, has_collapsed, in_points, listed, percent
+from clip_tta_core.ui.words.numbers import DASH, SURE, has_collapsed, in_points, listed, percent
 
 MOST_NAMED = 3  # methods that are as good as the leader
 
@@ -40,6 +45,30 @@ def ranking(standings: Sequence[Standing], titles: Mapping[str, str], classes: i
     return " ".join(part for part in parts if part)
 
 
+def places(standings: Sequence[Standing]) -> list[str]:
+    """Each one's place by accuracy as far as the pictures tell: "1", or "2–5" among others too close to it.
+
+    A method comes after all that are ahead of it for certain, and before all that it is ahead of.
+
+    Returns:
+        a place for each; "" of one without a number, or on its way.
+    """
+    whole = [
+        one
+        for one in standings
+        if one.done == one.total and math.isfinite(one.metrics.get("accuracy", math.nan))
+    ]
+
+    def place(standing: Standing) -> str:
+        if standing not in whole:
+            return ""
+        first = 1 + sum(_is_ahead(other, standing) for other in whole)
+        last = len(whole) - sum(_is_ahead(standing, other) for other in whole)
+        return str(first) if first == last else f"{first}{DASH}{last}"
+
+    return list(map(place, standings))
+
+
 def _leader(done: Sequence[Standing], frozen: Standing | None, titles: Mapping[str, str]) -> str:
     """The best method, and those that the pictures do not tell from it."""
     best = done[0].metrics.get("accuracy", math.nan)
@@ -47,11 +76,11 @@ def _leader(done: Sequence[Standing], frozen: Standing | None, titles: Mapping[s
         return ""
     title, share = titles.get(done[0].label, done[0].label), percent(best, 1)
     if done[0] is frozen:
-        return f"No method is better than zero-shot CLIP: right on {share} of the pictures."
+        return f"No method is better than zero-shot CLIP on this stream: right on {share} of the pictures."
     if frozen is not None and not _differs(done[0]):
         return f"Too few pictures to tell a method from zero-shot CLIP: {title} is right on {share}."
     close = [one for one in done[1:] if one is not frozen and not _is_ahead(done[0], one)]
-    text = f"{title} {'is at the top' if close else 'leads'}: right on {share} of the pictures"
+    text = f"On this stream {title} {'is at the top' if close else 'leads'}: right on {share} of the pictures"
     if frozen is not None:
         points = round(100 * best, 1) - round(100 * frozen.metrics["accuracy"], 1)
         text += f", {in_points(round(points, 1))} above zero-shot CLIP"
@@ -96,7 +125,7 @@ def _gain(standing: Standing) -> int:
 
 def _differs(standing: Standing) -> bool:
     """Whether a method is better or worse than zero-shot CLIP: McNemar's test on the same pictures."""
-    return metrics.mcnemar(*_pairs(standing)) < SURE
+    return _is_sure(*_pairs(standing))
 
 
 def _is_ahead(one: Standing, other: Standing) -> bool:
@@ -106,7 +135,12 @@ def _is_ahead(one: Standing, other: Standing) -> bool:
     differ from it on; McNemar's test of as many pairs asks for the most.
     """
     pairs, difference = sum(_pairs(one)) + sum(_pairs(other)), _gain(one) - _gain(other)
-    return difference > 0 and metrics.mcnemar((pairs + difference) // 2, (pairs - difference) // 2) < SURE
+    return difference > 0 and _is_sure((pairs + difference) // 2, (pairs - difference) // 2)
+
+
+@functools.lru_cache(4096)  # of each two methods, at every update of the page
+def _is_sure(gained: int, lost: int) -> bool:
+    return metrics.mcnemar(gained, lost) < SURE
 
 
 def _pairs(standing: Standing) -> tuple[int, int]:

@@ -9,11 +9,17 @@ DASH = "–"
 # The p of a paired test below which a sentence says that one method is better. Stricter than the usual 0.05,
 # because sentences ask at every batch and of several methods.
 SURE = 0.01
+MOST_DIGITS = 2  # of a percentage
 
 
 def percent(value: float, digits: int = 0) -> str:
-    """0.123 -> '12%', NaN -> a dash."""
-    return f"{100 * value:.{digits}f}%" if math.isfinite(value) else DASH
+    """0.123 -> '12%', NaN -> a dash. What is not quite all, or none, does not read so: 0.996 -> '99.6%'."""
+    if not math.isfinite(value):
+        return DASH
+    is_whole = round(100 * value, digits) in (0, 100)
+    if is_whole and value not in (0, 1) and digits < MOST_DIGITS:
+        return percent(value, digits + 1)
+    return f"{100 * value:.{digits}f}%"
 
 
 def in_points(points: float) -> str:

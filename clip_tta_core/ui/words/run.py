@@ -134,7 +134,8 @@ class _Shares:
     def digits(self) -> int:
         values = set(self.shares.values())
         near = max(values) - min(values) < 0.05 or len({round(100 * one) for one in values}) < len(values)
-        return 1 if near and len(values) > 1 else 0
+        almost_whole = any("." in percent(one) for one in values)
+        return 1 if almost_whole or (near and len(values) > 1) else 0
 
     def of(self, label: str) -> str:
         return percent(self.shares[label], self.digits)

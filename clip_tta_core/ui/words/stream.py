@@ -40,7 +40,8 @@ def stream(config: RunConfig, catalog: Catalog) -> str:
     elif config.corruption != "none":
         shift.append(f"corruptions {title(catalog.schedules, config.schedule).lower()}")
     if config.attack != "none" and config.attack_epsilon:
-        shift.append(f"attacked ({config.attack}, {config.attack_epsilon:g}/255)")
+        whom = ", each method as adapted" if config.attack_target == "adapted" else ""
+        shift.append(f"attacked ({config.attack}, {config.attack_epsilon:g}/255{whom})")
     parts = [
         f"{title(catalog.sources, config.source)}, {' and '.join(shift) if shift else 'clean'}",
         f"{title(catalog.orders, config.order).lower()}, {length(config)}",

@@ -16,8 +16,9 @@ from clip_tta_core.sweep.recorded import Recorded
 from clip_tta_core.sweep.tables import TABLES
 from clip_tta_core.ui.page.layout import RECORDED_COMPARISON
 from clip_tta_core.ui.session import compare
-from clip_tta_core.ui.session.compare import Table, places, read_recorded, view
+from clip_tta_core.ui.session.compare import Table, read_recorded, view
 from clip_tta_core.ui.wire.encode import plain
+from clip_tta_core.ui.words.comparison import places
 from clip_tta_core.ui.words.comparison import ranking as said_of
 from clip_tta_core.ui.words.stream import stream
 from tests.ui.conftest import serious_violations
@@ -65,7 +66,7 @@ def measured(name, accuracy, gained=0, lost=0, used=15.0) -> Standing:
 def test_the_sentence_names_the_leader_the_fallen_and_the_collapsed():
     ranking = [measured("cliptta", 0.47, 60, 9), measured("zero_shot", 0.3), measured("tent", 0.1, 5, 65, 2)]
     assert said_of(ranking, TITLES, 20, 3) == (
-        "CLIPTTA leads: right on 47.0% of the pictures, 17 points above zero-shot CLIP. "
+        "On this stream CLIPTTA leads: right on 47.0% of the pictures, 17 points above zero-shot CLIP. "
         "1 of 2 is worse than zero-shot CLIP. 1 has collapsed to less than half of the 20 classes."
     )
 
@@ -81,12 +82,22 @@ def test_ties_are_ties():
     best = [measured(name, 0.896, 40, 2) for name in ("cliptta", "tent", "sar")]
     ranking = [*best, measured("watt", 0.87, 37, 3), measured("zero_shot", 0.7)]
     assert said_of(ranking, TITLES, 20, 5) == (
-        "CLIPTTA is at the top: right on 89.6% of the pictures, 19.6 points above zero-shot CLIP; "
-        "level with it: TENT and SAR."
+        "On this stream CLIPTTA is at the top: right on 89.6% of the pictures, 19.6 points above zero-shot "
+        "CLIP; level with it: TENT and SAR."
     )
-    assert places(ranking) == ["1 =", "1 =", "1 =", "4", "5"]
+    assert places(ranking) == ["1–4", "1–4", "1–4", "1–4", "5"], "34 and 38 of 81 pairs tell nothing apart"
     under_way = [*ranking, standing("eata", 0.99, done=2)]
     assert places(under_way) == [*places(ranking), ""], "on its way it has no place, and takes nobody's"
+
+
+def test_a_place_says_no_more_than_the_pictures_tell():
+    """CLIPTTA is ahead of both for certain (20 to 4 and 20 to 0 pairs); 4 to 0 pairs are p = 0.125."""
+    clear = [measured("cliptta", 0.5, 20), measured("tent", 0.34, 4), measured("zero_shot", 0.3)]
+    assert places(clear) == ["1", "2–3", "2–3"]
+    # Too close to one, ahead of the other: 10 to 4 pairs are p = 0.18, 10 to 0 are p = 0.002.
+    between = [measured("cliptta", 0.4, 10), measured("tent", 0.34, 4), measured("zero_shot", 0.3)]
+    assert places(between) == ["1–2", "1–3", "2–3"]
+    assert places([measured("tent", math.nan), measured("cliptta", math.nan)]) == ["", ""]
 
 
 def test_a_method_is_ahead_of_another_where_the_most_pairs_possible_say_so():
@@ -94,13 +105,13 @@ def test_a_method_is_ahead_of_another_where_the_most_pairs_possible_say_so():
     frozen = measured("zero_shot", 0.3)
     clear = [measured("cliptta", 0.5, 20), measured("tent", 0.34, 4), frozen]
     close = [measured("cliptta", 0.4, 10), measured("tent", 0.34, 4), frozen]
-    assert said_of(clear, TITLES, 20, 3).startswith("CLIPTTA leads: ")
+    assert said_of(clear, TITLES, 20, 3).startswith("On this stream CLIPTTA leads: ")
     assert said_of(close, TITLES, 20, 3).endswith("too close to tell from it: TENT.")
 
 
 def test_zero_shot_clip_may_be_the_best():
     ranking = [measured("zero_shot", 0.6), measured("tent", 0.58, 1, 3)]
-    expected = "No method is better than zero-shot CLIP: right on 60.0% of the pictures."
+    expected = "No method is better than zero-shot CLIP on this stream: right on 60.0% of the pictures."
     assert said_of(ranking, TITLES, 20, 2) == expected
 
 
@@ -190,9 +201,51 @@ def test_a_comparison_fills_the_ranking_and_stop_stops_it(visit, url):
     page.locator("#ct-ranking tr[data-name=sar] input").check()
     call(page, "lib/store.js", "m.choice.put({ batches: 500 })")  # so that it is under way when Stop comes
     page.get_by_role("button", name="Compare 4", exact=True).click()
-    page.locator("#ct-ranking [data-do=stop]").click()
+    # Without waiting for the button to stand still, which a page that is told much may not let it do.
+    page.locator("#ct-ranking [data-do=stop]:enabled").evaluate("one => one.click()")
     page.wait_for_selector("#ct-ranking [data-do=start]:enabled")
     expect(page.locator("#ct-ranking .doing")).to_have_text(re.compile("^Rendered objects"))
+
+
+@pytest.mark.browser
+def test_the_map_shows_the_accuracies_there_are_with_a_name_at_every_mark(visit, url):
+    recorded = read_recorded(RECORDED_COMPARISON, CATALOG)
+    page = visit(url)
+    page.get_by_role("tab", name="Compare").click()
+    chart = page.locator("#ct-ranking .map svg")
+    expect(chart.locator("[data-name]")).to_have_count(len(recorded.methods))
+    named = chart.locator("text.who").all_text_contents()
+    assert sorted(named) == sorted(TITLES[name] for name in recorded.methods)
+    boxes = chart.locator("text.who").evaluate_all(
+        "all => all.map((one) => { const box = one.getBBox(); "
+        "return [box.x, box.y, box.x + box.width, box.y + box.height]; })"
+    )
+    for k, (left, top, right, bottom) in enumerate(boxes):
+        for a, b, c, d in boxes[:k]:  # their edges may touch: the space is that of letters of a usual width
+            assert left + 6 > c or right < a + 6 or top + 6 > d or bottom < b + 6, "no name over another"
+    ticks = [float(one.rstrip("%")) for one in chart.locator("text").all_text_contents() if "%" in one]
+    shares = [100 * one.metrics["accuracy"] for one in recorded.ranked()]
+    step = ticks[1] - ticks[0]
+    assert ticks[0] <= min(shares) <= ticks[0] + step and ticks[-1] - step <= max(shares) <= ticks[-1]
+    expect(page.locator("#ct-ranking .table .help")).to_contain_text("One stream and one seed.")
+    expect(page.locator("#ct-ranking tbody .place").first).to_have_text(re.compile(r"^1(–\d+)?$"))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "shares, ticks",
+    [
+        ([0.065, 0.57], [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+        ([0.992, 0.9951], [0.99, 0.9925, 0.995, 0.9975]),
+        ([0.0, 1.0], [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        ([0.5], [0.4975, 0.5, 0.5025]),
+        ([0.0], [0, 0.0025]),
+        ([1.0], [0.9975, 1]),
+    ],
+)
+def test_an_axis_of_shares_begins_and_ends_around_what_there_is(visit, url, shares, ticks):
+    page = visit(url)
+    assert call(page, "lib/scale.js", "m.shareTicks(a)", shares) == pytest.approx(ticks)
 
 
 @pytest.mark.browser

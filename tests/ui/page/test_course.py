@@ -1,6 +1,7 @@
 """Lessons as a course, in a real browser: to a room, on paper, in another page, in windows of every size."""
 
 import http.server
+import itertools
 import re
 import threading
 
@@ -14,6 +15,7 @@ from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.session.teaching import TEACHINGS
 from clip_tta_core.ui.words.glossary import GLOSSARY
 from tests.ui.conftest import serious_violations, serve
+from tests.ui.drawn import call
 from tests.ui.fakes import fake_engine
 
 pytestmark = pytest.mark.browser
@@ -94,6 +96,36 @@ def test_arrow_keys_belong_to_the_timeline_while_it_has_the_focus(visit, url):
     assert page.locator("#ct-lessons .title").text_content() == FIRST.title
 
 
+@pytest.mark.parametrize("late", ["question", "answer"])
+def test_of_two_choices_the_later_one_is_drawn_whichever_the_network_brings_last(visit, url, late):
+    """The first is held back, on its way to the server or on its way back, until the second is drawn."""
+    page = visit(url)
+    expect_recorded(page, FIRST.name)
+    put = "void m.view('sentence').follow(document.body, (one) => (window.told ??= []).push(one.stream))"
+    call(page, "lib/store.js", put)
+    streams = {name: str(RECORDED[name].settings["stream"]) for name in ("style", "clean", "one")}
+    held, answers = [], []
+
+    def hold_the_first(route):
+        if held or "style" not in (route.request.post_data or ""):
+            return route.continue_()
+        held.append(route)
+        if late == "answer":
+            answers.append(route.fetch())
+
+    page.route("**/gradio_api/**", hold_the_first)
+    choose_blindly(page, "style")
+    choose(page, "clean")  # while the first is under way: it is held until the test lets it go
+    assert len(held) == 1
+    if late == "answer":
+        held[0].fulfill(response=answers[0])
+    else:
+        held[0].continue_()
+    choose(page, "one")  # by then the first answer has come, too
+    expect(page.locator("#ct-sentence .stream")).to_have_text(streams["one"])
+    assert page.evaluate("told.slice(1)") == [streams["clean"], streams["one"]]
+
+
 def test_the_button_shows_a_lesson_to_a_room_and_ends_it(visit, url):
     page = visit(url)
     expect(page.locator("#ct-lessons .go .place")).not_to_be_empty()  # its script is there
@@ -130,8 +162,57 @@ def test_charts_and_a_row_of_pictures_are_on_one_screen_with_the_answer(visit, u
 
 
 def choose(page, lesson: str) -> None:
-    page.locator(f"#ct-lessons input[value={lesson}]").evaluate("one => one.click()")
+    choose_blindly(page, lesson)
     expect_recorded(page, lesson)
+
+
+def choose_blindly(page, lesson: str) -> None:
+    """Without waiting for what it shows."""
+    page.locator(f"#ct-lessons input[value={lesson}]").evaluate("one => one.click()")
+
+
+@pytest.mark.parametrize("lesson", [FIRST.name, "parts"])
+def test_every_method_of_a_lesson_can_be_told_by_its_name_in_a_room(visit, url, lesson):
+    page = present(visit, url, lesson)
+    titles = list(RECORDED[lesson].titles.values())
+    heads = page.locator("#ct-classes .head")
+    expect(heads).to_have_count(len(titles))
+    names = [heads.nth(k).locator(".who").all_text_contents() for k in range(len(titles))]
+    if lesson == FIRST.name:
+        assert names[0] == ["Zero-shot", "CLIP"]
+    for title, own in zip(titles, names, strict=True):
+        for word, line in zip(title.split(), own, strict=False):
+            assert line.startswith(word[:5]), "no line is cut at its beginning"
+    assert len({" ".join(own) for own in names}) == len(titles), "no two read the same"
+    ends = page.locator("#ct-curves text.who").all_text_contents()
+    assert len(set(ends)) == len(titles), "nor do they beside the curves"
+    boxes = heads.evaluate_all(
+        "all => all.map((one) => { const box = one.getBoundingClientRect(); return [box.left, box.right]; })"
+    )
+    for (_, end), (begin, _) in itertools.pairwise(boxes):
+        assert end <= begin + 6, "no name or number over the next"
+
+
+@pytest.mark.parametrize("size", [(960, 540), (640, 450)])
+def test_at_200_percent_the_first_screen_has_a_chart_and_nothing_lies_over_anything(visit, url, size):
+    """A window of twice the size, at 200 %."""
+    page = visit(url)
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    curve = page.locator("#ct-curves polyline[data-method=cliptta]")
+    page.wait_for_function(
+        "height => document.querySelector('#ct-curves polyline[data-method=cliptta]')"
+        ".getBoundingClientRect().bottom < height",
+        arg=size[1],
+    )
+    assert curve.count() == 1
+    boxes = page.evaluate(
+        """[".transport [data-do=reset]", ".status .what", ".tab-wrapper [role=tab]:last-of-type",
+        ".ct-header h1"].map((one) => { const box = document.querySelector(one).getBoundingClientRect();
+        return [box.left, box.top, box.right, box.bottom]; })"""
+    )
+    (reset, status), (tab, title) = boxes[:2], boxes[2:]
+    assert reset[2] <= status[0] or reset[3] <= status[1], "Reset is not covered by the status"
+    assert size[0] < 800 or (title[0] >= tab[2] and abs(title[1] + title[3] - tab[1] - tab[3]) < 20)
 
 
 @pytest.mark.parametrize("mode, theme", [("present", "light"), ("present", "dark"), ("embed", "dark")])
@@ -222,7 +303,7 @@ def test_the_code_for_a_frame_and_the_link_are_given(visit, url):
     page = visit(url)
     expect(page.locator("#ct-lessons .go .place")).not_to_be_empty()  # its script is there
     copied = page.locator("#ct-lessons .copied")
-    page.locator("#ct-lessons [data-do=link]").click()
+    page.locator("#ct-lessons [data-do=address]").click()
     expect(copied).to_have_value(f"{url}?lesson={FIRST.name}")
     page.locator("#ct-lessons [data-do=frame]").click()
     expect(copied).to_have_value(re.compile(f'<iframe src="[^"]+lesson={FIRST.name}&amp;embed=1"'))
@@ -230,6 +311,7 @@ def test_the_code_for_a_frame_and_the_link_are_given(visit, url):
 
 def test_terms_are_explained_where_they_occur_and_by_keyboard(visit, url):
     page = visit(url)
+    page.locator("#ct-lessons .answers button").first.click()  # until then the run's sentence waits
     for host in (".look-for", "#ct-sentence .said", "#ct-results th", "#ct-form"):
         word = page.locator(f"{host} .term").first
         expect(word).to_be_attached()

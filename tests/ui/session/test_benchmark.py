@@ -6,7 +6,9 @@ import base64
 import csv
 import io
 import json
+import math
 import re
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -14,16 +16,18 @@ from PIL import Image
 
 from clip_tta_core import engine, limits
 from clip_tta_core.records import RunLog
-from clip_tta_core.sweep.cells import Cell, Protocol, Shift
+from clip_tta_core.sweep.cells import Cell, PreStep, Protocol, Shift
 from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.sweep.recorded import Recorded, record
 from clip_tta_core.sweep.sizes import SIZES
+from clip_tta_core.sweep.summary import Entry
 from clip_tta_core.sweep.tables import STANDARD, TABLES
 from clip_tta_core.ui.session import benchmark
 from clip_tta_core.ui.session.benchmark import Benchmark, allowed, to_settings
 from clip_tta_core.ui.session.settings import to_config
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.wire.encode import plain
+from clip_tta_core.ui.words import benchmark as words
 from tests.ui.fakes import fake_engine
 
 CATALOG = engine.catalog()
@@ -231,6 +235,34 @@ def test_open_in_play_is_the_run_of_the_cell():
         assert getattr(there, name) == getattr(here, name)
     for name in ("batch_size", "batches", "episodic", "unknown_source", "templates"):
         assert getattr(there, name) == getattr(here, name)
+
+
+def test_a_cell_that_is_attacked_or_begins_with_a_start_opens_in_play_and_says_so():
+    shift = Shift(attack="linf", attack_epsilon=4.0, attack_iterations=5, attack_target="adapted")
+    cell = Cell("tent", shift=shift, pre_step=PreStep("clipood", {"steps": 7}, 4))
+    there, here = to_config(to_settings(cell)), cell.config()
+    for name in (*asdict(shift), *asdict(cell.pre_step)):
+        assert getattr(there, name) == getattr(here, name), name
+    lines = dict(words.card([cell], [], Entry("", "", math.nan, math.nan, 0)))
+    assert lines["Shift"] == "attack 4/255 on the adapted model" and "nobody attacked" in lines["Attack"]
+    assert lines["Start"] == "CLIPood, 4 pictures a class, steps 7"
+    loaded = replace(cell, shift=replace(shift, attack_target="loaded"))
+    assert "first look" in dict(words.card([loaded], [], Entry("", "", math.nan, math.nan, 0)))["Attack"]
+    plain = dict(words.card([Cell("tent")], [], Entry("", "", math.nan, math.nan, 0)))
+    assert "Attack" not in plain and "Start" not in plain
+
+
+def test_attacks_and_starts_count_for_the_limits_and_for_the_time_ahead(bench, monkeypatch):
+    attacked = Shift(attack="linf", attack_epsilon=4.0)
+    few = Protocol(64, 1)
+    plain, shaken = Cell("zero_shot", protocol=few), Cell("zero_shot", shift=attacked, protocol=few)
+    begun = Cell("zero_shot", protocol=few, pre_step=PreStep("clipood", {"steps": 50}))
+    bench._pace = benchmark.Pace(1.0, 2.0)
+    assert bench._seconds([plain]) == 1 + 2
+    assert bench._seconds([shaken]) == 1 + 2 * (1 + 3 * 7)
+    assert bench._seconds([begun, begun]) == 2 * (1 + 2) + 50 * 3 * 2, "a start is made once"
+    monkeypatch.setenv("CLIPTTA_MAX_STEPS", "20")
+    assert allowed([shaken] * 3) == [shaken] * 2 and allowed([begun, plain]) == [begun]
 
 
 def test_a_card_tells_protocol_versions_and_the_command(bench):

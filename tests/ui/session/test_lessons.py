@@ -108,10 +108,23 @@ def test_choosing_a_lesson_shows_its_run_unless_ones_own_goes_on():
     first, other = make_log(), make_log()
     site = Site(engine.catalog(), first, recordings={"style": other})
     play = Play(site)
-    told = play.choose("style", "me")
+    told = play.choose("style", 1, "me")
     assert told["status"]["state"] == "recorded" and "curves" in told["serials"]
     assert site.log("me") is other and site.log("you") is first
     assert "line drawing" in told["sentence"]["stream"].lower()
-    assert play.choose("no such", "me") is None
+    assert play.choose("no such", 2, "me") is None
     site.runs._current["me"] = object()
-    assert play.choose("style", "me") is None
+    assert play.choose("style", 1, "me") is None
+
+
+def test_a_choice_that_was_overtaken_on_its_way_changes_nothing():
+    first, other = make_log(), make_log()
+    site = Site(engine.catalog(), first, recordings={"style": other})
+    play = Play(site)
+    assert play.choose(FIRST.name, 2, "me") and site.log("me") is first
+    assert play.choose("style", 1, "me") is None and site.log("me") is first
+    assert play.choose("style", 1, "you"), "everybody counts their own"
+    assert play.choose("style", 3, "me") and site.log("me") is other
+    site.leave("me")
+    assert play.choose(FIRST.name, 1, "me"), "a visit that begins anew counts anew"
+    assert play.choose("style", "seven", "me") is None, "what is no number is older than all"

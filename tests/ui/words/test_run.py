@@ -51,6 +51,15 @@ def test_one_picture_in_32_ranks_nobody():
     )
 
 
+def test_almost_every_picture_is_not_every_picture():
+    """2 of 512 wrong, by all alike: the table says 99.6 %, and so does the sentence."""
+    log = made({name: first(510) for name in TITLES}, 64, 8)
+    assert words.summary(log) == (
+        "Nothing gained, nothing lost: TENT, CLIPTTA and zero-shot CLIP are all right on 99.6% "
+        "of all 512 pictures."
+    )
+
+
 def test_the_end_speaks_of_the_whole_run_and_the_middle_of_a_window():
     """A small batch: CLIPTTA gains early on, and loses a little among the last 256 pictures."""
     right = {"zero_shot": [range(0, 60), range(300, 344)], "cliptta": [range(0, 128), range(300, 341)]}
@@ -248,3 +257,9 @@ def test_an_empty_log_says_nothing():
 def test_an_undefined_number_is_a_dash():
     assert words.percent(math.nan) == "–"
     assert words.percent(0.123) == "12%"
+
+
+def test_almost_all_is_not_all_and_almost_none_not_none():
+    shown = {0.996: "99.6%", 0.9996: "99.96%", 0.003: "0.3%", 1.0: "100%", 0.0: "0%", 0.994: "99%"}
+    assert {value: words.percent(value) for value in shown} == shown
+    assert words.percent(0.99999) == "100.00%", "there is an end to it"

@@ -1,0 +1,26 @@
+"""What a long run will cost, said before it begins."""
+
+from __future__ import annotations
+
+
+def duration(seconds: float) -> str:
+    """20 -> '20 s', 94 -> '2 min', 9000 -> '2.5 h'"""
+    if seconds < 90:
+        return f"{max(1.0, seconds):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def expense(batch: float, whole: float, measured: bool) -> str:
+    """Two sentences on a run that takes so many seconds a batch, and in all."""
+    about = "about" if measured else "at least"
+    source = (
+        "That is how fast this model last ran here."
+        if measured
+        else "That is as fast as this machine multiplies; the model has not run here yet."
+    )
+    return f"This will take {about} {duration(whole)}: {duration(batch)} a batch. {source}"
+
+
+def cheaper(what: str, whole: float) -> str:
+    """What to choose instead, and how long that takes."""
+    return f"{what}: {duration(whole)}"
