@@ -6,6 +6,7 @@ from tests.faults import Fault
 
 PLAY, FORM, LIB = (f"tests/ui/page/test_drawn_{name}.py" for name in ("play", "form", "lib"))
 SHOWN = "tests/ui/page/test_what_is_shown.py"
+COURSE = "tests/ui/page/test_course.py"
 PLANE, WHY = "tests/ui/page/test_plane.py", "tests/ui/page/test_why_tab.py"
 
 
@@ -122,8 +123,8 @@ FAULTS = [
     _fault(  # the map is upside down
         "j15",
         "parts/ranking.js",
-        "linear([0, 1], [FLOOR, TOP])",
-        "linear([0, 1], [TOP, FLOOR])",
+        "[FLOOR, TOP]);\n  const places",
+        "[TOP, FLOOR]);\n  const places",
         f"{FORM}::test_the_map_has_more_classes_to_the_right_and_more_accuracy_above",
     ),
     _fault(  # looking back shows the batch before
@@ -265,5 +266,12 @@ FAULTS = [
         "(value - beta[k]) / scale",
         "value - beta[k]",
         f"{WHY}::test_a_picture_stays_under_the_hand_after_training",
+    ),
+    _fault(  # an answer that was overtaken is drawn
+        "p9",
+        "parts/board.js",
+        "(told[name] ?? 0) >= serial",
+        "told[name] === serial",
+        f"{COURSE}::test_of_two_choices_the_later_one_is_drawn_whichever_the_network_brings_last",
     ),
 ]
