@@ -308,7 +308,7 @@ def draw_heat(
     axes.grid(which="minor", color="white", linewidth=1.5)
     axes.spines[:].set_visible(False)
     axes.tick_params(which="both", length=0, labelcolor=INK)
-    letters = int(13 * figure.get_figwidth())
+    letters = int(15 * figure.get_figwidth())
     text = "\n".join(_plain(line) for line in textwrap.wrap(caption, letters))
     figure.supxlabel(text, color=NOTE, fontsize=8, ha="left", x=0.01)
     return figure

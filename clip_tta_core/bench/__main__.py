@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from clip_tta_core.bench import cells, corruptions, rounding, speed
+from clip_tta_core.bench import corruptions, rounding, speed
 from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.loading import MINI
 from clip_tta_core.methods import METHODS
@@ -28,9 +28,6 @@ def main() -> None:
     print(f"{machine()}, batches of {arguments.batch}.\n")
     if arguments.corruptions:
         print_corruptions()
-        return
-    if arguments.cells:
-        print_cells(arguments.cells)
         return
     if arguments.rounding:
         print_rounding(arguments)
@@ -65,9 +62,6 @@ def parse() -> argparse.Namespace:
         "--rounding", action="store_true", help="say what bfloat16 changes in a whole run instead"
     )
     parser.add_argument("--corruptions", action="store_true", help="time the corruptions instead")
-    parser.add_argument(
-        "--cells", type=int, default=0, help="say what so many tiny cells of a table cost instead"
-    )
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.models, arguments.batches = [MINI], 1
@@ -173,15 +167,6 @@ def print_corruptions() -> None:
         print(f"| {name} | {milliseconds:.2f} |")
     rate = corruptions.throughput()
     print(f"\n{rate:,.0f} pictures of 64 px a second through the standard corruptions, one core.")
-
-
-def print_cells(count: int) -> None:
-    jobs = os.cpu_count() or 1
-    cost = cells.measure(count, jobs)
-    print(
-        f"{count:,} cells of four pictures in {jobs} processes: {cost.wall:.1f} ms from one to the next, "
-        f"{cost.processor:.1f} ms of processor time each, runs included."
-    )
 
 
 if __name__ == "__main__":

@@ -225,17 +225,27 @@ def data_folder() -> Path:
     return folder
 
 
+def is_here(name: str) -> bool:
+    """Whether a data set is in the data folder, whole."""
+    try:
+        return not DATASETS[name].missing(data_folder())
+    except ValueError:  # no folder
+        return False
+
+
 def choices() -> tuple[Choice, ...]:
     """The data sets that are here or can be downloaded; none where no folder is named."""
     try:
         folder = data_folder()
     except ValueError:
         return ()
-    return tuple(
-        Choice(f"dataset:{d.name}", d.title, d.help, "Data sets")
-        for d in DATASETS.values()
-        if d.downloadable or not d.missing(folder) or d.nearly(folder)
-    )
+    found = []
+    for one in DATASETS.values():
+        missing = bool(one.missing(folder))
+        if one.downloadable or not missing or one.nearly(folder):
+            first = f" {one.megabytes:,} MB are downloaded first." if one.downloadable and missing else ""
+            found.append(Choice(f"dataset:{one.name}", one.title, one.help + first, "Data sets"))
+    return tuple(found)
 
 
 # Two visitors must not write one file, nor one read what the other has written half; other sets do not wait.

@@ -50,7 +50,7 @@ class CoreTuning(Start[CoreTuningConfig]):
     citation = "Zhang et al., NeurIPS 2021, arXiv 2102.06605"
     fails = (
         "It needs pictures of one class to meet in a batch, so one or two a class give the contrast next to "
-        "nothing to pull together; photo-CLIP loses with it on clean and on noisy pictures."
+        "nothing to pull together; line drawings and, on photo-CLIP, clean and noisy pictures lose."
     )
     Config = CoreTuningConfig
 

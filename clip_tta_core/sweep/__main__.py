@@ -16,8 +16,8 @@ from pathlib import Path
 from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.sweep.recorded import Either, Recorded, record
 from clip_tta_core.sweep.sizes import SIZES
-from clip_tta_core.sweep.summary import FORMATS, summarize
-from clip_tta_core.sweep.tables import TABLES, Table
+from clip_tta_core.sweep.summary import FORMATS, Entry, light, summarize
+from clip_tta_core.sweep.tables import TABLES, UNADAPTED, Table
 from clip_tta_core.sweep.workers import LOCAL, fill
 
 SUMMARY_EVERY = 20.0  # seconds
@@ -78,7 +78,10 @@ def _sweep(arguments: argparse.Namespace) -> int:
         if time.monotonic() - written > SUMMARY_EVERY:
             written = time.monotonic()
             _write(table, folder, arguments.out)
-    _write(table, folder, arguments.out)
+    lines = _write(table, folder, arguments.out)
+    for place, column in enumerate(table.columns):
+        if column.contender.method == UNADAPTED and (said := light([line[place] for line in lines])):
+            print(f"{column.model}: {said}")
     print(f"Written to {arguments.out / table.name}.md, .csv and .tex.")
     if arguments.record:
         print(f"Recorded as {record(table, folder)}.")
@@ -88,10 +91,11 @@ def _sweep(arguments: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _write(table: Table, folder: Folder, out: Path) -> None:
+def _write(table: Table, folder: Folder, out: Path) -> list[list[Entry]]:
     lines = summarize(table, folder)
     for ending, to_text in FORMATS.items():
         (out / f"{table.name}.{ending}").write_text(to_text(lines), encoding="utf-8")
+    return lines
 
 
 def _numbers(numbers: Mapping[str, float]) -> str:

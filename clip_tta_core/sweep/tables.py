@@ -1,6 +1,6 @@
 """What a table is: rows of streams by columns of contenders, each cell measured with several seeds.
 
-Tables are declared in `own` and `papers`; adding one is one entry of TABLES.
+Tables are declared in `own`, `papers` and `live`; adding one is one entry of TABLES.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from tests.faults import Fault
 
 PLAY, FORM, LIB = (f"tests/ui/page/test_drawn_{name}.py" for name in ("play", "form", "lib"))
 SHOWN = "tests/ui/page/test_what_is_shown.py"
+COURSE = "tests/ui/page/test_course.py"
 PLANE, WHY = "tests/ui/page/test_plane.py", "tests/ui/page/test_why_tab.py"
 
 
@@ -265,5 +266,12 @@ FAULTS = [
         "(value - beta[k]) / scale",
         "value - beta[k]",
         f"{WHY}::test_a_picture_stays_under_the_hand_after_training",
+    ),
+    _fault(  # an answer that was overtaken is drawn
+        "p9",
+        "parts/board.js",
+        "(told[name] ?? 0) >= serial",
+        "told[name] === serial",
+        f"{COURSE}::test_of_two_choices_the_later_one_is_drawn_whichever_the_network_brings_last",
     ),
 ]

@@ -750,6 +750,14 @@ def test_large_sets_are_not_downloaded_by_a_click(folder):
         DatasetSource("cifar10")
 
 
+def test_what_is_to_be_downloaded_says_how_much(folder):
+    said = {choice.name: choice.help for choice in datasets.choices()}
+    assert said["dataset:cifar10"].endswith(" 170 MB are downloaded first.") and "dataset:sun397" not in said
+    class_zip(folder / "cifar10_test_half.zip", cat=1, dog=1)
+    said = {choice.name: choice.help for choice in datasets.choices()}
+    assert said["dataset:cifar10"] == DATASETS["cifar10"].help
+
+
 def fetched(name, folder):
     """A download that brings the tiny copy."""
     return lambda root: WRITERS[name](root)

@@ -60,25 +60,42 @@ def gains(name: str, start: str, stream: str) -> list[float]:
     return [there - here for there, here in pairs]
 
 
+ALL_BUT_ULFINE = {"calibrated", "clipood", "core_tuning", "orthsr"}
+MOVED = 0.02  # of accuracy; less is what it was
+
+
+def who(name: str, stream: str, sign: int) -> set[str]:
+    """The starts that are ahead (1) or behind (-1) on a stream, on average over seeds."""
+    return {start for start in STARTS if sign * statistics.fmean(gains(name, start, stream)) > MOVED}
+
+
+def test_the_card_of_mini_clip_says_which_starts_are_ahead():
+    assert who("mini-starts", "fog 5", 1) == ALL_BUT_ULFINE
+    assert who("mini-starts", "gaussian noise 5", 1) == {"calibrated"}
+    assert not who("mini-starts", "line drawing", 1) and not who("mini-starts", "clean", 1)
+
+
+def test_the_card_of_photo_clip_says_which_starts_are_ahead():
+    assert who("photo-starts", "defocus blur 5", 1) == ALL_BUT_ULFINE
+    assert who("photo-starts", "fog 5", 1) == {"clipood", "core_tuning"}
+    assert who("photo-starts", "gaussian noise 5", 1) == {"calibrated"}
+    assert who("photo-starts", "clean", -1) == ALL_BUT_ULFINE
+
+
 @pytest.mark.parametrize("start", ["clipood", "core_tuning"])
-@pytest.mark.parametrize("stream", ["fog 5", "defocus blur 5"])
-def test_photo_clip_gains_under_fog_and_blur_with_every_seed(start, stream):
-    found = gains("photo-starts", start, stream)
+@pytest.mark.parametrize("name, stream", [("mini-starts", "fog 5"), ("photo-starts", "defocus blur 5")])
+def test_every_seed_gains_where_the_shift_is_not_far(start, name, stream):
+    found = gains(name, start, stream)
     assert len(found) == 3 and min(found) > 0
 
 
-@pytest.mark.parametrize("start", ["clipood", "core_tuning", "orthsr"])
-@pytest.mark.parametrize("stream", ["clean", "gaussian noise 5"])
-def test_photo_clip_loses_where_the_page_says_so(start, stream):
-    assert statistics.fmean(gains("photo-starts", start, stream)) < -0.02
-    assert "photo-CLIP" in STARTS[start].fails
-
-
-def test_other_sentences_about_failing_are_what_was_recorded():
-    assert statistics.fmean(gains("photo-starts", "orthsr", "gaussian noise 5")) == pytest.approx(
-        -0.1, abs=0.01
-    )
-    assert statistics.fmean(gains("photo-starts", "calibrated", "clean")) < -0.05, "clean pictures pay"
-    for stream in ("clean", "fog 5", "gaussian noise 5", "defocus blur 5"):
-        left = statistics.fmean(gains("photo-starts", "ulfine", stream))
-        assert abs(left) < 0.02, "its encoder does not learn, so that a shift stays as it is"
+def test_each_start_fails_where_it_says():
+    noisy = "gaussian noise 5"
+    for start in ("clipood", "core_tuning"):
+        assert start in who("mini-starts", "line drawing", -1)
+        assert start in who("photo-starts", "clean", -1) & who("photo-starts", noisy, -1)
+    assert statistics.fmean(gains("photo-starts", "orthsr", noisy)) == pytest.approx(-0.1, abs=0.01)
+    for name in ("mini-starts", "photo-starts"):
+        assert "calibrated" in who(name, "clean", -1), "clean pictures pay for robustness"
+        for stream in {stream for _, stream in recorded(name)}:
+            assert "ulfine" not in who(name, stream, 1) | who(name, stream, -1), "a shift stays as it is"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from clip_tta_core.sweep import workers
+from clip_tta_core.sweep import overhead, workers
 from clip_tta_core.sweep.cells import Cell, Protocol, Shift
 from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.sweep.workers import fill
@@ -55,6 +55,11 @@ def test_cells_that_are_there_cost_nothing_and_the_rest_is_told_as_it_ends(tmp_p
     assert sorted(done.left for done in told) == list(range(len(CELLS) - 1))
     assert complete(tmp_path) and folder.get(CELLS[0]) == {"accuracy": 0.123}
     assert list(fill(folder, CELLS)) == []
+
+
+def test_what_a_table_costs_beside_its_runs_is_measured_on_real_cells():
+    cost = overhead.measure(3, jobs=1)
+    assert cost.processor > 0 and cost.wall > 0
 
 
 def test_a_cell_that_cannot_be_measured_says_so_and_the_others_go_on(tmp_path):

@@ -47,10 +47,13 @@ export const methods = (cards, most, form, price) => {
   const chosen = () => form.settings().methods;
   /** @returns {import("../wire.js").Copy[]} */
   const copies = () => form.settings().copies ?? [];
+  const names = () => [...Object.keys(chosen()), ...copies().map((copy) => copy.label)];
+  let full = ""; // what was chosen when one more was refused, which is said until something else is
   const isFull = () => Object.keys(chosen()).length + copies().length >= most;
   /** @param {string} [name] of a method; none for one more copy */
   const refused = (name) => {
     if ((name !== undefined && name in chosen()) || !isFull()) return false;
+    full = names().join("\n");
     total.classList.add("full");
     const instead = "take one out first, or let the Compare tab run all of them in turns";
     total.textContent = `At most ${most} methods run at once: ${instead}.`;
@@ -193,11 +196,14 @@ export const methods = (cards, most, form, price) => {
     nodes,
     show: (settings) => {
       for (const show of shows) show(settings);
-      const names = [...Object.keys(settings.methods), ...copies().map((copy) => copy.label)];
-      const sum = names.reduce((all, name) => all + (costs[name] ?? 0), 0);
-      total.classList.remove("full");
-      const work = `together about ${format("times", sum)} the work of zero-shot`;
-      total.textContent = `${names.length} of at most ${most} methods, ${work}.`;
+      const all = names();
+      if (all.join("\n") !== full) {
+        full = "";
+        const sum = all.reduce((one, name) => one + (costs[name] ?? 0), 0);
+        total.classList.remove("full");
+        const work = `together about ${format("times", sum)} the work of zero-shot`;
+        total.textContent = `${all.length} of at most ${most} methods, ${work}.`;
+      }
       ask(JSON.stringify([settings.methods, copies(), settings.batch_size, settings.batches]));
     },
   };

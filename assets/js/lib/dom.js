@@ -71,19 +71,6 @@ export const buttonsOf = (root) => {
 };
 
 /**
- * Call back when the width of an element is known and whenever it changes.
- * @param {Element} element
- * @param {(width: number) => void} changed
- */
-export const onWidth = (element, changed) => {
-  let width = 0;
-  new ResizeObserver(() => {
-    const now = Math.round(element.clientWidth);
-    if (now && now !== width) changed((width = now));
-  }).observe(element);
-};
-
-/**
  * How CSS wants a chart drawn: how much larger than usual, and how high in pixels, 0 for as high as it likes.
  * @param {Element} chart
  */
@@ -91,6 +78,25 @@ export const roomOf = (chart) => {
   const style = getComputedStyle(chart);
   const [zoom, height] = ["--zoom", "--chart-height"].map((name) => parseFloat(style.getPropertyValue(name)));
   return { zoom: zoom || 1, height: height || 0 };
+};
+
+/**
+ * Call back when the width of an element is known and whenever it changes, or what CSS wants of a chart does.
+ * @param {Element} element
+ * @param {(width: number) => void} changed
+ */
+export const onWidth = (element, changed) => {
+  let known = "";
+  const look = () => {
+    const now = Math.round(element.clientWidth);
+    const { zoom, height } = roomOf(element);
+    const news = [now, zoom, height].join();
+    if (!now || news === known) return;
+    known = news;
+    changed(now);
+  };
+  new ResizeObserver(look).observe(element);
+  addEventListener("resize", look); // a window may become lower only
 };
 
 export const prefersStillness = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

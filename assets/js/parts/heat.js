@@ -247,7 +247,7 @@ export default function mount({ element, props, watch, trigger, server }) {
     }
     const beside = view.rows[view.baseline]?.title;
     compared.textContent = beside
-      ? `In percent. Colours compare with ${beside} on the same pictures; a column's title sorts by it.`
+      ? `In percent. Colours compare with ${beside}; a column's title sorts by it.`
       : "In percent. A column's title sorts by it.";
   };
 

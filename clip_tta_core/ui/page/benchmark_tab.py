@@ -67,9 +67,6 @@ def benchmark_tab(tabs: gr.Tabs, benchmark: Benchmark) -> None:
     def stop(request: gr.Request) -> None:
         benchmark.site.stop(session_of(request))
 
-    def stopped(request: gr.Request) -> dict[str, Any]:
-        return plain(benchmark.stopped(session_of(request)))
-
     heat = Heat(
         View("idle"),
         props(benchmark.folder),
@@ -79,7 +76,7 @@ def benchmark_tab(tabs: gr.Tabs, benchmark: Benchmark) -> None:
             served(benchmark.keep, looking),
         ],
     )
-    event = heat.start(
+    heat.start(
         start,
         None,
         [heat],
@@ -88,7 +85,7 @@ def benchmark_tab(tabs: gr.Tabs, benchmark: Benchmark) -> None:
         trigger_mode="once",
         show_progress="hidden",
     )
-    stopping = heat.stop(stop, None, None, **NOW, **PRIVATE)
-    # A table that is still in line has no thread to stop: take it out of the line.
-    stopping.then(stopped, None, [heat], cancels=[event], **NOW, **PRIVATE)
+    # The table that runs, or is in line, has the last word itself. To cancel its event besides would meet the
+    # next one where somebody presses Go on at once.
+    heat.stop(stop, None, None, **NOW, **PRIVATE)
     heat.play(lambda: gr.Tabs(selected="play"), None, [tabs], **NOW, **PRIVATE)

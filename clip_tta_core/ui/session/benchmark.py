@@ -20,6 +20,7 @@ from clip_tta_core import engine, limits, plots
 from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.control import Control
 from clip_tta_core.records import Catalog, Cost, RunConfig
+from clip_tta_core.sources import datasets
 from clip_tta_core.sweep.cells import Cell, measure
 from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.sweep.recorded import Either, Recorded
@@ -131,7 +132,8 @@ def _needs(table: Table) -> str:
     models = dict.fromkeys(one.model for one in table.columns if one.model not in EMBEDDED)
     named = (name for row in table.rows for name in (row.source, row.protocol.unknown_source))
     data = dict.fromkeys(name.partition(":")[2] for name in named if name.startswith("dataset:"))
-    return words.needs([*models], [*data], table.name) if models or data else ""
+    lacking = [name for name in data if not datasets.is_here(name)]
+    return words.needs([*models], lacking, table.name) if models or lacking else ""
 
 
 def view(known: Known, catalog: Catalog, state: RunState, doing: str = "") -> Heat:
@@ -222,12 +224,12 @@ def _slowness(known: Known, place: int) -> list[float]:
     table = known.table
     found = []
     for column in table.columns:
-        ratios = [math.inf]
+        ratios = []
         for row, seed in itertools.product(table.rows, table.seeds):
             own, base = (known.get(table.cell(row, one, seed)) for one in (column, table.columns[place]))
             if own and base and base["seconds"] > 0:
                 ratios.append(own["seconds"] / base["seconds"])
-        found.append(statistics.median_low(ratios))
+        found.append(statistics.median(ratios) if ratios else math.inf)
     return found
 
 

@@ -125,7 +125,10 @@ def caption(title: str, size: str, table: Table, known: Sequence[Mapping[str, An
         f"pictures a cell: {shown}",
         f"seeds {', '.join(map(str, table.seeds))}",
         "accuracy in percent",
-        f"colours compare with {baseline} on the same pictures" if baseline else "",
+        f"colours compare with {baseline}" if baseline else "",
+        "what starts over at every batch is measured on one"
+        if any(one.batches for one in table.columns)
+        else "",
     ]
     for one in known:
         day = str(one["date"]).partition("T")[0]

@@ -129,7 +129,11 @@ NUMBERS = {
 def compared(open_drawn, monkeypatch_module):
     made = Table(tuple(NUMBERS), 20, "a stream")
     for name, values in NUMBERS.items():
-        made.take(Standing(name, 4, 4, {**values, "changed": 0.1}, 0.5))
+        pairs = {
+            "gained": max(0.0, 100 * values["accuracy"] - 50),
+            "lost": max(0.0, 50 - 100 * values["accuracy"]),
+        }
+        made.take(Standing(name, 4, 4, {**values, **pairs, "changed": 0.1}, 0.5))
     monkeypatch_module.setattr("clip_tta_core.ui.page.layout.read_comparison", lambda *_: made)
     page = open_drawn(Site(CATALOG, known_log(), run=fake_engine()))
     page.get_by_role("tab", name="Compare").click()
@@ -152,7 +156,7 @@ def test_the_ranking_says_gains_over_zero_shot_clip(compared):
     assert said == {"cliptta": "80.0%+30.0", "zero_shot": "50.0%", "tent": "25.0%−25.0"}
     rows = page.locator("#ct-ranking tbody tr")
     assert [rows.nth(k).get_attribute("data-name") for k in range(3)] == ["cliptta", "zero_shot", "tent"]
-    assert page.locator("#ct-ranking .place").all_text_contents()[:4] == ["1", "2", "3", ""]
+    assert page.locator("#ct-ranking tbody .place").all_text_contents()[:4] == ["1", "2", "3", ""]
 
 
 def test_bars_of_the_ranking_are_as_long_as_their_share(compared):
@@ -174,9 +178,13 @@ def test_the_map_has_more_classes_to_the_right_and_more_accuracy_above(compared)
         number(page, "#ct-ranking svg line.base", "x2"),
     )
     assert page.locator("#ct-ranking svg line.base").get_attribute("y1") == f"{zero:g}"
+    texts = page.locator("#ct-ranking svg text").all_text_contents()
+    shares = [float(text.removesuffix("%")) / 100 for text in texts if text.endswith("%")]
+    low, high = min(shares), max(shares)
     for name, values in NUMBERS.items():
         x, y = moved(page.locator(f"#ct-ranking svg [data-name={name}]").get_attribute("transform"))
-        assert (zero - y) / (zero - one) == pytest.approx(values["accuracy"], abs=1e-3)
+        accuracy = low + (high - low) * (zero - y) / (zero - one)
+        assert accuracy == pytest.approx(values["accuracy"], abs=1e-3)
         assert (x - left) / (right - left) == pytest.approx(values["effective_classes"] / 20, abs=1e-3)
     cross = page.locator("#ct-ranking svg .chance")
     x, y = moved(page.locator("#ct-ranking svg [data-name=zero_shot]").get_attribute("transform"))

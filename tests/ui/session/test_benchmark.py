@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clip_tta_core import engine
+from clip_tta_core import engine, limits
 from clip_tta_core.records import RunLog
 from clip_tta_core.sweep.cells import Cell, PreStep, Protocol, Shift
 from clip_tta_core.sweep.folder import Folder
@@ -141,6 +141,16 @@ def test_tables_of_papers_say_what_they_need(bench):
     needs = {table.name: table.needs for table in props.tables}
     assert needs["mini"] == "" and "ViT-B-16/openai" in needs["T8"] and "svhn" in needs["T8"]
     assert list(bench.start({"table": "T8", "size": "quick"}, "somebody"))[-1].message == needs["T8"]
+
+
+def test_a_table_of_photographs_can_be_measured_where_they_are(bench, tmp_path, monkeypatch):
+    def needs(name):
+        return next(table.needs for table in benchmark.props(bench.folder).tables if table.name == name)
+
+    monkeypatch.setenv(limits.DATA, str(tmp_path))
+    assert "Needs cifar10." in needs("photo") and "cifar10-c" in needs("photo-live")
+    (tmp_path / "cifar10_test_half.zip").touch()
+    assert needs("photo") == "" and "Needs cifar10-c." in needs("photo-live")
 
 
 @pytest.mark.parametrize(
