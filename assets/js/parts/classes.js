@@ -16,7 +16,7 @@ import { hideTip, onHover, showTip } from "../lib/tip.js";
 /** @typedef {{name: string, index: number}} Row index -1: all classes without a row */
 
 const HEAD = 62; // with names of one line
-const LINE = 13; // of a name
+const LINE = 11; // of a name
 const [NARROW, SMALL] = [110, 76]; // columns in which a header is shorter, or smaller, too
 const MANY = 4; // methods beyond which a chart is not drawn larger than usual
 const MOST_ROWS = 26;
