@@ -7,6 +7,7 @@ import { STATES } from "../wire.js";
 
 /** @typedef {import("../wire.js").RunState} RunState */
 
+const ASKS = 5000; // milliseconds that Reset waits for a second press
 const SETTLED = 100; // milliseconds after which the form has taken a link's settings
 
 /** @param {import("../part.js").Part<"transport">} part */
@@ -24,19 +25,37 @@ export default function mount({ element, props, trigger }) {
     find(element, ".transport").dataset.state = state;
   };
   /**
-   * @param {"run" | "pause" | "step" | "stop" | "reset"} name
-   * @param {(() => RunState) | null} next the state that the server will say
+   * @param {"run" | "pause" | "step" | "stop"} name
+   * @param {() => RunState} next the state that the server will say
    */
   const press = (name, next) =>
     button[name].addEventListener("click", () => {
-      if (next) run.put({ state: next(), local: true });
+      run.put({ state: next(), local: true });
       trigger(name);
     });
   press("run", () => "waiting");
   press("pause", () => (run.value.state === "paused" ? "running" : "paused"));
   press("step", () => "paused");
   press("stop", () => "stopping");
-  press("reset", null);
+
+  // Reset takes a run of one's own away, and then asks once.
+  const resetting = find(button.reset, "span");
+  let asks = 0;
+  const settle = () => {
+    clearTimeout(asks);
+    asks = 0;
+    resetting.textContent = "Reset";
+  };
+  button.reset.addEventListener("click", () => {
+    if (!asks && !["idle", "recorded"].includes(run.value.state)) {
+      resetting.textContent = "Lose this run?";
+      asks = window.setTimeout(settle, ASKS);
+      return;
+    }
+    settle();
+    trigger("reset");
+  });
+
   run.follow(element, ({ state }) => draw(state));
   const runSoon = () => setTimeout(() => button.run.click(), SETTLED);
   view("message").follow(element, (now) => {

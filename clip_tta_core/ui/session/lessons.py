@@ -150,6 +150,7 @@ LESSONS = (
         "TENT and CLIPTTA take ten steps of 0.001 a batch; Ramen runs as by default, with one caption each, "
         "where its authors average seven.",
         STEADY | {"ramen": {}},
+        minutes=2,
     ),
     Lesson(
         "style",
@@ -197,6 +198,7 @@ LESSONS = (
         "TENT and CLIPTTA take ten steps of 0.001 a batch; R-TPT looks at 16 views of a picture, where its "
         "authors take 64.",
         STEADY | {"r_tpt": {"views": 16}},
+        minutes=2,
     ),
     Lesson(
         "start",
@@ -208,6 +210,7 @@ LESSONS = (
         "authors' steps are 0.0001.",
         {"cliptta": TEN},
         ({"label": "CLIPTTA alone", "method": "cliptta", "settings": TEN, "from_start": False},),
+        minutes=2,
     ),
     Lesson(
         "which",

@@ -160,6 +160,20 @@ def test_a_lesson_sets_the_controls(visit, url):
     assert page.locator(".look-for").text_content() == "Your own settings."
 
 
+def test_reset_asks_before_it_takes_a_run_of_ones_own_away(visit, url):
+    page = visit(url)
+    set_batches(page, 2)
+    press(page, "Run")
+    wait_for(page, "Finished · 2 batches")
+    reset = page.locator("[data-do=reset]")
+    reset.click()
+    assert reset.text_content().strip() == "Lose this run?"
+    assert page.locator("#ct-results tbody tr").count() == 3, "it is still there"
+    reset.click()
+    wait_for(page, "A recorded run")
+    assert reset.text_content().strip() == "Reset"
+
+
 def test_a_bad_value_leaves_the_results_where_they_are(visit, url):
     page = visit(url)
     page.locator("#ct-lessons .answers button").first.click()  # until then the run's sentence waits
