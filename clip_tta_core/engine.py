@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from clip_tta_core import adversary, few_shots, limits, notes, optim, scores
 from clip_tta_core.attacks import pgd
 from clip_tta_core.catalog import catalog
+from clip_tta_core.clip.aside import aside
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.clip.loading import MODELS, LoadedClip, classifier, load
@@ -83,9 +84,14 @@ def preview(config: RunConfig) -> np.ndarray:
     stream = Stream(config, loaded.image_size)
     batch = stream.pictures(0, 1)
     if attack_of(config).epsilon:
-        frozen = classifier(loaded, stream.class_names, config.templates)
-        batch = attacked(batch, stream.struck(0, 1), 0, config, loaded, logits_of(frozen))
+        batch = aside(_struck, batch, stream, config, loaded)  # lesson cards are drawn with the page
     return batch.images[0]
+
+
+def _struck(batch: Batch, stream: Stream, config: RunConfig, loaded: LoadedClip) -> Batch:
+    """The first picture of a stream, attacked where the stream attacks it."""
+    frozen = classifier(loaded, stream.class_names, config.templates)
+    return attacked(batch, stream.struck(0, 1), 0, config, loaded, logits_of(frozen))
 
 
 def mislead(image: np.ndarray, shows: str, config: RunConfig) -> np.ndarray:
