@@ -122,7 +122,7 @@ export default function mount({ element, props, trigger }) {
   const sayWhose = (lesson, now) => {
     const change = shown.question?.change;
     const isChanged = !lesson && change && textOf(now) === textOf(change.settings);
-    tell(says, lesson?.look_for ?? (isChanged ? `${shown.title}, changed: ${change.says}.` : OWN));
+    tell(says, lesson?.look_for ?? (isChanged ? `${shown.title} · changed: ${change.says}` : OWN));
     tell(protocol, lesson?.protocol ?? "");
     question.hidden = !lesson?.question && !isChanged;
     if (question.hidden) asking.put(false);

@@ -105,7 +105,7 @@ def test_now_change_this_runs_it_and_keeps_what_the_lesson_says(visit, url):
     page.locator("#ct-lessons .change").click()
     expect(page.locator(".status .what")).to_contain_text("Finished · 8 batches", timeout=30_000)
     expect(page.locator("[data-field=corruption] select")).to_have_value("none")
-    changed = f"{BY_NAME['alone'].title}, changed: {TEACHINGS['alone'].try_this}."
+    changed = f"{BY_NAME['alone'].title} · changed: {TEACHINGS['alone'].try_this}"
     expect(page.locator(".look-for")).to_have_text(changed)
     expect(page.locator("#ct-lessons .says")).to_have_text(says)
     page.locator("[data-field=corruption] select").select_option("fog")
