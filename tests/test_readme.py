@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import os
 import re
 import shutil
@@ -12,6 +14,10 @@ from pathlib import Path
 import pytest
 
 from clip_tta_core import limits
+from clip_tta_core.methods import METHODS
+from clip_tta_core.sweep.recorded import Recorded
+from clip_tta_core.sweep.summary import summarize
+from clip_tta_core.sweep.tables import TABLES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -81,3 +87,34 @@ def test_every_setting_of_an_operator_is_listed_with_what_holds_without_it(setti
 
     row = f"| `{setting.name}` | {setting.meaning} | {shown(setting.here)} | {shown(setting.public)} |"
     assert row in (ROOT / "clip_tta_core" / "limits.md").read_text("utf-8")
+
+
+def test_who_is_ahead_is_what_the_recorded_tables_say():
+    """Every figure behind a method's name, of the model named last, is a mean of that model's table."""
+    paragraph = README.partition("**Who is ahead?**")[2].partition("\n\n")[0]
+    names = {"zero-shot": "zero_shot", "TENT with the bonus": "tent + diversity"}
+    names |= {cls.title: name for name, cls in METHODS.items()}
+    found = re.findall(
+        r"\b(mini|photo)-CLIP|([\w-]+(?: with the bonus)?) (\d\d\.\d)", " ".join(paragraph.split())
+    )
+    model, said = "", 0
+    for named, method, figure in found:
+        model = named or model
+        if method:
+            assert figure in means(model, names[method]), f"{method} {figure} with {model}-CLIP"
+            said += 1
+    assert said >= 10
+
+
+def means(model: str, label: str) -> set[str]:
+    """Of a method as published and by the common rule: over all corruptions, and over each kind of them."""
+    table, known = TABLES[model].make(Recorded()), Recorded()
+    columns = [column for column in table.columns if column.contender.label in (label, f"{label}, chosen")]
+    kinds = [
+        tuple(row for row in table.rows if row.kind == kind) for kind in {row.kind for row in table.rows}
+    ]
+    found = set()
+    for rows, column in itertools.product([table.rows, *kinds], columns):
+        part = dataclasses.replace(table, rows=rows, columns=(column,))
+        found.add(summarize(part, known)[-1][0].text.partition(" ")[0])
+    return found
