@@ -154,7 +154,7 @@ def test_off_the_screen_the_gallery_waits_until_it_is_seen_or_the_run_is_over(vi
 
 def test_a_lesson_sets_the_controls(visit, url):
     page = visit(url)
-    page.get_by_text("Sorted by class", exact=True).first.click()
+    page.locator("#ct-lessons .card", has_text="Sorted by class").click()
     assert page.locator("[data-field=order] select").input_value() == "sorted"
     page.locator("[data-field=order] select").select_option("shuffled")
     assert page.locator(".look-for").text_content() == "Your own settings."
