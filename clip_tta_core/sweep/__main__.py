@@ -17,7 +17,7 @@ from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.sweep.recorded import Either, Recorded, record
 from clip_tta_core.sweep.sizes import SIZES
 from clip_tta_core.sweep.summary import FORMATS, Entry, light, summarize
-from clip_tta_core.sweep.tables import TABLES, UNADAPTED, Table
+from clip_tta_core.sweep.tables import TABLES, UNADAPTED, Numbers, Table
 from clip_tta_core.sweep.workers import LOCAL, fill
 
 SUMMARY_EVERY = 20.0  # seconds
@@ -62,7 +62,8 @@ def _sweep(arguments: argparse.Namespace) -> int:
     folder = Folder(arguments.out)
     table = SIZES[arguments.size].of(TABLES[arguments.table].make(Either(folder, Recorded())))
     table = table.shorter(arguments.batches, arguments.seeds)
-    cells = [cell for cell in table.cells() if not (arguments.record and Recorded().get(cell))]
+    known = Either(folder, Recorded()) if arguments.record else folder
+    cells = [cell for cell in table.cells() if known is folder or not Recorded().get(cell)]
     start, written, count = time.monotonic(), 0.0, len(folder.missing(cells, arguments.again))
     print(f"{table.title}: {len({cell.key for cell in cells})} cells, {count} to measure.", flush=True)
     for number, done in enumerate(
@@ -77,8 +78,8 @@ def _sweep(arguments: argparse.Namespace) -> int:
         )
         if time.monotonic() - written > SUMMARY_EVERY:
             written = time.monotonic()
-            _write(table, folder, arguments.out)
-    lines = _write(table, folder, arguments.out)
+            _write(table, known, arguments.out)
+    lines = _write(table, known, arguments.out)
     for place, column in enumerate(table.columns):
         if column.contender.method == UNADAPTED and (said := light([line[place] for line in lines])):
             print(f"{column.model}: {said}")
@@ -91,8 +92,9 @@ def _sweep(arguments: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _write(table: Table, folder: Folder, out: Path) -> list[list[Entry]]:
-    lines = summarize(table, folder)
+def _write(table: Table, known: Numbers, out: Path) -> list[list[Entry]]:
+    lines = summarize(table, known)
+    out.mkdir(parents=True, exist_ok=True)  # where all is recorded, no cell has made it
     for ending, to_text in FORMATS.items():
         (out / f"{table.name}.{ending}").write_text(to_text(lines), encoding="utf-8")
     return lines

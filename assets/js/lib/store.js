@@ -106,8 +106,8 @@ export const choice = empty();
 /** Whether a lesson's question stands there and nobody has guessed yet. */
 export const asking = new Cell(false);
 
-/** A press of Run from elsewhere than its button. @type {Cell<boolean | undefined>} */
-export const start = empty();
+/** Run is asked for from elsewhere than its button, which takes this back. */
+export const start = new Cell(false);
 
 /** What a lesson lets one look at. @type {Cell<import("../wire.js").Looks | undefined>} */
 export const looks = empty();

@@ -61,7 +61,11 @@ export default function mount({ element, props, trigger }) {
   view("message").follow(element, (now) => {
     if (now?.run) runSoon();
   });
-  start.follow(element, runSoon);
+  start.follow(element, (wanted) => {
+    if (!wanted) return;
+    start.put(false); // once, also where this part is drawn anew
+    runSoon();
+  });
   settings.follow(element, ({ model }) => {
     button.pause.hidden = button.step.hidden = !(props.controls[model] ?? props.others);
   });

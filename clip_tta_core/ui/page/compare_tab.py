@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import gradio as gr
@@ -90,9 +91,15 @@ def compare_tab(tabs: gr.Tabs, compare: Compare, form: Form, cards: tuple[Method
     stopping.then(stopped, None, [ranking], cancels=[event], **NOW, **PRIVATE)
     ranking.watch(lambda: gr.Tabs(selected="play"), None, [tabs], **NOW, **PRIVATE)
     wire_standings(compare, Standings(), form)
-    if fair := three_ways(Recorded()):
-        with gr.Accordion("Is that fair? Three ways to set every method, side by side", open=False):
-            gr.Markdown(fair, elem_id="ct-three-ways")
+    with gr.Accordion("Is that fair? Three ways to set every method, side by side", open=False) as fair:
+        ways = gr.Markdown(elem_id="ct-three-ways")
+    fair.expand(_recorded_ways, None, [ways], **NOW, **PRIVATE)
+
+
+@cache
+def _recorded_ways() -> str:
+    """Summed up when somebody first asks: it would make the page start later."""
+    return three_ways(Recorded())
 
 
 def wire_standings(compare: Compare, standings: Standings, form: Form) -> None:
