@@ -530,6 +530,8 @@ export interface HeatTable {
 export interface HeatProps {
   tables: HeatTable[];
   sizes: Option[];
+  table: string;
+  size: string;
   methods: string[];
   shifts: string[];
 }

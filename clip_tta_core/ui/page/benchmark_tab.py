@@ -70,7 +70,7 @@ def benchmark_tab(tabs: gr.Tabs, benchmark: Benchmark) -> None:
 
     heat = Heat(
         View("idle"),
-        props(benchmark.folder),
+        props(benchmark.folder, benchmark.recorded),
         server_functions=[
             served(benchmark.look, looking, lambda sentence: View("failed", message=sentence)),
             served(benchmark.card, looking),

@@ -8,6 +8,7 @@ from clip_tta_core.clip.embedded import EMBEDDED
 from clip_tta_core.records import Catalog
 from clip_tta_core.sources import datasets
 from clip_tta_core.sweep.folder import Folder
+from clip_tta_core.sweep.recorded import Recorded
 from clip_tta_core.sweep.sizes import SIZES
 from clip_tta_core.sweep.summary import summarize
 from clip_tta_core.sweep.tables import TABLES, Column, Table
@@ -18,8 +19,10 @@ from clip_tta_core.ui.wire.parts import Heat, HeatProps, HeatRow, HeatTable
 from clip_tta_core.ui.wire.states import RunState
 from clip_tta_core.ui.words import benchmark as words
 
+FIRST = "mini"  # the table that is shown first
 
-def props(folder: Folder) -> HeatProps:
+
+def props(folder: Folder, recorded: Recorded) -> HeatProps:
     """The tables and sizes there are; those that need what is not here say so."""
     made = [(one, one.make(folder)) for one in TABLES.values()]
     families = dict.fromkeys(column.family for _, table in made for column in table.columns)
@@ -27,9 +30,18 @@ def props(folder: Folder) -> HeatProps:
     return HeatProps(
         tuple(HeatTable(one.name, one.title, needs(table)) for one, table in made),
         tuple(Option(one.name, one.title, one.help) for one in SIZES.values()),
+        FIRST,
+        _first_size(TABLES[FIRST].make(folder), folder, recorded),
         tuple(families),
         tuple(kinds),
     )
+
+
+def _first_size(table: Table, folder: Folder, recorded: Recorded) -> str:
+    """The whole field with three seeds, where that was recorded and nothing else is at hand."""
+    shown, small = SIZES["published"], SIZES["quick"]
+    measured = any(map(folder.has, small.of(table).cells()))
+    return small.name if measured or not any(map(recorded.get, shown.of(table).cells())) else shown.name
 
 
 def needs(table: Table) -> str:

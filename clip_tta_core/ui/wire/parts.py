@@ -477,6 +477,8 @@ class HeatProps:
 
     tables: tuple[HeatTable, ...]
     sizes: tuple[Option, ...]
+    table: str  # at first sight
+    size: str
     methods: tuple[str, ...]  # families to look for
     shifts: tuple[str, ...]  # kinds
 

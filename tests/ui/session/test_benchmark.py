@@ -93,6 +93,20 @@ def test_a_recorded_table_is_shown_until_something_is_measured_here(bench, tmp_p
     assert after.done == 1 and sum(mean is not None for row in after.rows for mean in row.means) == 1
 
 
+def test_a_recorded_table_is_seen_whole_until_something_is_measured_here(bench):
+    def first():
+        shown = props(bench.folder, bench.recorded)
+        return shown.table, shown.size
+
+    assert first() == ("mini", "quick"), "where nothing is recorded"
+    elsewhere, cells = Folder(bench.folder.path / "elsewhere"), cells_of(bench)
+    elsewhere.put(cells[0], made_up(cells[0]))
+    record(TABLES["mini"].make(bench.folder), elsewhere, bench.recorded.path)
+    assert first() == ("mini", "published")
+    bench.folder.put(cells[1], made_up(cells[1]))
+    assert first() == ("mini", "quick")
+
+
 def test_stop_keeps_whole_cells_and_start_goes_on_with_the_rest(bench):
     bench.site.engine = fake_engine(delay=0.002)
     for heat in bench.start(QUICK, "somebody"):
@@ -138,14 +152,14 @@ def test_one_cell_is_always_allowed_and_the_run_says_if_it_is_too_much(monkeypat
 
 
 def test_tables_of_papers_say_what_they_need(bench):
-    needs = {table.name: table.needs for table in props(bench.folder).tables}
+    needs = {table.name: table.needs for table in props(bench.folder, bench.recorded).tables}
     assert needs["mini"] == "" and "ViT-B-16/openai" in needs["T8"] and "svhn" in needs["T8"]
     assert list(bench.start({"table": "T8", "size": "quick"}, "somebody"))[-1].message == needs["T8"]
 
 
 def test_a_table_of_photographs_can_be_measured_where_they_are(bench, tmp_path, monkeypatch):
     def needs(name):
-        return next(table.needs for table in props(bench.folder).tables if table.name == name)
+        return next(table.needs for table in props(bench.folder, bench.recorded).tables if table.name == name)
 
     monkeypatch.setenv(limits.DATA, str(tmp_path))
     assert "Needs cifar10." in needs("photo") and "cifar10-c" in needs("photo-live")
