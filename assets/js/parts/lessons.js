@@ -3,7 +3,7 @@
 // shown to a room, printed, and made part of other pages.
 
 import { buttonsOf, find, h, isLow } from "../lib/dom.js";
-import { asking, choice, looks, mode, recorded, run, settings, textOf } from "../lib/store.js";
+import { asking, choice, curve, looks, mode, recorded, run, settings, textOf } from "../lib/store.js";
 import { tell } from "../lib/terms.js";
 import { STATES } from "../wire.js";
 import { addressOf, frameOf } from "./lessons/address.js";
@@ -15,6 +15,7 @@ import { ask } from "./lessons/question.js";
 
 const OWN = "Your own settings.";
 const SAID = 2500; // milliseconds that a button says what became of a press
+const linked = new URL(location.href).searchParams.get("lesson"); // by the address the page was opened with
 
 let choices = 0; // so far; on its way to the server one may overtake another
 
@@ -133,6 +134,16 @@ export default function mount({ element, props, trigger }) {
     const lesson = lessons.find((one) => one.name === settings.value?.lesson);
     if (lesson?.question && run.value.state === "recorded") recorded.put(lesson.settings);
   };
+
+  /**
+   * Look at what the lesson is about. A link that names the lesson may name another curve besides.
+   * @param {string} name
+   * @param {import("../wire.js").Looks} what
+   */
+  const look = (name, what) => {
+    const isLinked = !looks.value && name === linked;
+    looks.put(isLinked ? { ...what, curve: curve.value ?? what.curve } : what);
+  };
   about.open = !isLow();
   introduce();
   run.follow(element, mark);
@@ -147,7 +158,8 @@ export default function mount({ element, props, trigger }) {
       introduce();
       mode.put(mode.value); // the address names the lesson
     }
-    if (current !== null && lesson?.looks && current !== lesson.name) looks.put(lesson.looks);
+    const isFirstPaint = current === null && lesson === lessons[0];
+    if (lesson?.looks && current !== lesson.name && !isFirstPaint) look(lesson.name, lesson.looks);
     current = now.lesson;
     if (lesson?.question && asked !== lesson.name) {
       asked = lesson.name;

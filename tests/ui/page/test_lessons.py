@@ -17,6 +17,7 @@ pytestmark = pytest.mark.browser
 RECORDED = {one.name: log for one in LESSONS if (log := recordings.read(one.name))}
 BY_NAME = {lesson.name: lesson for lesson in LESSONS}
 TAUGHT = [name for name in TEACHINGS if name in RECORDED and name != FIRST.name]
+PATIENT = 30_000  # milliseconds
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +134,17 @@ def test_a_link_opens_a_lesson(visit, url):
     page.wait_for_function("text => document.querySelector('#ct-lessons h3')?.textContent === text", arg=asks)
     stream = str(RECORDED["alone"].settings["stream"])
     page.wait_for_function("text => document.querySelector('.stream').textContent === text", arg=stream)
+
+
+@pytest.mark.parametrize("query, curve", [("", TEACHINGS["small"].measure), ("&curve=ece", "ece")])
+def test_a_link_to_a_lesson_looks_at_what_it_is_about_or_at_the_curve_it_names(visit, url, query, curve):
+    page = visit(url, f"?lesson=small{query}")
+    expect(page.locator("#ct-lessons h3")).to_have_text(TEACHINGS["small"].asks, timeout=PATIENT)
+    expect(page.locator("#ct-curves select")).to_have_value(curve, timeout=PATIENT)
+    page.locator("#ct-gallery").scroll_into_view_if_needed()
+    for kind, name in (("choose", TEACHINGS["small"].method), ("filter", TEACHINGS["small"].pictures)):
+        button = page.locator(f"#ct-gallery .{kind} [data-name={name}]")
+        expect(button).to_have_attribute("aria-pressed", "true", timeout=PATIENT)
 
 
 @pytest.mark.parametrize("query", ["?__theme=light", "?__theme=dark"])
