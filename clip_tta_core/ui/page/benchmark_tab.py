@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, Part, sent, served, session_of
+from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, UNDOCUMENTED, Part, sent, served, session_of
 from clip_tta_core.ui.session.benchmark import Benchmark
 from clip_tta_core.ui.session.heat import props
 from clip_tta_core.ui.session.workshop import Workshop
@@ -82,6 +82,7 @@ def benchmark_tab(tabs: gr.Tabs, benchmark: Benchmark) -> None:
         None,
         [heat],
         api_name="benchmark",
+        **UNDOCUMENTED,
         **OWN_LINE,
         trigger_mode="once",
         show_progress="hidden",

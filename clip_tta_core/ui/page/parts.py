@@ -23,6 +23,8 @@ OWN_LINE: dict[str, Any] = {
 }  # events that wait in session.turns rather than in Gradio's queue
 FILE_MARK = FileData(path="").meta["_type"]
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # events that are the page's own business
+# Events that clients can call, but that answer with what the page draws: for scripts there are others.
+UNDOCUMENTED: dict[str, Any] = {"api_visibility": "undocumented"}
 
 
 class Part(gr.HTML):

@@ -10,7 +10,7 @@ import gradio as gr
 from clip_tta_core import engine, hosting
 from clip_tta_core.sources.limits import LIMITS
 from clip_tta_core.ui.page import examples, parts
-from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, sent, served, session_of
+from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, UNDOCUMENTED, sent, served, session_of
 from clip_tta_core.ui.session import form, keep, links
 from clip_tta_core.ui.session.desk import Desk
 from clip_tta_core.ui.session.expense import expense
@@ -168,14 +168,15 @@ def wire_run(
         [settings],
         [board],
         api_name="run",
+        **UNDOCUMENTED,
         **OWN_LINE,
         trigger_mode="once",
         show_progress="minimal",
         show_progress_on=[status],
     )
-    transport.pause(pause, None, None, api_name="pause", **NOW)
-    transport.step(step, None, None, api_name="step", **NOW)
-    stopping = transport.stop(stop, None, None, api_name="stop", **NOW)
+    transport.pause(pause, None, None, api_name="pause", **UNDOCUMENTED, **NOW)
+    transport.step(step, None, None, api_name="step", **UNDOCUMENTED, **NOW)
+    stopping = transport.stop(stop, None, None, api_name="stop", **UNDOCUMENTED, **NOW)
     # A run that is still in line has no thread to stop: take it out of the line.
     stopping.then(stopped_in_line, None, [board], cancels=[event], **NOW, **PRIVATE)
 
@@ -217,6 +218,7 @@ def _wire_upload(desk: Desk, purpose: Purpose, upload: parts.Upload, settings: p
         [upload, settings],
         [upload, settings],
         api_name=f"upload_{purpose}",
+        **UNDOCUMENTED,
         **READING,
     )
     upload.clear(remove, [settings], [upload, settings], **NOW, **PRIVATE)
