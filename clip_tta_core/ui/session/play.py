@@ -85,7 +85,7 @@ class Play:
             for glimpse in run.glimpses():
                 inside.course.take(glimpse)
             if moment.last:  # a run that has shown nothing leaves the earlier results where they are
-                line = status.status(moment.state, log, active=moment.active if len(log) else 0.0)
+                line = self._ended(moment, log, session)
                 yield news.tell(status=line, message=Message(run.problem), **shown(log))
                 continue
             now = time.monotonic()
@@ -94,6 +94,12 @@ class Play:
             line = status.status(moment.state, log, run.control.progress, moment.active)
             drawn = shown(log, with_pictures) if moment.fresh else {}
             yield news.tell(status=line, **(drawn | inside.views(moment)))
+
+    def _ended(self, moment: Moment, log: RunLog, session: str) -> Status:
+        """The status of a run that is over; of one that has shown nothing, of what is still shown."""
+        if len(log):
+            return status.status(moment.state, log, active=moment.active)
+        return self._as_before(session) if moment.state == "failed" else self._stopped(session)
 
     def _as_before(self, session: str) -> Status:
         """The status of what is still shown after a run that was refused."""

@@ -10,6 +10,7 @@ from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.news import News
 from clip_tta_core.ui.session.play import Play
 from clip_tta_core.ui.session.site import Site
+from tests.ui.conftest import make_log
 from tests.ui.fakes import ScriptedRun, fake_engine
 
 
@@ -39,6 +40,18 @@ def test_stop_is_heard_between_ones_turn_and_the_run(site, monkeypatch):
     monkeypatch.setattr(room, "_open_log", stopped_meanwhile)
     *_, last = room.run(settings, "me")
     assert last["status"]["state"] == "stopped"
+
+
+def test_a_run_that_fails_before_its_first_batch_leaves_the_timeline_of_what_is_shown():
+    def fails(config, control=None):
+        raise ValueError("Model: it is not here.")
+        yield
+
+    recorded = make_log()
+    told = list(Play(Site(engine.catalog(), recorded, run=fails)).run(FIRST.settings(), "me"))
+    assert told[-1]["message"]["text"] == "Model: it is not here."
+    assert told[-1]["status"]["state"] == "recorded" and told[-1]["status"]["done"] == len(recorded)
+    assert not any("curves" in answer for answer in told)
 
 
 def test_pictures_are_told_less_often_than_curves(site, monkeypatch):
