@@ -65,8 +65,8 @@ LESSONS = (
     Lesson(
         "seen",
         "What adaptation may see",
-        "A method sees each batch before it answers, and how sure it is itself. It never sees a label: the "
-        "accuracy here is ours alone.",
+        "A method sees each batch before it answers, and how sure it is itself. It never sees a label: "
+        "accuracy is measured for us alone.",
         {"corruption": "fog", "severity": 5},
     ),
     Lesson(
@@ -135,7 +135,7 @@ LESSONS = (
         "few",
         "Few classes at a time",
         "Every batch shows one to four of the twenty classes. StatA and OnZeta train no weights: they learn "
-        "where the pictures of a class lie, and reckon with absent ones.",
+        "where the pictures of a class lie, and allow for absent ones.",
         {"corruption": "fog", "severity": 3, "order": "few"},
         "TENT and CLIPTTA take ten steps of 0.001 a batch, StatA runs as set by its authors, and OnZeta at a "
         "tenth of their balance, for streams of few classes.",
@@ -144,7 +144,7 @@ LESSONS = (
     Lesson(
         "mixed",
         "Every picture another corruption",
-        "Fifteen corruptions in one stream, every picture by chance another. Ramen takes a step for each "
+        "Fifteen corruptions in one stream, in random order. Ramen takes a step for each "
         "picture alone, along the gradients of earlier ones most like it.",
         {"corruption": "gaussian_noise", "schedule": "mixed", "severity": 5},
         "TENT and CLIPTTA take ten steps of 0.001 a batch; Ramen runs as by default, with one caption each, "
@@ -169,8 +169,8 @@ LESSONS = (
     Lesson(
         "unknowns",
         "A flood of unknowns",
-        "Half of the images show things outside the class list. Watch the scores of known and unknown images "
-        "separate.",
+        "Half of the images show things outside the class list. Accuracy on the known ones rises; watch by "
+        "the AUROC whether their scores part from those of the unknown.",
         {
             "corruption": "gaussian_noise",
             "severity": 3,
@@ -214,7 +214,7 @@ LESSONS = (
     ),
     Lesson(
         "which",
-        "Many methods, which when",
+        "Many methods: which one when?",
         "Five kinds of methods on the fog of an earlier lesson, all classes mixed. The tab Compare lets all "
         "of them run in turn, on any stream.",
         {"corruption": "fog", "severity": 3},

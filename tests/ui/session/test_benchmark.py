@@ -177,7 +177,7 @@ def test_what_is_not_there_is_a_sentence(bench, wanted):
 
 def test_advice_waits_for_seeds_that_can_tell_methods_apart(bench):
     fill(bench)
-    assert bench.look(QUICK).advice == ("One seed tells no method from another; three seeds may.",)
+    assert bench.look(QUICK).advice == ("One seed does not tell one method from another; three seeds may.",)
     seeds = {"table": "mini", "size": "seeds"}
     for cell in cells_of(bench, seeds):
         if cell.method != "tda" or cell.seed < 2:
