@@ -223,4 +223,6 @@ def _plain(value: Any) -> Any:
     """A whole number beyond all of ours as a float, which every check knows how to refuse."""
     if not isinstance(value, int) or abs(value) <= 2**63:
         return value
-    return float(value) if abs(value) < 10**300 else math.copysign(math.inf, value)
+    if abs(value) < 10**300:
+        return float(value)
+    return math.inf if value > 0 else -math.inf

@@ -339,10 +339,10 @@ TEACHINGS: dict[str, Teaching] = {
         against="zero_shot",
         says="CLIPTTA is right on {cliptta:accuracy}, TENT on {tent:accuracy}, Ramen on {ramen:accuracy}, "
         "DOTA on {dota:accuracy}, StatA on {stata:accuracy} and zero-shot CLIP on {zero_shot:accuracy}.",
-        why="No method is best on every stream. In these lessons CLIPTTA is ahead under hard noise with all "
-        "classes mixed, TENT where few come at a time; on this mild fog one step of TENT does as well as ten "
-        "of CLIPTTA, and on clean pictures there is nothing to win. Each method assumes something of the "
-        "stream, and without labels none can check it.",
+        why="No method is best on every stream. In these lessons CLIPTTA is ahead of TENT under hard noise "
+        "with all classes mixed, and behind it where few come at a time; on this mild fog one step of TENT "
+        "does as well as ten of CLIPTTA, and on clean pictures there is nothing to win. Each method assumes "
+        "something of the stream, and without labels none can check it.",
         preset="frequent",
         try_this="show few classes at a time",
         changes={"order": "few"},

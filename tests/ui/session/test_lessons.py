@@ -16,6 +16,8 @@ from clip_tta_core.ui.session.settings import to_config
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.session.teaching import TEACHINGS, last
 from clip_tta_core.ui.wire import measures
+from clip_tta_core.ui.words.numbers import SURE
+from clip_tta_core.ui.words.run import summary
 from clip_tta_core.validation import references_of
 from tests.ui.conftest import make_log
 from tests.ui.drawn import known_log
@@ -72,6 +74,52 @@ def test_a_lesson_asks_what_its_run_answers(name):
     assert teaching.method in RECORDED[name].series
     bounds = [most for _, most in teaching.answers]
     assert bounds == sorted(set(bounds)) and bounds[-1] == math.inf
+
+
+HARD_NOISE = (("cliptta", "zero_shot"), ("zero_shot", "tent"))
+AHEAD = {  # who gets more right than whom, as the words of a lesson have it
+    **dict.fromkeys(("collapse", "seen", "cliff", "small", "one"), HARD_NOISE),
+    "parts": (("TENT + diversity", "tent"), ("CLIPTTA, contrast only", "tent")),
+    "sorted": (("tent", "cliptta"),),
+    "few": (("tent", "stata"), ("stata", "zero_shot"), ("zero_shot", "cliptta")),
+    "mixed": (("cliptta", "zero_shot"), ("zero_shot", "tent")),
+    "style": (("tent", "zero_shot"), ("cliptta", "zero_shot")),
+    "unknowns": (("tent", "zero_shot"), ("cliptta", "zero_shot")),
+    "attack": (("r_tpt", "zero_shot"),),
+    "start": (
+        ("CLIPood, 16 shots", "zero_shot"),
+        ("CLIPTTA alone", "zero_shot"),
+        ("cliptta", "CLIPTTA alone"),
+    ),
+    "which": (("tent", "zero_shot"), ("cliptta", "zero_shot")),
+}
+LEVEL = {  # whom the pictures do not tell apart
+    "gentle": (("tent", "zero_shot"),),
+    "parts": (("TENT + diversity", "cliptta"), ("CLIPTTA, contrast only", "cliptta")),
+    "few": (("onzeta", "zero_shot"),),
+    "mixed": (("ramen", "zero_shot"),),
+    "clean": (("tent", "zero_shot"), ("cliptta", "zero_shot")),
+    "unknowns": (("tent", "cliptta"),),
+    "nonsense": (("tent", "zero_shot"), ("cliptta", "zero_shot")),
+    "attack": (("tent", "zero_shot"), ("cliptta", "zero_shot")),
+    "which": (("tent", "cliptta"), ("stata", "zero_shot")),
+}
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_what_a_lesson_says_of_its_methods_is_what_its_pictures_tell(name):
+    log = RECORDED[name]
+    for better, worse in AHEAD.get(name, ()):
+        pair = log.paired(worse, better)
+        assert pair.gained > pair.lost and pair.p < SURE, (better, worse)
+    for one, other in LEVEL.get(name, ()):
+        assert log.paired(one, other).p >= SURE, (one, other)
+    assert name == "alone" or name in AHEAD.keys() | LEVEL.keys()
+
+
+@pytest.mark.parametrize("name", ["unknowns", "nonsense"])
+def test_where_scores_tell_nothing_more_after_adapting_the_summary_says_so_too(name):
+    assert "no method can be told from zero-shot CLIP (AUROC" in summary(RECORDED[name])
 
 
 @pytest.mark.parametrize("name", TEACHINGS)
