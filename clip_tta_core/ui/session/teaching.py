@@ -341,7 +341,7 @@ TEACHINGS: dict[str, Teaching] = {
         "DOTA on {dota:accuracy}, StatA on {stata:accuracy} and zero-shot CLIP on {zero_shot:accuracy}.",
         why="No method is best on every stream. In these lessons CLIPTTA is ahead of TENT under hard noise "
         "with all classes mixed, and behind it where few come at a time; on this mild fog one step of TENT "
-        "does as well as ten of CLIPTTA, and on clean pictures there is nothing to win. Each method assumes "
+        "comes close to ten of CLIPTTA, and on clean pictures there is nothing to win. Each method assumes "
         "something of the stream, and without labels none can check it.",
         preset="frequent",
         try_this="show few classes at a time",

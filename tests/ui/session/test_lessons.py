@@ -102,7 +102,7 @@ LEVEL = {  # whom the pictures do not tell apart
     "unknowns": (("tent", "cliptta"),),
     "nonsense": (("tent", "zero_shot"), ("cliptta", "zero_shot")),
     "attack": (("tent", "zero_shot"), ("cliptta", "zero_shot")),
-    "which": (("tent", "cliptta"), ("stata", "zero_shot")),
+    "which": (("stata", "zero_shot"),),
 }
 
 
