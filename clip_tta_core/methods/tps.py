@@ -23,11 +23,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clip_tta_core import hparams, losses, scores
-from clip_tta_core.clip.classifier import ClipClassifier, Prediction
+from clip_tta_core.clip.classifier import Prediction
 from clip_tta_core.clip.views import encode_views
 from clip_tta_core.hparams import knob
-from clip_tta_core.memory import LastResult
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import register
+from clip_tta_core.methods.forgetful import Forgetful
 from clip_tta_core.records import Cost
 
 AT_ONCE = 2**24  # numbers of the shifts that are learned together; more pictures take turns
@@ -43,14 +43,12 @@ class TpsConfig(hparams.Config):
 
 
 @register
-class Tps(Method[TpsConfig]):
+class Tps(Forgetful[TpsConfig]):
     """Shift the class texts of every single picture until its sure views agree; only the texts' vectors move,
     so a step costs next to nothing beside the views."""
 
     name, title, family = "tps", "TPS", "many views"
     citation = "Sui et al., WACV 2025, arXiv 2403.12952"
-    draws = "views"
-    forgets = True
     presets = {
         "authors": {},
         "one shift for all classes": {"shift": "shared"},
@@ -62,17 +60,7 @@ class Tps(Method[TpsConfig]):
     def cost(cls, config: TpsConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         return Cost(config.views)
 
-    def __init__(self, clip: ClipClassifier, config: TpsConfig, rng: torch.Generator) -> None:
-        super().__init__(clip, config, rng)
-        self._last = LastResult()
-
-    def adapt(self, images: Tensor) -> dict[str, float]:
-        return self._last.of(images, self._shift)[1]
-
-    def predict(self, images: Tensor) -> Prediction:
-        return self._last.of(images, self._shift)[0]
-
-    def _shift(self, images: Tensor) -> tuple[Prediction, dict[str, float]]:
+    def answer(self, images: Tensor) -> tuple[Prediction, dict[str, float]]:
         """Answers of a batch after its shifts, and numbers worth plotting."""
         if self.config.views == 1:
             source = self.clip.zero_shot(images)
