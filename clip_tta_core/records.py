@@ -125,7 +125,8 @@ class Remembered:
     features: np.ndarray  # float32 (S, D), unit rows, as they were then
 
 
-StepsOn = Literal["batch", "picture", "memory"]  # what a step learns from; one picture is one of the batch
+# What a step learns from: the batch, changed views of it, one of its pictures, or remembered pictures.
+StepsOn = Literal["batch", "views", "picture", "memory"]
 
 
 @dataclass(frozen=True)

@@ -114,8 +114,8 @@ class Method(Generic[C]):
         """Hand out what the coming step starts from, for whoever looks (`on_show`); else nothing happens.
 
         To be called between the forward and the step. Nothing is computed for it: a step on the batch has its
-        logits, with the weights as they are; a step on one picture has the answers of those before it, and
-        one on a memory the answers from before it.
+        logits, or those of its views, with the weights as they are; a step on one picture has the answers of
+        those before it, and one on a memory the answers from before it.
 
         Args:
             logits: (B, K) of the batch, as far as they are known.

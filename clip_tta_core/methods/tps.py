@@ -70,22 +70,33 @@ class Tps(Forgetful[TpsConfig]):
             zero_shot = self.clip.classify(views[:, 0])
         together = max(1, AT_ONCE // self.clip.text_features.numel())
         ticks = self.steps(-(-len(images) // together) * self.config.steps)
-        moved, entropies, lengths = [], [], []
-        for part in views.split(together):
-            shift, entropy = self._learn(part, ticks)
+        logits = zero_shot.clone()  # (B, K), those of a part while it is shifted
+        entropies, lengths = [], []
+        for number, part in enumerate(views.split(together)):
+            rows = slice(number * together, (number + 1) * together)
+            shift, entropy = self._learn(part, logits, rows, ticks)
             way = shifted(self.clip.text_features, shift) - self.clip.text_features  # (b, K, D)
             # What the shifts add to the zero-shot logits, which stay as they are where nothing moved.
-            moved.append(self.clip.scale * torch.einsum("bd,bkd->bk", part[:, 0], way))
+            moved = self.clip.scale * torch.einsum("bd,bkd->bk", part[:, 0], way)
+            logits[rows] = zero_shot[rows] + moved
             entropies.append(entropy)
             lengths.append(shift.norm(dim=-1).mean(dim=-1))
-        logits = zero_shot + torch.cat(moved)
         sound = logits.isfinite().all(dim=-1)
         report = {"loss": torch.cat(entropies)[sound], "shift": torch.cat(lengths)[sound]}
         report = {name: values.mean().item() if len(values) else 0.0 for name, values in report.items()}
         return Prediction(logits, views[:, 0]), report
 
-    def _learn(self, views: Tensor, ticks: Iterator[int]) -> tuple[Tensor, Tensor]:
-        """Shifts of the class texts for each picture (b, K or 1, D), and the last step's losses (b,)."""
+    def _learn(
+        self, views: Tensor, known: Tensor, rows: slice, ticks: Iterator[int]
+    ) -> tuple[Tensor, Tensor]:
+        """Shifts of the class texts for each picture (b, K or 1, D), and the last step's losses (b,).
+
+        Args:
+            views: (b, V, D), the pictures themselves first.
+            known: (B, K), logits of the batch, of which `rows` are kept up to date.
+            rows: where these pictures are in the batch.
+            ticks: one item a step.
+        """
         config, texts = self.config, self.clip.text_features
         classes = 1 if config.shift == "shared" else len(texts)
         with torch.enable_grad():
@@ -96,6 +107,8 @@ class Tps(Forgetful[TpsConfig]):
                 logits = self.clip.scale * views @ shifted(texts, shift).transpose(1, 2)  # (b, V, K)
                 chosen = scores.surest(logits.detach(), config.share)[..., None]  # (b, n, 1)
                 entropy = losses.view_entropy(logits.take_along_dim(chosen, 1))  # (b,)
+                known[rows] = logits.detach()[:, 0]
+                self.show(known, loss=entropy.mean())
                 (shift.grad,) = torch.autograd.grad(entropy.sum(), shift)
                 optimizer.step()
         return shift.detach(), entropy.detach()
