@@ -264,6 +264,7 @@ export interface Steps {
   values: Record<string, Record<string, Numbers>>;
   counts: Record<string, Counts>;
   truth: Counts;
+  says: string;
 }
 
 /** How probable a class is, to each method. */
