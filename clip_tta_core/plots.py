@@ -39,6 +39,7 @@ FULL_GAIN = 0.2  # a difference of so much has the full colour
 EMPTY = "#f1f2f4"
 ACROSS = 5  # pictures in a row of the corruption sheet
 MOST_CLASSES = 40  # more names than that cannot be read on a sheet
+PRINT = 300  # dots an inch of charts and tables
 LONGEST = 30  # letters of a name beside a chart
 HATCHES = ("", "////", "....", "xxxx", "----", "++++")  # of the first, second ... bar of one colour
 
@@ -126,7 +127,7 @@ def sheet(log: RunLog) -> Figure:
 def _captioned(log: RunLog, drawn: list[Callable[[Axes, RunLog], None]]) -> Figure:
     caption = textwrap.wrap(caption_of(log), width=80 * len(drawn))
     height = 4.8 + 0.18 * len(caption)
-    figure = Figure(figsize=(5.4 * len(drawn), height), dpi=150, layout="constrained")
+    figure = Figure(figsize=(5.4 * len(drawn), height), dpi=PRINT, layout="constrained")
     for axes, draw in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
         draw(axes, log)
     text = "\n".join(_plain(line) for line in caption)
@@ -262,7 +263,7 @@ def draw_standings(standings: Sequence[Standing], titles: Mapping[str, str], cap
     """Accuracy of a comparison's contenders as bars, the first on top; zero-shot CLIP as a line."""
     shown = [one for one in standings if math.isfinite(one.metrics.get("accuracy", math.nan))]
     signs = looks_of({one.label: one.method or one.label for one in shown})
-    figure = Figure(figsize=(6.4, 1.2 + 0.3 * max(2, len(shown))), dpi=150, layout="constrained")
+    figure = Figure(figsize=(6.4, 1.2 + 0.3 * max(2, len(shown))), dpi=PRINT, layout="constrained")
     axes = figure.subplots()
     values = [one.metrics["accuracy"] for one in shown]
     names = [_plain(textwrap.shorten(titles.get(one.label, one.label), 32)) for one in shown]
@@ -309,7 +310,7 @@ def draw_heat(
     gains = values - values[baseline] if baseline >= 0 else np.full_like(values, math.nan)
     wide = max(len(text) for line in texts for text in line)
     width, height = 2.4 + len(columns) * (0.2 + 0.075 * wide), 1.6 + 0.24 * len(names)
-    figure = Figure(figsize=(max(5.4, width), height), dpi=150, layout="constrained")
+    figure = Figure(figsize=(max(5.4, width), height), dpi=PRINT, layout="constrained")
     axes = figure.subplots()
     colours = LinearSegmentedColormap.from_list("gain", GAIN).with_extremes(bad=EMPTY)
     measured = np.ma.masked_invalid(gains)

@@ -16,7 +16,7 @@ from tests.ui.conftest import make_log
 def test_the_sheet_is_a_picture(source):
     log = make_log(RunConfig(batches=3, batch_size=8, unknown_source=source))
     with Image.open(io.BytesIO(plots.figure_png(plots.sheet(log)))) as image:
-        assert image.format == "PNG" and image.width > 1200
+        assert image.format == "PNG" and image.width > 3000, "as print wants it: 300 dots an inch"
 
 
 def test_curves_are_those_of_the_log():

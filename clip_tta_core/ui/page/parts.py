@@ -173,7 +173,9 @@ class Results(Part):
     name = "results"
     describe = "Measures per method."
     template = """<figure><figcaption><h3>In numbers</h3></figcaption><div class="scroll" tabindex="0"
-role="region" aria-label="Results"><table><thead></thead><tbody></tbody></table></div></figure>"""
+role="region" aria-label="Results"><table><thead></thead><tbody></tbody></table></div>
+<p class="help">In bold: the best number of a column. Whether the pictures tell it from the others is what
+the sentence above says.</p></figure>"""
 
 
 class Sentence(Part):

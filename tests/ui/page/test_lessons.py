@@ -51,6 +51,13 @@ def test_every_lesson_goes_from_its_question_to_its_answer(visit, url):
         assert page.locator(".answers button[aria-pressed=true]").text_content() == question.answers[0]
 
 
+def test_the_table_of_a_lesson_with_unknown_pictures_is_not_cut_off(visit, url):
+    page = visit(url, "?lesson=unknowns", width=1280)
+    expect(page.locator("#ct-results thead")).to_contain_text("FPR95", timeout=PATIENT)
+    table = page.locator("#ct-results .scroll")
+    assert table.evaluate("one => one.scrollWidth - one.clientWidth") <= 0
+
+
 def test_the_gallery_shows_the_pictures_that_a_lesson_is_about(visit, url):
     page = visit(url)
     name = next(name for name in TAUGHT if TEACHINGS[name].pictures != "all")
