@@ -380,7 +380,8 @@ TEACHINGS: dict[str, Teaching] = {
         "{cliptta:accuracy} from the start.",
         why="The start has learned from clean pictures what tells these twenty classes apart, and has never "
         "seen fog. CLIPTTA has no labels and learns from its own answers: the more of them are right in the "
-        "first batches, the better it is taught.",
+        "first batches, the better it is taught. With other seeds it gains from the start, too, though 512 "
+        "pictures can be too few to be sure of it.",
         preset="small",
         try_this="begin with Core-tuning instead",
         changes={"start": "core_tuning"},
