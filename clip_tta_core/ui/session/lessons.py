@@ -224,3 +224,4 @@ LESSONS = (
     ),
 )
 FIRST = LESSONS[0]
+BY_NAME = {lesson.name: lesson for lesson in LESSONS}

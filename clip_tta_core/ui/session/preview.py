@@ -39,9 +39,13 @@ def preview(settings: Mapping[str, Any]) -> list[DataUrl] | None:
         return None  # the same sentence comes when Run is pressed
 
 
-def lesson_cards(recordings: Mapping[str, RunLog]) -> tuple[LessonCard, ...]:
-    """Every lesson with a picture of its stream; those that have been recorded ask what will happen."""
-    return tuple(_card(lesson, recordings.get(lesson.name)) for lesson in LESSONS)
+def lesson_cards(ends: Mapping[str, RunLog]) -> tuple[LessonCard, ...]:
+    """Every lesson with a picture of its stream; those that have been recorded ask what will happen.
+
+    Args:
+        ends: of the recorded runs, by lesson; nothing is read but the ends of their curves.
+    """
+    return tuple(_card(lesson, ends.get(lesson.name)) for lesson in LESSONS)
 
 
 def _card(lesson: Lesson, log: RunLog | None) -> LessonCard:

@@ -11,6 +11,7 @@ from clip_tta_core.ui.session.lessons import FIRST, LESSONS
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.session.teaching import TEACHINGS
 from tests.ui.conftest import serious_violations, serve
+from tests.ui.drawn import stream_of
 from tests.ui.fakes import fake_engine
 
 pytestmark = pytest.mark.browser
@@ -39,7 +40,7 @@ def test_every_lesson_goes_from_its_question_to_its_answer(visit, url):
     for name in TAUGHT:
         log, teaching = RECORDED[name], TEACHINGS[name]
         choose(page, name)
-        stream = str(log.settings["stream"])
+        stream = stream_of(name)
         page.wait_for_function("text => document.querySelector('.stream').textContent === text", arg=stream)
         assert page.locator(".status .what").text_content().startswith("A recorded run")
         assert page.locator("#ct-curves select").input_value() == teaching.measure
@@ -139,7 +140,7 @@ def test_a_link_opens_a_lesson(visit, url):
     page = visit(url, "?lesson=alone")
     asks = TEACHINGS["alone"].asks
     page.wait_for_function("text => document.querySelector('#ct-lessons h3')?.textContent === text", arg=asks)
-    stream = str(RECORDED["alone"].settings["stream"])
+    stream = stream_of("alone")
     page.wait_for_function("text => document.querySelector('.stream').textContent === text", arg=stream)
 
 

@@ -1,12 +1,13 @@
 """Lessons: what has been recorded, what is asked about it, and that the numbers answer."""
 
+import gzip
 import math
 import re
 
 import pytest
 
-from clip_tta_core import engine, logs
-from clip_tta_core.records import RunConfig
+from clip_tta_core import engine, export, logs
+from clip_tta_core.records import RunConfig, RunLog
 from clip_tta_core.ui.page.theme import ASSETS
 from clip_tta_core.ui.session import recordings, views
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
@@ -40,6 +41,53 @@ def test_a_recording_shows_what_the_run_showed(open_log):
 def test_a_file_is_found_by_the_name_of_its_lesson(tmp_path, log):
     recordings.write("some", log, tmp_path)
     assert recordings.read("some", tmp_path) and recordings.read("other", tmp_path) is None
+
+
+@pytest.fixture
+def folder(tmp_path, log):
+    """Two recordings, and a third that was cut while it was fetched."""
+    for name in ("collapse", "style", "clean"):
+        recordings.write(name, log, tmp_path)
+    cut = tmp_path / f"clean{recordings.ENDING}"
+    cut.write_bytes(cut.read_bytes()[:-100])
+    return tmp_path
+
+
+def test_of_the_recordings_only_the_ends_of_curves_are_read_before_one_is_chosen(folder, log, monkeypatch):
+    whole, read = [], export.from_json
+    monkeypatch.setattr(export, "from_json", lambda text: (whole.append(text), read(text))[1])
+    found = recordings.Recordings(BY_NAME, folder)
+    assert list(found) == ["collapse", "style"] and not whole
+    for label, curves in log.series.items():
+        for curve in curves:
+            assert last(found.ends["style"], label, curve) == pytest.approx(
+                last(log, label, curve), nan_ok=True
+            )
+    cards = {card.name: card for card in lesson_cards(found.ends)}
+    assert [name for name, card in cards.items() if card.question] == ["collapse", "style"] and not whole
+    site = Site(engine.catalog(), RunLog(), recordings=found, ends=found.ends)
+    assert not whole
+    for _ in range(2):
+        assert site.recording("style").answers == log.answers
+    assert len(whole) == 1, "and once only"
+    assert site.is_recording(site.recording("style")) and not site.is_recording(log)
+    assert site.recording("alone") is None
+
+
+def test_a_damaged_recording_is_left_out_or_told_when_it_is_chosen(folder, caplog):
+    found = recordings.Recordings(BY_NAME, folder)
+    assert "'clean' is damaged (EOFError): the page starts without it" in caplog.text
+    recordings.write("style", known_log(), folder)
+    content = gzip.decompress((folder / f"style{recordings.ENDING}").read_bytes())
+    broken = content.replace(b'"answers": {', b'"answers": 7, "no": {')
+    (folder / f"style{recordings.ENDING}").write_bytes(gzip.compress(broken))
+    play = Play(Site(engine.catalog(), RunLog(), recordings=found, ends=found.ends))
+    told = play.choose("style", 1, "me")
+    assert (
+        told["message"]["text"]
+        == "Lesson: its recording, style.json.gz, is damaged; press Run to see it live."
+    )
+    assert play.choose("collapse", 2, "me")["status"]["state"] == "recorded"
 
 
 def test_the_recordings_are_small_and_the_first_lesson_has_one():
