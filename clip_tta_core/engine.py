@@ -477,7 +477,8 @@ class Runner:
             if control.wants_look():
                 probs = logits.detach().float().softmax(dim=-1).cpu().numpy()
                 numbers = {name: term.item() for name, term in terms.items()}
-                sight.show(Step(self.entry.contender.label, here.step, here.steps, probs, numbers))
+                label, on = self.entry.contender.label, self.method.steps_on
+                sight.show(Step(label, here.step, here.steps, probs, numbers, on))
             self.shown = True
             control.checkpoint(here)
 

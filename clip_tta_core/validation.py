@@ -91,7 +91,7 @@ def references_of(config: RunConfig) -> tuple[Contender, ...]:
 
 def start_label(config: RunConfig) -> str:
     """What the start of a run is called among its contenders."""
-    return f"{STARTS[config.start].title}, {config.shots} shots"
+    return f"{STARTS[config.start].title}, {config.shots} shot" + "s" * (config.shots != 1)
 
 
 def check_contenders(contenders: tuple[Contender, ...]) -> tuple[Entry, ...]:

@@ -264,6 +264,7 @@ export interface Steps {
   values: Record<string, Record<string, Numbers>>;
   counts: Record<string, Counts>;
   truth: Counts;
+  says: string;
 }
 
 /** How probable a class is, to each method. */
@@ -538,6 +539,8 @@ export interface HeatTable {
 export interface HeatProps {
   tables: HeatTable[];
   sizes: Option[];
+  table: string;
+  size: string;
   methods: string[];
   shifts: string[];
 }

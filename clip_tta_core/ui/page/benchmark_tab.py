@@ -8,7 +8,8 @@ from typing import Any
 import gradio as gr
 
 from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, Part, sent, served, session_of
-from clip_tta_core.ui.session.benchmark import Benchmark, props
+from clip_tta_core.ui.session.benchmark import Benchmark
+from clip_tta_core.ui.session.heat import props
 from clip_tta_core.ui.session.workshop import Workshop
 from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.wire.parts import PARTS
@@ -69,7 +70,7 @@ def benchmark_tab(tabs: gr.Tabs, benchmark: Benchmark) -> None:
 
     heat = Heat(
         View("idle"),
-        props(benchmark.folder),
+        props(benchmark.folder, benchmark.recorded),
         server_functions=[
             served(benchmark.look, looking, lambda sentence: View("failed", message=sentence)),
             served(benchmark.card, looking),

@@ -205,7 +205,7 @@ class Inside:
             return {}
         reported = log.last is not None and log.last.batch_number >= glimpse.batch_number
         since = moment.active - (log.elapsed[-1] if log.elapsed else 0.0)
-        wanted = not reported and (moment.state == "paused" or since >= SLOW)
+        wanted = moment.state == "paused" or (not reported and since >= SLOW)
         begun = self._told is not None and self._told.batch_number == glimpse.batch_number
         if not wanted and not begun:
             return {}

@@ -139,6 +139,7 @@ class Steps:
     values: Mapping[str, Mapping[str, Numbers]]  # {measure: {method: one number a look}}
     counts: Mapping[str, Counts]  # a line: how often each class is predicted now
     truth: Counts
+    says: str  # what a step of the method at work is, or ""
 
 
 @dataclass(frozen=True)
@@ -487,6 +488,8 @@ class HeatProps:
 
     tables: tuple[HeatTable, ...]
     sizes: tuple[Option, ...]
+    table: str  # at first sight
+    size: str
     methods: tuple[str, ...]  # families to look for
     shifts: tuple[str, ...]  # kinds
 
