@@ -21,6 +21,9 @@ NOW: dict[str, Any] = {"queue": False, "show_progress": "hidden"}  # events that
 OWN_LINE: dict[str, Any] = {
     "concurrency_limit": None
 }  # events that wait in session.turns rather than in Gradio's queue
+# The same from a button. A run is over with its last word, and whoever presses again is heard then, while
+# Gradio still closes the event before. Stop cancels no event, for it might meet the next one.
+PRESSED: dict[str, Any] = {**OWN_LINE, "trigger_mode": "multiple"}
 FILE_MARK = FileData(path="").meta["_type"]
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # events that are the page's own business
 
@@ -83,6 +86,12 @@ def sent(event: gr.EventData, name: str) -> Any:
         return getattr(event, name, None)
     except TypeError:  # something else than names and values came
         return None
+
+
+def press_of(event: gr.EventData) -> int:
+    """The number of the press that an event is of; 0 where it has none."""
+    number = sent(event, "press")
+    return number if type(number) is int and number > 0 else 0
 
 
 class Board(Part):

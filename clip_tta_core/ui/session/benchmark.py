@@ -29,7 +29,7 @@ from clip_tta_core.ui.session.known import Known, Measured
 from clip_tta_core.ui.session.runs import Run
 from clip_tta_core.ui.session.settings import Settings, defaults
 from clip_tta_core.ui.session.site import Site
-from clip_tta_core.ui.session.turns import Full
+from clip_tta_core.ui.session.turns import Full, Turn
 from clip_tta_core.ui.wire.parts import Heat, HeatCard, KeptFile
 from clip_tta_core.ui.words import benchmark as words
 from clip_tta_core.ui.words.comparison import turn
@@ -82,13 +82,19 @@ class Benchmark:
         """All that is kept of one cell, which tells what made them; empty where there is none."""
         return [known.source.card(cell) for cell in itertools.islice(known.numbers, 1)]
 
-    def start(self, wanted: Mapping[str, Any], session: str) -> Iterator[Heat]:
-        """Measure what is missing of a table, in the order in which a table that is cut off is worth most."""
+    def start(self, wanted: Mapping[str, Any], session: str, press: int = 0) -> Iterator[Heat]:
+        """Measure what is missing of a table, in the order in which a table that is cut off is worth most.
+
+        Args:
+            wanted: the table, its size, and the part of it.
+            session: the visitor's.
+            press: the number of the press of Start, by which Stop finds it.
+        """
         try:
             table = self._part(wanted)
             if said := needs(table):
                 raise ValueError(said)
-            turn = self.site.turns.join(session, "Start")
+            turn = self.site.turns.join(session, "Start", press)
         except Full as problem:
             yield replace(self.look(wanted), message=str(problem))
             return
@@ -100,20 +106,22 @@ class Benchmark:
             for place in self.site.turns.wait(turn, self.site.absence(session)):
                 yield Heat("waiting", doing=place.capitalize())
             if not self.site.turns.has(turn):  # Stop, or nobody there
-                yield self.stopped(session)
+                if not turn.told:
+                    yield self.stopped(session)
                 return
-            for heat in self._show(table, session):
+            for heat in self._show(table, turn):
                 yield replace(heat, size=str(wanted.get("size")))
         finally:
             self.site.turns.leave(turn)
 
-    def _show(self, table: Table, session: str) -> Iterator[Heat]:
+    def _show(self, table: Table, place: Turn) -> Iterator[Heat]:
+        session = place.session
         self.folder.keep(KEPT_CELLS)
         known = Known.read(table, self.folder)
         missing = known.missing()
         cells = allowed(missing)
         run = Run(functools.partial(self._measure, cells), RunConfig())
-        self.site.runs.begin(session, run)
+        self.site.begin(place, run)
         catalog = self.site.catalog
         named = {card.name: card.title for card in catalog.methods}
         try:
@@ -149,6 +157,14 @@ class Benchmark:
                 return
             self.folder.put(cell, numbers)
             yield Measured(cell, numbers)
+
+    def stop(self, session: str, press: int = 0) -> Heat | None:
+        """End the table that a press began, or keep one from beginning that is on its way still.
+
+        Returns:
+            the answer to the latter, else None: what has begun says itself how it ended.
+        """
+        return None if self.site.stop(session, press) else self.stopped(session)
 
     def stopped(self, session: str) -> Heat:
         """What is left of a table that has been stopped, perhaps while it was still in line."""
