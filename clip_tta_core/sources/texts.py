@@ -14,6 +14,7 @@ BOMS = (  # the longer one first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+MARKS = tuple(mark for mark, _ in BOMS)
 # The syllables most frequent in Korean: Chinese bytes, read as Korean, hit them only by chance.
 HANGUL = frozenset(
     "가강개거것게견경계고공과관교구국군그근금기긴길김꽃나난날남내너네노녀년눈는니다단달닭당대더도독돌동돼된두드들등디따"
