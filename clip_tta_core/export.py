@@ -134,6 +134,20 @@ def from_json(text: str) -> RunLog:
     return _read(text, RUN, lambda plain, version: _decode(RunLog, _run_of(plain) if version == 1 else plain))
 
 
+def end_from_json(text: str) -> RunLog:
+    """No more of what `to_json` wrote than its curves' values after the last batch, which is soon read."""
+
+    def read(plain: dict[str, Any], version: int) -> RunLog:
+        plain = {name: (_run_of(plain) if version == 1 else plain)[name] for name in NEEDED}
+        ends = {
+            label: {curve: values[-1:] for curve, values in curves.items()}
+            for label, curves in plain["series"].items()
+        }
+        return _decode(RunLog, plain | {"series": ends, "sizes": plain["sizes"][-1:]})
+
+    return _read(text, RUN, read)
+
+
 def standings_to_json(standings: Iterable[Standing]) -> str:
     """A comparison's standings; `standings_from_json` gives them back."""
     plain = {"format": f"{STANDINGS}/{VERSION}", "standings": _encode(list(standings))}

@@ -4,8 +4,8 @@ Hugging Face's ZeroGPU lends one to the functions that its package `spaces` deco
 another process: its arguments and every report are pickled, and what it changes there is not changed here. So
 one call is one whole run, everything that is trained is built inside it, and of the run's control only Stop
 reaches it, between batches. What contenders look like inside comes back with the reports; the steps of a
-batch under way, at which nobody can hold it there, are not seen. The embedded CLIPs need none and stay in
-this process, where Pause and Step work. Without the package, or elsewhere, `run` is the engine's own.
+batch under way, where nobody can hold it, are not seen. The embedded CLIPs need none and stay in this
+process, where Pause and Step work. Without the package, or elsewhere, `run` is the engine's own.
 """
 
 from __future__ import annotations

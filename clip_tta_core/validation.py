@@ -226,7 +226,7 @@ def attack_steps(config: RunConfig, contenders: tuple[Contender, ...]) -> int:
     aims = 1  # of the model that all begin with
     for entry in check_contenders(contenders) if config.attack_target == "adapted" else ():
         if adversary.knows_more(entry.method, entry.config):
-            aims += adversary.views_of(entry.config)
+            aims += adversary.views_of(entry.method, entry.config)
     return aims * config.attack_iterations * config.batches
 
 

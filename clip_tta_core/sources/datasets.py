@@ -90,6 +90,8 @@ class Dataset:
             (place for place in self.places(folder) if place.is_dir() and any(place.iterdir())), None
         )
         if place is None:
+            if packed := layouts.packed(folder, {self.name, *Path(self.base).parts[:2]}):
+                return f"{packed} is there and must be unpacked"
             top, *rest = Path(self.base).parts
             around = [path for path in layouts.find(folder, top) if path.is_dir() and any(path.iterdir())]
             return f"{around[0]} is there and lacks '{'/'.join(rest)}'" if around and rest else ""
@@ -403,7 +405,7 @@ for _dataset in (
         "Describable Textures",
         "1,880 pictures of 47 textures.",
         ("dtd/dtd/labels/test1.txt", "dtd/dtd/images"),
-        partial(readers.by_torchvision, "DTD", split="test"),
+        partial(readers.by_torchvision, "DTD", lists="dtd/dtd/labels/*.txt", split="test"),
         "textures",
         download=readers.fetch("DTD", split="test"),
         megabytes=625,
@@ -421,7 +423,7 @@ for _dataset in (
         download=readers.fetch("EuroSAT"),
         megabytes=94,
         base="eurosat/2750",
-        also=("2750", "eurosat/EuroSAT", "eurosat/EuroSAT_RGB", "EuroSAT_RGB", "eurosat"),
+        also=("2750", "EuroSAT_RGB/2750", "eurosat/EuroSAT", "eurosat/EuroSAT_RGB", "EuroSAT_RGB", "eurosat"),
     ),
     Dataset(
         "flowers102",
@@ -433,14 +435,14 @@ for _dataset in (
         download=readers.fetch("Flowers102", split="test"),
         megabytes=345,
         base="flowers-102",
-        also=("oxford_flowers", "oxford-flowers-102"),
+        also=("oxford_flowers", "oxford-flowers-102", "102flowers", "oxford-102-flowers"),
     ),
     Dataset(
         "food101",
         "Food-101",
         "25,250 pictures of 101 dishes.",
         ("food-101/meta/test.json", "food-101/images"),
-        partial(readers.by_torchvision, "Food101", split="test"),
+        partial(readers.by_torchvision, "Food101", lists="food-101/meta/*", split="test"),
         "food",
         download=readers.fetch("Food101", split="test"),
         megabytes=4_997,
@@ -474,7 +476,13 @@ for _dataset in (
         "FGVC Aircraft",
         "3,333 pictures of 100 aircraft variants.",
         ("fgvc-aircraft-2013b/data/images", "fgvc-aircraft-2013b/data/images_variant_test.txt"),
-        partial(readers.by_torchvision, "FGVCAircraft", split="test", rename=str),
+        partial(
+            readers.by_torchvision,
+            "FGVCAircraft",
+            lists="fgvc-aircraft-2013b/data/*.txt",
+            split="test",
+            rename=str,
+        ),
         "aircraft",
         download=readers.fetch("FGVCAircraft", split="test"),
         megabytes=2_754,
@@ -552,6 +560,9 @@ for _dataset in (
             "imagenet-1k/val",
             "imagenet1k/validation",
             "ILSVRC2012/val",
+            "ILSVRC2012/ILSVRC2012_img_val",
+            "ILSVRC2012_val",
+            "imagenet-val",
             "ILSVRC/Data/CLS-LOC/val",
             "ILSVRC2012_img_val",
             "ImageNet",
@@ -586,7 +597,11 @@ for _dataset in (
         lambda folder: readers.wnids(folder / "imagenet-a"),
         "sentence",
         base="imagenet-a",
-        also=("imagenet-adversarial/imagenet-a", "imagenet-adversarial"),
+        also=(
+            "imagenet-adversarial/imagenet-a",
+            "natural-adversarial-examples/imagenet-a",
+            "imagenet-adversarial",
+        ),
     ),
     Dataset(
         "imagenet-v2",
@@ -616,7 +631,14 @@ for _dataset in (
             (f"PACS/{domain}/*",),
             lambda folder, domain=domain: readers.tree(folder / "PACS" / domain),
             base=f"PACS/{domain}",
-            also=(f"PACS/pacs_data/{domain}", f"pacs_data/{domain}", f"PACS/kfold/{domain}"),
+            also=(
+                *(
+                    f"PACS/{part}/{domain}"
+                    for part in ("pacs_data", "kfold", "dct2_images/dct2_images", "Raw images")
+                ),
+                f"pacs_data/{domain}",
+                f"PACS/{domain[0].upper()}",
+            ),
         )
         for domain, meaning in (
             ("photo", "photographs"),
@@ -648,7 +670,12 @@ for _dataset in (
         ("visda-c/validation/*",),
         readers.visda,
         base="visda-c/validation",
-        also=("visda-2017/validation", "visda/validation", "VisDA2017/visda-c/validation"),
+        also=(
+            "visda-2017/validation",
+            "visda/validation",
+            "visda17/validation",
+            "VisDA2017/visda-c/validation",
+        ),
     ),
     Dataset(
         "folder",

@@ -231,6 +231,18 @@ def test_a_file_in_another_encoding_is_refused(encoding):
         ("cp1251", ["кошка/1.jpg", "собака/1.jpg"]),
         ("cp1252", ["café/1.jpg", "Küche/1.jpg"]),
         ("cp850", ["café/1.jpg", "niño/1.jpg", "Küche.jpg"]),
+        ("koi8-r", ["кошка/1.jpg", "собака/1.jpg", "рыба/1.jpg"]),
+        ("cp1251", ["кіт/1.jpg", "їжак/1.jpg", "кінь/1.jpg"]),
+        ("cp737", ["γάτα/1.jpg", "σκύλος/1.jpg"]),
+        ("cp1253", ["γάτα/1.jpg", "σκύλος/1.jpg", "ψάρι/1.jpg"]),
+        ("cp862", ["חתול/1.jpg", "כלב/1.jpg"]),
+        ("cp1255", ["חתול/1.jpg", "כלב/1.jpg", "ציפור/1.jpg"]),
+        ("cp1256", ["قطة/1.jpg", "كلب/1.jpg", "سمكة/1.jpg", "فيل/1.jpg"]),
+        ("cp1254", ["kuş/1.jpg", "balık/1.jpg"]),
+        ("cp857", ["kuş/1.jpg", "köpek/1.jpg"]),
+        ("cp1250", ["żółw/1.jpg", "gęś/1.jpg"]),
+        ("cp852", ["kot/1.jpg", "słoń/1.jpg", "wąż/1.jpg"]),
+        ("mac_roman", ["Bär/1.jpg", "Größe/1.jpg", "café/1.jpg"]),
     ],
 )
 def test_names_in_a_code_page_are_read_together(encoding, names):

@@ -9,6 +9,7 @@ import { STATES } from "../wire.js";
 import { addressOf, frameOf } from "./lessons/address.js";
 import { write } from "./lessons/handout.js";
 import { keepMode } from "./lessons/modes.js";
+import { showNeeds } from "./lessons/needs.js";
 import { ask } from "./lessons/question.js";
 
 /** @typedef {import("../wire.js").LessonCard} LessonCard */
@@ -28,6 +29,7 @@ export default function mount({ element, props, trigger }) {
   const about = find(element, ".about", HTMLDetailsElement);
   const says = find(element, ".look-for");
   const protocol = find(element, ".protocol");
+  const needs = find(element, ".needs");
   const question = find(element, ".question");
   const button = buttonsOf(element);
   const copied = find(element, ".copied", HTMLInputElement);
@@ -74,6 +76,10 @@ export default function mount({ element, props, trigger }) {
   };
   button.previous.addEventListener("click", () => go(-1));
   button.next.addEventListener("click", () => go(1));
+  button.twin.addEventListener("click", () => {
+    const twin = lessons.find((one) => one.name === shown.needs?.twin);
+    if (twin) choose(twin);
+  });
   keepMode(element, { go, lesson: () => shown.name, button: button.present });
 
   const introduce = () => {
@@ -125,6 +131,7 @@ export default function mount({ element, props, trigger }) {
     const isChanged = !lesson && change && textOf(now) === textOf(change.settings);
     tell(says, lesson?.look_for ?? (isChanged ? `${shown.title} · changed: ${change.says}` : OWN));
     tell(protocol, lesson?.protocol ?? "");
+    showNeeds(needs, button.twin, lesson?.needs);
     question.hidden = !lesson?.question && !isChanged;
     if (question.hidden) asking.put(false);
   };

@@ -238,7 +238,8 @@ class Lessons(Part):
     describe = "Lessons."
     template = """<div class="cards" role="radiogroup" aria-label="Lessons"></div>
 <h2 class="title"></h2><div class="lesson"><details class="about" open><summary>What to look for</summary>
-<p class="look-for" aria-live="polite"></p><p class="protocol help"></p></details>
+<p class="look-for" aria-live="polite"></p><p class="protocol help"></p>
+<p class="needs help" hidden><span></span> <button type="button" data-do="twin"></button></p></details>
 <div class="go" role="group" aria-label="This lesson">
 <button type="button" data-do="previous" aria-label="Previous lesson" title="Previous lesson">‹</button>
 <span class="place"></span>

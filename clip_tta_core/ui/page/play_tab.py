@@ -61,7 +61,7 @@ def play_tab(page: gr.Blocks, site: Site) -> parts.Form:
     """What stands in the tab. -> the form"""
     play = Play(site)
     board = parts.Board(play.first_paint())
-    lessons = parts.Lessons(props=LessonsProps(lesson_cards(site.recordings)))
+    lessons = parts.Lessons(props=LessonsProps(lesson_cards(site.ends)))
     transport, status = run_panel(site)
     parts.Message()
     parts.Expense()
@@ -292,7 +292,10 @@ def wire_visit(
         wanted, problem = found
         run = request.query_params.get("run") == "1" and not problem
         # All of the first paint: this answer may come before the page has drawn the one it was built with.
-        lesson = play.lesson(wanted["lesson"], session_of(request))
+        try:
+            lesson = play.lesson(wanted["lesson"], session_of(request))
+        except ValueError as damaged:
+            lesson, problem = None, problem or str(damaged)
         return [wanted, play.first_paint(problem, run, lesson)]
 
     def reset(request: gr.Request) -> list[Any]:

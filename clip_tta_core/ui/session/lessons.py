@@ -36,6 +36,8 @@ class Lesson:
     methods: dict[str, dict[str, Any]] = field(default_factory=lambda: STEADY)
     copies: tuple[dict[str, Any], ...] = ()  # {label, method, settings} of methods that take part again
     minutes: int = 3  # in a course of 45: to guess, to look, and to talk about it
+    needs: str = ""  # a name of DATASETS, of the pictures it runs on; "" for those that are drawn here
+    twin: str = ""  # the lesson that shows the same on drawings, where those pictures are missing
 
     def settings(self) -> Settings:
         """Every setting of the page, as plain values of its own."""
@@ -113,6 +115,7 @@ LESSONS = (
         "Both take three steps of 0.001 a batch. Set as by their authors, TENT takes one, and CLIPTTA ten of "
         "0.0001.",
         {"tent": {"lr": 1e-3, "steps": 3}, "cliptta": {"lr": 1e-3, "steps": 3}},
+        minutes=2,
     ),
     Lesson(
         "one",
@@ -130,6 +133,7 @@ LESSONS = (
         "One class after another, as in a video: one or two per batch. CLIPTTA's bonus asks every batch for "
         "answers spread over all twenty.",
         {"corruption": "gaussian_noise", "severity": 3, "order": "sorted"},
+        minutes=2,
     ),
     Lesson(
         "few",
@@ -222,5 +226,22 @@ LESSONS = (
         {"tent": {"lr": 1e-3, "steps": 1}, "cliptta": {"lr": 1e-4, "steps": 10}}
         | {"stata": {}, "dota": {}, "ramen": {}},
     ),
+    Lesson(
+        "photographs",
+        "The same on photographs",
+        "Real photographs in fog, 32 pixels a side, ten classes, and photo-CLIP in place of mini-CLIP. Watch "
+        "both accuracies along the stream, and how many classes stay in use.",
+        {
+            "source": "dataset:cifar10",
+            "model": "photo-clip",
+            "corruption": "fog",
+            "severity": 5,
+            "batches": 12,
+        },
+        minutes=2,
+        needs="cifar10",
+        twin="seen",
+    ),
 )
 FIRST = LESSONS[0]
+BY_NAME = {lesson.name: lesson for lesson in LESSONS}

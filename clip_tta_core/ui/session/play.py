@@ -112,8 +112,7 @@ class Play:
         """The status of what is still shown after a run that was refused."""
         log = self.site.log(session)
         line = status.recorded(log)
-        recorded = log is self.site.recorded or any(log is one for one in self.site.recordings.values())
-        return line if recorded else dataclasses.replace(line, state="idle")
+        return line if self.site.is_recording(log) else dataclasses.replace(line, state="idle")
 
     def _open_log(self, settings: Mapping[str, Any], config: RunConfig) -> RunLog:
         kept = {key: settings[key] for key in defaults() if key in settings and key != "lesson"}
@@ -188,13 +187,19 @@ class Play:
             number: of the choice, which grows from one to the next: None, too, for one that was overtaken.
             session: the visitor's.
         """
-        log = self.lesson(name, session, number if isinstance(number, int) else 0)
+        try:
+            log = self.lesson(name, session, number if isinstance(number, int) else 0)
+        except ValueError as problem:
+            return say(str(problem))
         return None if log is None else _told(log, Message(""))
 
     def lesson(self, name: str, session: str, number: int = 0) -> RunLog | None:
-        """The recording of a lesson, which is from now on what the visitor looks at."""
-        log = self.site.recordings.get(name)
-        if log is None or self.site.runs.current(session):
+        """The recording of a lesson, which is from now on what the visitor looks at.
+
+        Raises:
+            ValueError: it is damaged; one sentence.
+        """
+        if self.site.runs.current(session) or (log := self.site.recording(name)) is None:
             return None
         return log if self.site.runs.look_at(session, log, number) else None
 

@@ -387,4 +387,24 @@ TEACHINGS: dict[str, Teaching] = {
         changes={"start": "core_tuning"},
         pictures="gained",
     ),
+    "photographs": Teaching(
+        asks="These are photographs in fog, and another CLIP sees them. What becomes of TENT?",
+        answers=(
+            ("It falls behind zero-shot CLIP", -0.02),
+            ("It stays within 2 points", 0.02),
+            ("It gains more", REST),
+        ),
+        measure="accuracy",
+        method="tent",
+        against="zero_shot",
+        says="TENT ends with {tent:effective_classes} of 10 classes in use and {tent:accuracy} of all right, "
+        "CLIPTTA with {cliptta:effective_classes} and {cliptta:accuracy}, zero-shot CLIP with "
+        "{zero_shot:effective_classes} and {zero_shot:accuracy}.",
+        why="Nothing in either loss is about drawings. In fog photo-CLIP names some classes more often than "
+        "they come; TENT follows that lean until little else is left, and CLIPTTA keeps its answers spread. "
+        "The photographs may not be passed on, so this recording holds the numbers alone.",
+        preset="collapse",
+        try_this="take the stream of seed 1, on which TENT first gains, as in the paper, and then falls",
+        changes={"seed": 1},
+    ),
 }
