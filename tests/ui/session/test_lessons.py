@@ -139,9 +139,9 @@ def test_a_lesson_asks_what_its_run_answers(name):
     assert bounds == sorted(set(bounds)) and bounds[-1] == math.inf
 
 
-HARD_NOISE = (("cliptta", "zero_shot"), ("zero_shot", "tent"))
+COLLAPSE = (("cliptta", "zero_shot"), ("zero_shot", "tent"))
 AHEAD = {  # who gets more right than whom, as the words of a lesson have it
-    **dict.fromkeys(("collapse", "seen", "cliff", "small", "one"), HARD_NOISE),
+    **dict.fromkeys(("collapse", "seen", "cliff", "small", "one", "photographs"), COLLAPSE),
     "parts": (("TENT + diversity", "tent"), ("CLIPTTA, contrast only", "tent")),
     "sorted": (("tent", "cliptta"),),
     "few": (("tent", "stata"), ("stata", "zero_shot"), ("zero_shot", "cliptta")),
