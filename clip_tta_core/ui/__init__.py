@@ -30,7 +30,7 @@ def launch(page: Page, **options: Any) -> tuple:
         "max_file_size": LIMITS.total_bytes,
         "state_session_capacity": SESSIONS,
         "run_history": False,
-        "footer_links": ["api"],  # where a script for the settings says that all is told
+        "footer_links": [],
     }
     try:
         return page.launch(**(settings | options))

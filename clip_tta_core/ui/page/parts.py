@@ -300,9 +300,9 @@ class Exports(Part):
 <button type="button" data-do="script">Use it from a script</button></div>
 <figure class="script" hidden><figcaption><h3>The same run from Python</h3></figcaption>
 <pre tabindex="0" aria-label="A script for these settings"></pre>
-<p class="help">What every setting may be, and a second endpoint that compares methods in turns, is on the API
-page: its button is at the foot of this page. In Python, on your own machine, it is
-<code>clip_tta_core.engine.run</code>.</p></figure>"""
+<p class="help">What every setting may be, and a second endpoint that compares methods in turns:
+<a href="gradio_api/info" target="_blank">the description of the API</a> (JSON). In Python, on your own
+machine, it is <code>clip_tta_core.engine.run</code>.</p></figure>"""
 
 
 class Standings(Part):
