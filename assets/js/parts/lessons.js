@@ -147,7 +147,9 @@ export default function mount({ element, props, trigger }) {
       introduce();
       mode.put(mode.value); // the address names the lesson
     }
-    if (current !== null && lesson?.looks && current !== lesson.name) looks.put(lesson.looks);
+    // The page opens with the first lesson and its accuracy; whatever else is opened has its own curve.
+    const isFirstSight = current === null && lesson === lessons[0];
+    if (lesson?.looks && !isFirstSight && current !== lesson.name) looks.put(lesson.looks);
     current = now.lesson;
     if (lesson?.question && asked !== lesson.name) {
       asked = lesson.name;
