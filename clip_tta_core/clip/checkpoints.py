@@ -32,7 +32,7 @@ HARMLESS = [argparse.Namespace, np.dtype, *(type(np.dtype(kind)) for kind in ("f
 _MAKES_SCALARS: Any = np.float64(0).__reduce__()[0]
 SCALARS = [(_MAKES_SCALARS, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
 OPENAI = {"input_resolution", "context_length", "vocab_size"}  # numbers that only OpenAI's files hold
-DEEPEST = 4  # wrappings inside each other
+DEEPEST = 8  # wrappings inside each other
 
 
 class Unreadable(ValueError):
@@ -87,6 +87,8 @@ def kind(path: Path) -> str:
         raise Unreadable("the file is a packed archive; unpack it first")
     if head.startswith(b"\x89HDF") or head.startswith(b"GGUF") or head.startswith(b"\x93NUMPY"):
         raise Unreadable("the file is in the format of another library; save it as safetensors")
+    if start.startswith(b"{") and b'"weight_map"' in path.read_bytes()[:1_000_000]:
+        raise Unreadable("the file is the index of weights in several files; save them as one")
     with contextlib.suppress(UnicodeDecodeError):
         if all(letter.isprintable() or letter.isspace() for letter in head[:256].decode("utf-8")):
             raise Unreadable("the file holds text, not weights, so it is no checkpoint")
@@ -177,7 +179,8 @@ def unwrapped(found: object) -> dict[str, Tensor]:
     if not states:
         raise Unreadable("the file holds no weights, only other things")
     for state in states:
-        for prefix in [name.removesuffix(ANCHOR) for name in state if name.endswith(ANCHOR)]:
+        prefixes = [name.removesuffix(ANCHOR) for name in state if name.endswith(ANCHOR)]
+        for prefix in sorted(prefixes, key=_is_averaged):
             bare = {_plain(name, prefix): t for name, t in state.items() if name.startswith(prefix)}
             if _is_clip(bare):
                 return bare
@@ -186,6 +189,8 @@ def unwrapped(found: object) -> dict[str, Tensor]:
             "its weights are in the layout of the package transformers; take the model from a repository "
             "for open_clip, or under a name such as ViT-B-32/openai"
         )
+    if any(".lora_" in name for state in states for name in state):
+        raise Unreadable("its weights are a LoRA adapter; merge it into its model and save that")
     return max(states, key=len)  # other layouts are for open_clip to convert, and else for it to refuse
 
 
@@ -193,13 +198,18 @@ def _layers(found: object) -> Iterator[Mapping]:
     """A checkpoint and all that is wrapped in it: the outermost first, averages of weights last."""
     level = [found]
     for _ in range(DEEPEST):
-        mappings = [layer for layer in level if isinstance(layer, Mapping)]
+        mappings = [layer for layer in level if isinstance(layer, Mapping) and "param_groups" not in layer]
         yield from mappings
         inside = [(str(name), value) for layer in mappings for name, value in layer.items()]
         inside = [(name, value) for name, value in inside if "optim" not in name.lower()]
-        inside.sort(key=lambda pair: AVERAGED.search(pair[0].lower()) is not None)
+        inside.sort(key=lambda pair: _is_averaged(pair[0]))
         level = [value for layer in level if isinstance(layer, list | tuple) for value in layer]
         level += [value for _, value in inside]
+
+
+def _is_averaged(name: str) -> bool:
+    """Whether weights under this name follow those that are trained."""
+    return AVERAGED.search(name.lower()) is not None
 
 
 def _weights(layer: Mapping) -> dict[str, Tensor]:

@@ -22,6 +22,8 @@ OPENAI = {  # as OpenAI calls its models on the hub, and in its code where open_
     "vit-l-14@336px": "ViT-L-14-336/openai",
     "vit-l/14-336px": "ViT-L-14-336/openai",
     "vit-l-14-336px": "ViT-L-14-336/openai",
+    "vit-l/14@336": "ViT-L-14-336/openai",
+    "vit-l-14@336": "ViT-L-14-336/openai",
     **{name.lower(): f"{name}/openai" for name in ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64")},
 }
 ALIASES = {
@@ -30,8 +32,14 @@ ALIASES = {
     **{name: MINI for name in ("mini", "mini clip", "miniclip", "mini_clip")},
     **{name: "photo-clip" for name in ("photo", "photo clip", "photoclip", "photo_clip")},
 }
-AROUND = " ,:|/／()'\""
-BEFORE_PATH = re.compile(r"[:,|\s]+(?=~|\.{1,2}/|/[^/\s]+/|file:)")
+AROUND = " ,:=|/／()[]'\""
+BEFORE_PATH = re.compile(r"[:,=|\s]+(?=~|\.{1,2}/|/[^/\s]+/|file:)")
+CALL = re.compile(r"[\w.]*\((.+)\)")  # "create_model('ViT-B-32', 'openai')"
+LIBRARY = re.compile(
+    r"(?:open_?clip|clip)(?:[:/\s]+|-(?=(?:vit|rn)\b|rn\d))", re.IGNORECASE
+)  # "CLIP ViT-B/32"
+HOME = re.compile(r"\$(?:HOME|\{HOME\})(?=/|$)")
+WEIGHTS = re.compile(r"[^@=\s]+\.(?:safetensors|pth?|bin|ckpt)", re.IGNORECASE)
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 ADDRESS = re.compile(
     r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com)/|hf://|hf_hub:/*)"
@@ -46,8 +54,10 @@ def canonical(name: str) -> str:
     "hf-hub:org/name", a folder "local-dir:/folder", "~" the home folder. What means nothing stays as it is.
     """
     name = _bare(name)
-    if name.lower() in ALIASES:
-        return ALIASES[name.lower()]
+    if called := CALL.fullmatch(name):
+        name = re.sub(r"\w+=", "", called[1])
+    if name.lower().rstrip("/") in ALIASES:
+        return ALIASES[name.lower().rstrip("/")]
     if name.lower() == MINI:
         return MINI
     if address := ADDRESS.fullmatch(name):
@@ -76,13 +86,16 @@ def _repository(name: str) -> str:
 
 
 def _is_path(name: str) -> bool:
-    return name.startswith(("/", "~", "./", "../", "file://")) or bool(re.match(r"[A-Za-z]:[\\/]", name))
+    if name.startswith(("/", "~", "./", "../", "file://", "\\\\")) or re.match(r"[A-Za-z]:[\\/]", name):
+        return True
+    return bool(HOME.match(name) or WEIGHTS.fullmatch(name))
 
 
 def _path(path: str) -> str:
     """A path as people paste it, with the home folder for "~"."""
     if path.startswith("file://"):
         path = unquote(path.removeprefix("file://"))
+    path = HOME.sub("~", path, count=1)  # and no other variable: what is in them is not for visitors to see
     try:
         return str(Path(path).expanduser())
     except RuntimeError:  # somebody's home that this machine does not know
@@ -90,7 +103,11 @@ def _path(path: str) -> str:
 
 
 def _tagged(name: str) -> str:
-    """Architecture and tag, whatever stands between them."""
+    """Architecture and tag, whatever stands between them, and whichever comes first."""
+    bare = LIBRARY.sub("", name, count=1) if LIBRARY.match(name) else name
+    first = re.split(r"[:,|\s]", bare)[0]
+    known = (_architecture(first), _architecture(first.rpartition("/")[0]))
+    name = bare if any(one in _architectures().values() for one in known) else name
     slashed = _architecture(name)
     if slashed in _architectures().values():  # "ViT-B/32" alone means OpenAI's, who write it so
         return f"{slashed}/openai" if "/" in name and _tag(slashed, "openai") else slashed
@@ -101,8 +118,17 @@ def _tagged(name: str) -> str:
     for cut in [found.start() for found in re.finditer(r"[/／:,|\s]", name)][::-1]:
         architecture = _architecture(_bare(name[:cut].strip(AROUND)))
         if architecture in _architectures().values():
-            rest = name[cut + 1 :].strip(AROUND)
+            rest = re.sub("^(pretrained|tag)=", "", name[cut + 1 :].strip(AROUND))
             return f"{architecture}/{_tag(architecture, rest) or rest}"
+    for cut in re.finditer("[-/:]", name):  # "ViT-B-32-openai", "openai/ViT-B-32"
+        for one, other in (
+            (name[: cut.start()], name[cut.end() :]),
+            (name[cut.end() :], name[: cut.start()]),
+        ):
+            if (architecture := _architecture(one)) in _architectures().values() and _tag(
+                architecture, other
+            ):
+                return f"{architecture}/{_tag(architecture, other)}"
     if REPOSITORY.fullmatch(name) and not _misspelt(name):
         return _repository(name)
     return name
@@ -121,13 +147,25 @@ def _by_small_letters(names: tuple[str, ...]) -> dict[str, str]:
     return {name.lower().replace("_", "-"): name for name in names}
 
 
+@lru_cache(maxsize=2)
+def _compact(names: tuple[str, ...]) -> dict[str, str]:
+    """Names by their letters and digits alone, those that two share left out."""
+    letters = [_letters(name) for name in names]
+    return {key: name for key, name in zip(letters, names, strict=True) if letters.count(key) == 1}
+
+
+def _letters(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
+
+
 def _architectures() -> dict[str, str]:
     return _by_small_letters(tuple(open_clip.list_models()))
 
 
 def _architecture(name: str) -> str:
-    """An architecture as open_clip spells it; "ViT-B/32" is "ViT-B-32"."""
-    return _architectures().get(re.sub("[/_ ‐-―−]", "-", name.lower()), name)
+    """An architecture as open_clip spells it; "ViT-B/32" and "vitb32" are "ViT-B-32"."""
+    spelt = _architectures().get(re.sub("[/_ ‐-―−]", "-", name.lower()))
+    return spelt or _compact(tuple(open_clip.list_models())).get(_letters(name), name)
 
 
 def _tag(architecture: str, tag: str) -> str:

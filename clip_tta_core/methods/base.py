@@ -60,6 +60,7 @@ class Method(Generic[C]):
     episodic: bool = False  # its authors start over at every batch: the engine rebuilds it; a knob may say no
     presets: ClassVar[Mapping[str, Mapping[str, Value]]] = {}  # settings worth a name; {} is the default
     draws: ClassVar[str] = ""  # methods with the same word draw the same numbers in a run, and share views
+    views_answer: ClassVar[bool] = True  # False: it learns from views and answers from the picture itself
     forgets: ClassVar[bool] = False  # it learns from one picture at a time and forgets it before the next
     steps_on: StepsOn = "batch"  # what a step learns from; a setting may change it
     source_pictures: ClassVar[int] = 0  # clean pictures of the stream's source it wants to see beforehand

@@ -86,6 +86,7 @@ class Rlcf(PerPicture[RlcfConfig]):
 
     name, title, family = "rlcf", "RLCF", "prompts"
     citation = "Zhao et al., ICLR 2024, arXiv 2305.18010"
+    views_answer = False
     needs = "texts"
     presets = {
         "authors, prompt": {},

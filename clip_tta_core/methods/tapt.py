@@ -65,6 +65,7 @@ class Tapt(PerPicture[TaptConfig]):
 
     name, title, family = "tapt", "TAPT", "prompts"
     citation = "Wang et al., CVPR 2025, arXiv 2411.13136"
+    views_answer = False
     train = "visual_prompts"
     source_pictures = 256
     presets = {

@@ -49,6 +49,7 @@ class Tps(Forgetful[TpsConfig]):
 
     name, title, family = "tps", "TPS", "many views"
     citation = "Sui et al., WACV 2025, arXiv 2403.12952"
+    views_answer = False
     presets = {
         "authors": {},
         "one shift for all classes": {"shift": "shared"},

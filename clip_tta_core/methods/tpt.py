@@ -50,6 +50,7 @@ class Tpt(PerPicture[TptConfig]):
 
     name, title, family = "tpt", "TPT", "prompts"
     citation = "Shu et al., NeurIPS 2022, arXiv 2209.07511"
+    views_answer = False
     train = "context"
     needs = "texts"
     presets = {

@@ -35,6 +35,7 @@ SIGNATURES = {
 # What zipfile and tarfile raise on damage; both document the first, the others come from the parts they use.
 DAMAGE = (OSError, EOFError, ValueError, LookupError, OverflowError, RuntimeError, struct.error, zlib.error)
 EMPTY = "The archive holds no pictures."
+LONGEST = 255  # characters of a folder's or file's name, as systems have it: none is cut to be another's
 ZIP_DAMAGE = (zipfile.BadZipFile, *DAMAGE)
 TAR_DAMAGE = (tarfile.TarError, *DAMAGE)
 
@@ -278,6 +279,6 @@ def display_name(name: str) -> str:
             letters.append(letter)
         elif not category.startswith("C") and category not in ("Zl", "Zp"):  # no controls, no line breaks
             letters.append(letter)
-    parts = [part.strip()[:120] for part in re.split(r"[/\\]+", "".join(letters))]
+    parts = [part.strip()[:LONGEST] for part in re.split(r"[/\\]+", "".join(letters))]
     parts = [part for part in parts if part not in ("", ".", "..") and not re.fullmatch("[A-Za-z]:", part)]
     return "/".join(parts[-6:])

@@ -19,17 +19,28 @@ LINE_ENDS = "\n\x85\u2028\u2029"
 HEADERS = frozenset(
     "name names class classes label labels category categories title species words synset "
     "classname classnames class_name class_names class_label class_labels label_name label_names labels_name "
-    "category_name display_name sign_name signname id2label idx_to_class".split()
+    "category_name display_name sign_name signname id2label idx_to_class class_to_idx label2id "
+    "label_map".split()
 )
-# "0: daisy", "12) cat", "(3) dog", "4 - fox", "5 = owl", "6 -> emu", "3 dog"
-NUMBERED = re.compile(r"[(\[]?(\d+)(?:\s*(?:->|=>|[:.)\]=→–．、）-])|\s)\s*(.+)")
+# "0: daisy", "12) cat", "(3) dog", "4 - fox", "5 = owl", "6 -> emu", "#7 elk", "'8': yak", "9_hen", "3 dog"
+NUMBERED = re.compile(
+    r"""(?:#|№|[Nn]o\.\s?)?[(\["']?(\d+)(?:["']?\s*(?:->|=>|[:.)\]=→–．、）_-])|\s)\s*(.+)"""
+)
+LETTERED = re.compile(r"\(?([A-Za-z])[.)]\s+(.+)")
+ROW = re.compile(r"(\d+)\s*,(.+)")  # of a table without quotes around the commas in its names
 SYNSET = re.compile(r"(?:\d+[\s,:]+)?n\d{8}[\s,:]+(.+)")  # "n01440764 tench, Tinca tinca"
 PROTO = re.compile(r"""\bitem\s*\{([^{}]*)\}""")  # TensorFlow's label maps
 PROTO_NAME = re.compile(r"""\b(display_name|name)\s*:\s*(?:"([^"]*)"|'([^']*)')""")
-BULLET = re.compile(r"(?:- \[[ xX]\]|[-+*•–·●○◦■▪►→✓☐☑])\s+(.+)")
+BULLET = re.compile(r"(?:(?:- \[[ xX]\]|[-+*•–·●○◦■▪►→✓☐☑])\s+|[①-⑳❶-❿]\s*|\\item\s+)(.+)")
+INLINE = re.compile(r"\s[•·●▪]\s")  # between names on one line
 FIELD = re.compile(r"""["']?([\w ]++)["']?\s*[:=]\s*(.*)""")  # "nc: 3", "names:"
 COMMENT = re.compile(r"(?:^|\s)(?:#|//)\s.*$")
+# Around a list: fences of Markdown, marks of YAML, a spreadsheet's separator, what pandas prints below.
+AROUND = re.compile(r"```\w*|---|\.\.\.|[\"']?sep=.[\"']?|(?:\w+: [^,]*, )*dtype: \w+")
+QUOTED = re.compile(r"""(?<!\w)(?:"([^"\n]*)"|'([^'\n]*)')(?!\w)""")
 INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
+ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+DEEPEST = 4  # mappings inside each other, in which a list is looked for
 IDENTIFIER = re.compile(r"n\d{8}|/[mg]/\w+")  # of WordNet, of Google's knowledge graph
 
 
@@ -44,7 +55,8 @@ def parse(text: str) -> tuple[str, ...]:
     Raises:
         ValueError: one sentence, for HTML, and for what begins as JSON or Python and is none.
     """
-    text = re.sub(f"\r\n?|[{LINE_ENDS}]", "\n", INVISIBLE.sub("", text)).strip()
+    text = re.sub(f"\r\n?|[\v\f{LINE_ENDS}]", "\n", INVISIBLE.sub("", text)).strip()
+    text = "\n".join(line for line in text.split("\n") if not AROUND.fullmatch(line.strip())).strip()
     if text.startswith("<") and text.endswith(">"):
         raise ValueError("Classes: the list is HTML or XML, which is not read; give one name a line.")
     if names := _label_map(text) or _literal(text):
@@ -52,7 +64,7 @@ def parse(text: str) -> tuple[str, ...]:
     lines = [bare for line in text.split("\n") if (bare := COMMENT.sub("", line).strip())]
     if block := _described(lines):
         return _literal("\n".join(block)) or _listed(block)
-    return _listed(lines)
+    return _in_code(text) or _listed(lines)
 
 
 def written(names: Sequence[str]) -> str:
@@ -69,11 +81,13 @@ def _listed(lines: Sequence[str]) -> tuple[str, ...]:
     if len(lines) > 1 and _key(lines[0].strip("[]#: \"'")) in HEADERS:
         lines = lines[1:]
     if len(lines) > 1:
-        for form in (_identifiers, _synsets, _numbered_lines, _bullets, _table, _numbered_behind, _synonyms):
+        for form in FORMS:
             if names := form(lines):
                 return _numbered_lines(names) or names  # "1 001.Albatross" has two numbers
     elif lines and (synset := SYNSET.fullmatch(lines[0])):
         return (_first(synset[1]),)
+    elif lines and INLINE.search(lines[0]):
+        return _clean(INLINE.split(lines[0].strip("•·●▪ ")))
     return _clean(part for line in lines for part in _parts(line))
 
 
@@ -98,9 +112,9 @@ def _clean(names) -> tuple[str, ...]:
 def _bare(name: str) -> str:
     """A name without the quotes around it."""
     name = " ".join(name.split())
-    for left, right in ('""', "''", "“”", "「」", "«»"):
-        if len(name) > 2 and name.startswith(left) and name.endswith(right):
-            return name[1:-1].strip()
+    for left, right in (("**", "**"), *('""', "''", "``", "“”", "„“", "「」", "«»")):
+        if len(name) > 2 * len(left) and name.startswith(left) and name.endswith(right):
+            return name[len(left) : -len(right)].strip()
     return name
 
 
@@ -123,10 +137,32 @@ def _literal(text: str) -> tuple[str, ...]:
     if found is None or isinstance(found, set):  # names in braces, as C has them, keep their order
         found = _evaluated(f"[{code[1:-1]}]")
     if found is None:
+        if names := _in_code(text):
+            return names
         raise ValueError(
             "Classes: the list begins as JSON or Python and cannot be read as such; give one name a line."
         )
     return _clean(_names_in(found))
+
+
+def _in_code(text: str) -> tuple[str, ...]:
+    """Names in quotes in code of whatever language: in one pair of brackets, or each in a pair of its own.
+
+    Beside them only numbers and signs may stand in those brackets, and all brackets must be closed.
+    """
+    names = [double or single for double, single in QUOTED.findall(text)]
+    bare = QUOTED.sub("\0", text)
+    if not names or any(bare.count(left) != bare.count(right) for left, right in ("()", "[]", "{}")):
+        return ()
+    groups = list(re.finditer(r"[\[({]([^\[\](){}]*)[\])}]", bare))
+    groups = [one for one in groups if "\0" in one[1] and not re.search(r"[^\W\d_]", one[1])]
+    counts = [one[1].count("\0") for one in groups]
+    if not (len(counts) == 1 < counts[0]) and not (len(counts) > 1 and set(counts) == {1}):
+        return ()
+    first = bare.count("\0", 0, groups[0].start())
+    found = names[first : first + sum(counts)]
+    words = [name for name in found if not _is_number(name)]  # "0" => "cat"
+    return _clean(words if 2 * len(words) == len(found) else found)
 
 
 def _value(text: str) -> str:
@@ -173,29 +209,47 @@ def _label_map(text: str) -> tuple[str, ...]:
 
 def _described(lines: Sequence[str]) -> Sequence[str]:
     """The lines of the list in the description of a data set, as YAML has it; none where the text is none."""
-    fields = [field.groups() if (field := FIELD.fullmatch(line)) else ("", "") for line in lines]
-    keys = [_key(key) for key, _ in fields]
-    first = next((k for k, key in enumerate(keys) if key in HEADERS), None)
-    if first is None or not all(
-        key or BULLET.fullmatch(line) for key, line in zip(keys[:first], lines, strict=False)
-    ):
-        return ()
-    if len(lines) > 1 and set(keys) == {keys[first]}:  # "name: cat", each line
-        return [value for _, value in fields]
-    value, rest = fields[first][1], lines[first + 1 :]
-    if not value:
-        return list(
-            itertools.takewhile(lambda line: BULLET.fullmatch(line) or NUMBERED.fullmatch(line), rest)
-        )
-    closed = next((k for k, line in enumerate([value, *rest]) if line.endswith("]")), 0)
-    return [value, *rest[:closed]]  # on one line, or in brackets over several
+    entries = [_fields(entry[1] if (entry := BULLET.fullmatch(line)) else line) for line in lines]
+    repeated = [key for key, _ in entries if key in HEADERS]
+    if len(repeated) > 1 and len(set(repeated)) == 1 and all(key for key, _ in entries):
+        return [value for key, value in entries if key == repeated[0]]  # "- id: 0", "  name: cat", ...
+    fields = [_fields(line) for line in lines]
+    keys = [key for key, _ in fields]
+    for first in (k for k, key in enumerate(keys) if key in HEADERS):
+        before = zip(keys[:first], lines, strict=False)
+        if not all(key or BULLET.fullmatch(line) for key, line in before):
+            break
+        value, rest = fields[first][1], lines[first + 1 :]
+        closed = next((k for k, line in enumerate([value, *rest]) if line.endswith("]")), 0)
+        below = itertools.takewhile(lambda line: BULLET.fullmatch(line) or NUMBERED.fullmatch(line), rest)
+        # On one line, or in brackets over several, or below.
+        if block := [value, *rest[:closed]] if value else list(below):
+            return block
+    return ()
+
+
+def _fields(line: str) -> tuple[str, str]:
+    """A heading and what stands behind it, "" and "" where there is none."""
+    field = FIELD.fullmatch(line)
+    return (_key(field[1]), field[2]) if field else ("", "")
+
+
+def _described_in(found: Mapping) -> object:
+    """The list under a heading, as in the description of a data set or model, at some depth; else None."""
+    level: list[Mapping] = [found]
+    for _ in range(DEEPEST):
+        for one in level:
+            for key, value in one.items():
+                if _key(str(key)) in HEADERS and isinstance(value, list | Mapping):
+                    return value
+        level = [value for one in level for value in one.values() if isinstance(value, Mapping)]
+    return None
 
 
 def _names_in(found: object) -> list[str]:
     if isinstance(found, Mapping):
-        listed = [value for key, value in found.items() if _key(str(key)) in HEADERS]
-        if listed and isinstance(listed[0], list | Mapping):
-            return _names_in(listed[0])  # {"names": [...]}, as in the description of a data set or model
+        if listed := _described_in(found):
+            return _names_in(listed)
         if all(_is_number(value) for value in found.values()):  # {"cat": 0}
             return [str(key) for key in sorted(found, key=lambda key: int(found[key]))]
         if all(_is_number(key) for key in found):
@@ -219,7 +273,8 @@ def _name_of(entry: object) -> str:
         return named[0] if named else ""
     if isinstance(entry, list | tuple):
         texts = [part for part in entry if isinstance(part, str) and not WNID.fullmatch(part)]
-        return texts[0] if texts else ""
+        words = [part for part in texts if not _is_number(part)]
+        return next(iter((*words, *texts)), "")
     return str(entry).partition(",")[0] if "," in str(entry) else str(entry)
 
 
@@ -247,6 +302,21 @@ def _in_turn(numbers: Sequence[int]) -> bool:
     return numbers[0] in (0, 1) and list(numbers) == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
+def _lettered_lines(lines: Sequence[str]) -> tuple[str, ...]:
+    """Lines that begin with letters in turn, "a) cat" and "b) dog"."""
+    found = _matches(LETTERED, lines)
+    letters = "".join(match[1] for match in found).lower()
+    return tuple(_bare(match[2]) for match in found) if letters and letters in ALPHABET[: len(found)] else ()
+
+
+def _rows(lines: Sequence[str]) -> tuple[str, ...]:
+    """Rows that begin with numbers in turn: of "2,polar bear, Ursus maritimus" the first name counts."""
+    found = _matches(ROW, lines)
+    if not found or not _in_turn([int(match[1][:9]) for match in found]):
+        return ()
+    return tuple(_first(match[2]) for match in found)
+
+
 def _numbered_lines(lines: Sequence[str]) -> tuple[str, ...]:
     """Lines that begin with numbers in turn."""
     found = _matches(NUMBERED, lines)
@@ -259,8 +329,9 @@ def _numbered_behind(lines: Sequence[str]) -> tuple[str, ...]:
     """Lines that end with numbers in turn, as `class_to_idx` is printed; "room 1" and "room 2" are names."""
     names, numbers = [], []
     for line in lines:
+        line = line.rstrip(")]")  # "cat (0)"
         before = line.rstrip("0123456789")
-        names.append(before.rstrip(" \t:=->"))
+        names.append(before.rstrip(" \t:=->(["))
         if before in ("", names[-1]) or before == line:
             return ()
         numbers.append(int(line[len(before) :][:9]))
@@ -281,11 +352,12 @@ def _bullets(lines: Sequence[str]) -> tuple[str, ...]:
 
 def _table(lines: Sequence[str]) -> tuple[str, ...]:
     """The column of names: told by its heading, else by a column of numbers or identifiers beside one."""
-    for delimiter in (",", ";", "\t", "|"):
-        if delimiter == "|":  # Markdown has bars outside, too, and a row of dashes
-            lines = [row for line in lines if re.search(r"[^-:| ]", row := line.strip("| "))]
+    spaced = [re.sub(" {2,}", "\t", line) for line in lines]  # as tables are printed
+    # Markdown has bars outside, too, and a row of dashes.
+    barred = [row for line in lines if re.search(r"[^-:| ]", row := line.strip("| "))]
+    for delimiter, text in ((",", lines), (";", lines), ("\t", lines), ("\t", spaced), ("|", barred)):
         try:
-            rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
+            rows = list(csv.reader(text, delimiter=delimiter, skipinitialspace=True))
         except csv.Error:  # a cell of a hundred thousand characters
             continue
         if len(rows) < 2 or len(rows[0]) < 2 or any(len(row) != len(rows[0]) for row in rows):
@@ -313,3 +385,16 @@ def _is_code(cell: str) -> bool:
 def _is_headed(column: Sequence[str]) -> bool:
     """Whether all of a column but its first cell are numbers or identifiers."""
     return not _is_code(column[0]) and all(map(_is_code, column[1:]))
+
+
+FORMS = (
+    _identifiers,
+    _synsets,
+    _numbered_lines,
+    _lettered_lines,
+    _bullets,
+    _table,
+    _rows,
+    _numbered_behind,
+    _synonyms,
+)

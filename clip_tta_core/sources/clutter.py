@@ -11,18 +11,25 @@ from PIL import Image
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "QOI")
 FOLDERS = frozenset(
     ("__macosx", "@eadir", "#recycle", "$recycle.bin", "recycler", "system volume information", "lost+found")
-    + ("@recycle", "@recently-snapshot", "#snapshot", "@tmp", "__pycache__", "found.000", "$windows.~bt")
+    + ("@recycle", "@recently-snapshot", "#snapshot", "@tmp", "__pycache__", "$windows.~bt")
     + ("@__thumb", "network trash folder", "temporary items", "_gsdata_", "paxheader", "gnusparsefile.0")
+    + ("lost.dir", "~snapshot", "resource.frk", "@synoresource", "thefindbycontentfolder")
 )
+STREAMS = (
+    ":zone.identifier",
+    ":encryptable",
+    "@synoeastream",
+    "@synoresource",
+)  # beside a file, under its name
 FILES = frozenset(("", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "picasa.ini", "synofile_thumb"))
 
 
 def is_clutter(name: str) -> bool:
     """Whether a file or folder, "cats/1.jpg", is a system's own, or hidden by its owner."""
     parts = [part.lower() for part in name.split("/")]
-    if any(part.startswith((".", "paxheaders.")) or part in FOLDERS for part in parts):
+    if any(part.startswith((".", "paxheaders.", "found.00")) or part in FOLDERS for part in parts):
         return True
-    return parts[-1] in FILES or parts[-1].startswith("~$") or parts[-1].endswith(("~", ":zone.identifier"))
+    return parts[-1] in FILES or parts[-1].startswith("~$") or parts[-1].endswith(("~", *STREAMS))
 
 
 def pictures(folder: Path) -> Iterator[Path]:

@@ -3,7 +3,8 @@
 A level of folders is how far below the top it lies. Levels with one name are wrappers ("dataset/") or say
 nothing ("images/"), levels that hold splits ("train", "test") are no classes. Of the others the deepest that
 most pictures have is taken, except where its names repeat below the level above, as "front" and "side" do
-below every animal: then the level with more names is taken. Whoever looks may choose another level.
+below every animal: then the level with more names is taken, or the one whose names are not counted through,
+as "fold 1" and "2024-05-01" are. Whoever looks may choose another level.
 """
 
 from __future__ import annotations
@@ -21,9 +22,15 @@ Path = tuple[str, ...]  # the folders above a picture, the outermost first
 
 SPLITS = frozenset(
     "train training trainset trn val valid validation valset test testing testset eval evaluation dev "
-    "pred prediction predict query gallery".split()
+    "pred prediction predict query gallery holdout labeled labelled unlabeled unlabelled".split()
 )
 CONTENTS = frozenset("image images img imgs pic pics jpeg jpegs jpegimages".split())
+# What folders are called that tell kinds of files apart: no classes where another level could be.
+VIEWS = CONTENTS | frozenset(
+    "jpg png bmp gif tif tiff webp rgb rgba depth mask masks raw processed original originals augmented "
+    "small large thumb thumbs thumbnail thumbnails crop crops cropped".split()
+)
+CLASSY = frozenset("class classes label category klasse classe clase c".split())  # "class 1" may be one
 MOST = 0.75  # of the pictures of the best level: pictures beside the classes do not make theirs the level
 
 
@@ -210,6 +217,7 @@ def _levels(paths: Sequence[Path]) -> tuple[Level, ...]:
 
 def _choose(levels: Sequence[Level], paths: Sequence[Path]) -> Level | None:
     levels = [level for level in levels if not _is_split(level)]
+    levels = [level for level in levels if {one.lower() for one in level.folders} - VIEWS] or levels
     for level in levels:
         if all(wordnet.WNID.match(folder) for folder in level.folders):
             return level
@@ -232,11 +240,19 @@ def _better(inner: Level, outer: Level, paths: Sequence[Path]) -> bool:
     if all(folder.startswith(tuple(above[folder])) for folder in inner.folders):
         return False  # "cat/cat_1": things of a class
     repeated = sum(len(above[folder]) > 1 for folder in inner.folders)
-    return 2 * repeated <= len(inner.folders) or len(inner.folders) >= len(outer.folders)
+    few = 2 * repeated <= len(inner.folders)
+    return few or len(inner.folders) >= len(outer.folders) or (_counted(outer) and not _counted(inner))
 
 
 def _numbers(level: Level) -> bool:
     return all(re.fullmatch(r"[\d\W_]+", folder) for folder in level.folders)
+
+
+def _counted(level: Level) -> bool:
+    """Whether all folders are one word, or none, with a number: "fold 1", "2024-05-01"; not "class 1"."""
+    found = [re.fullmatch(r"(\D*)\d[\d\W_]*", folder) for folder in level.folders]
+    words = {re.sub(r"[\W_]", "", one[1]).lower() for one in found if one}
+    return all(found) and len(words) == 1 and not words & CLASSY
 
 
 def _is_split(level: Level) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from clip_tta_core.sources.clutter import is_clutter
@@ -44,6 +44,16 @@ def _called(folder: Path, name: str) -> list[Path]:
     )
 
 
+def packed(folder: Path, names: set[str]) -> Path | None:
+    """An archive that is called by one of the names, "EuroSAT.zip" or "dtd-r1.0.1.tar.gz"; None for none."""
+    wanted = {_plain(name) for name in names if not name.isdecimal() or len(name) > 3}
+    for entry in sorted(folder.iterdir()):
+        stem, *endings = re.split(r"\.(?=zip$|tar|tgz$|tbz2$|7z$|rar$)", entry.name.lower())
+        if endings and _plain(re.sub(r"[-_.]r?\d+(\.\d+)+$", "", stem)) in wanted:
+            return entry
+    return None
+
+
 def _plain(name: str) -> str:
     """What of a folder's name tells sets apart: "PACS_dataset" is "pacs"."""
     plain = letters(name)
@@ -71,4 +81,27 @@ def view(root: Path, base: str, place: Path) -> Iterator[Path]:
                 (folder / entry.name).symlink_to(entry.resolve())
         (folder / base).parent.mkdir(parents=True, exist_ok=True)
         (folder / base).symlink_to(place.resolve())
+        yield folder
+
+
+@contextlib.contextmanager
+def rewritten(root: Path, files: Mapping[Path, bytes]) -> Iterator[Path]:
+    """A data folder in which some files, by their paths below it, have another content; `root` for none."""
+    if not files:
+        yield root
+        return
+    with tempfile.TemporaryDirectory(prefix="layout-") as name:
+        folder = Path(name)
+        own = {
+            above for path in files for above in path.parents
+        }  # folders that hold one of them, at any depth
+        for above in own:
+            (folder / above).mkdir(parents=True, exist_ok=True)
+        for above in own:
+            for entry in (root / above).iterdir():
+                path = above / entry.name
+                if path in files:
+                    (folder / path).write_bytes(files[path])
+                elif path not in own:
+                    (folder / path).symlink_to(entry.resolve())
         yield folder

@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 from clip_tta_core.sources import wordnet
 
 # "001.Black_footed_Albatross", "(12) cat", "n02085620-Chihuahua": a number or identifier, and its name.
-BEHIND = re.compile(r"[(\[]?(?:n\d{8}|\d+)[)\]]?[\s._\-:)]+(?=\D)(.*\w.*)")
+COUNTED = r"(?:(?:class|label|category)[\s._\-]*)?"  # "class 1 - cat"
+BEHIND = re.compile(COUNTED + r"[(\[]?(?:n\d{8}|\d+)[)\]]?[\s._\-:)]+(?=\D)(.*\w.*)", re.IGNORECASE)
+KEYED = re.compile(r"[A-Za-z_]\w*=(.*\w.*)")  # "label=cat", as partitions of tables are called
 BEFORE = re.compile(r"(.*\w)[\s._\-:(\[]+n\d{8}[)\]]?")  # "tabby_n02123045"
 
 
@@ -40,9 +42,16 @@ def meant(name: str) -> str:
     return letters(wordnet.name(name) or behind(name) or name)
 
 
+def singular(name: str) -> str:
+    """The letters of one of several: "Cats" is "cat", "Butterflies" is "butterfly"."""
+    plain = meant(name)
+    return re.sub(r"ies$", "y", plain) if plain.endswith("ies") else re.sub(r"(?<=[^s])s$", "", plain)
+
+
 def behind(name: str) -> str:
     """ "Black_footed_Albatross" for "001.Black_footed_Albatross"; "" where no more stands there."""
-    found = BEHIND.fullmatch(name.strip()) or BEFORE.fullmatch(name.strip())
+    name = name.strip()
+    found = BEHIND.fullmatch(name) or BEFORE.fullmatch(name) or KEYED.fullmatch(name)
     return found[1].strip(" ._-") if found else ""
 
 
@@ -54,7 +63,12 @@ def places(own: Sequence[str], wanted: Sequence[str]) -> list[int]:
         found = [
             place if place >= 0 else known.get(form(name), -1) for place, name in zip(found, own, strict=True)
         ]
-    for form in (letters, unaccented, meant):  # a likeness: only where both sides have one candidate
+    for form in (
+        letters,
+        unaccented,
+        meant,
+        singular,
+    ):  # a likeness: only where both sides have one candidate
         taken, known = set(found), _unique(form, wanted)
         rivals = defaultdict(set)
         for place, name in zip(found, own, strict=True):
@@ -96,7 +110,8 @@ def shown(folders: Sequence[str]) -> dict[str, str]:
 
     def readable(folder: str) -> str:
         identified = wordnet.WNID.match(folder) or BEFORE.fullmatch(folder)
-        plain = wordnet.name(folder) or (behind(folder) if numbered or identified else "") or folder
+        said = behind(folder).partition(",")[0] if identified else behind(folder) if numbered else ""
+        plain = wordnet.name(folder) or said or folder
         return plain.replace("_", " ").strip() or folder
 
     said = {folder: readable(folder) for folder in folders}

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from clip_tta_core.corruptions import CORRUPTIONS, SEVERITIES
-from clip_tta_core.sources import class_lists, clutter, texts, wordnet
+from clip_tta_core.sources import class_lists, clutter, layouts, texts, wordnet
 from clip_tta_core.sources.base import relabel
 from clip_tta_core.sources.wordnet import imagenet_names
 
@@ -85,7 +85,8 @@ def own(folder: Path) -> Items:
     others = tuple(path.suffix.lower() for path in files if path.suffix.lower() not in clutter.suffixes())
     above = [path.relative_to(folder).parts[:-1] for path in paths]
     names = [path.relative_to(folder).as_posix() for path in paths]
-    return Items((), np.full(len(paths), -1), names, lambda item: Image.open(paths[item]), above, others)
+    kept = [path.resolve() for path in paths]
+    return Items((), np.full(len(paths), -1), names, lambda item: Image.open(kept[item]), above, others)
 
 
 def class_folders(path: Path) -> Items:
@@ -113,15 +114,27 @@ def zipped(path: Path) -> Items:
     )
 
 
-def by_torchvision(name: str, folder: Path, rename: Callable[[str], str] = words, **options) -> Items:
-    """A set of files that torchvision lists; the loader that does nothing keeps it at that."""
+def by_torchvision(
+    name: str, folder: Path, rename: Callable[[str], str] = words, lists: str = "", **options
+) -> Items:
+    """A set of files that torchvision lists; the loader that does nothing keeps it at that.
+
+    Args:
+        lists: the pattern of the text files that it reads, which it wants in UTF-8 without a mark.
+    """
     from torchvision import datasets as torchvision_datasets
 
-    dataset = getattr(torchvision_datasets, name)(folder, loader=lambda path: path, **options)
-    pairs = sorted((str(path), int(label)) for path, label in map(dataset.__getitem__, range(len(dataset))))
-    pairs = [pair for pair in pairs if not clutter.is_clutter(Path(pair[0]).relative_to(folder).as_posix())]
-    names = [rename(c if isinstance(c, str) else c[0]) for c in dataset.classes]
-    return files(names, [label for _, label in pairs], [path for path, _ in pairs])
+    marked = {}
+    for path in folder.glob(lists) if lists else ():
+        if (content := path.read_bytes()).startswith(texts.MARKS):
+            marked[path.relative_to(folder)] = texts.decode(content, path.name).encode()
+    with layouts.rewritten(folder, marked) as readable:
+        dataset = getattr(torchvision_datasets, name)(readable, loader=lambda path: path, **options)
+        found = map(dataset.__getitem__, range(len(dataset)))
+        pairs = sorted((Path(path).relative_to(readable).as_posix(), int(label)) for path, label in found)
+        pairs = [pair for pair in pairs if not clutter.is_clutter(pair[0])]
+        names = [rename(c if isinstance(c, str) else c[0]) for c in dataset.classes]
+    return files(names, [label for _, label in pairs], [folder / path for path, _ in pairs])
 
 
 def imagenette(folder: Path) -> Items:
@@ -137,8 +150,13 @@ def sun397(folder: Path) -> Items:
     base = folder / "SUN397"
     names = [line.removeprefix("/") for line in texts.lines(base / "ClassName.txt")]
     place = {name[2:]: k for k, name in enumerate(names)}
-    paths = [path for path in clutter.pictures(base) if "/".join(path.relative_to(base).parts[1:-1]) in place]
-    labels = [place["/".join(path.relative_to(base).parts[1:-1])] for path in paths]
+    inner = base / base.name if (base / base.name).is_dir() else base  # the list may lie beside the pictures
+    found = [(path, "/".join(path.relative_to(inner).parts[1:-1])) for path in clutter.pictures(inner)]
+    paths, labels = [], []
+    for path, name in found:
+        if name in place:
+            paths.append(path)
+            labels.append(place[name])
     return files([scene(name[2:]) for name in names], labels, paths)
 
 

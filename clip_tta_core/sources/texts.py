@@ -14,6 +14,7 @@ BOMS = (  # the longer one first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+MARKS = tuple(mark for mark, _ in BOMS)
 # The syllables most frequent in Korean: Chinese bytes, read as Korean, hit them only by chance.
 HANGUL = frozenset(
     "가강개거것게견경계고공과관교구국군그근금기긴길김꽃나난날남내너네노녀년눈는니다단달닭당대더도독돌동돼된두드들등디따"
@@ -22,7 +23,6 @@ HANGUL = frozenset(
     "울원월위유육으은을음의이인일임입있자작잔장재저적전절점정제조족종주죽중즈지직진집차참창채책처천철청체초최추축치침카커컵"
     "코콜크키타탁태터토통트티파판팔패펀편포표품풍프피필하학한할합해햄향현형호화황회후흰히"
 )
-RUSSIAN = frozenset("оеаинтсрвлкмдпу")
 
 
 def decode(data: bytes, what: str = "The text") -> str:
@@ -76,7 +76,7 @@ def code_page(names: Sequence[bytes]) -> str:
             told = text.decode(codec)
         except UnicodeDecodeError:
             continue
-        share = usual(told) * (1 if usual is _western else 1 - _mixed(told))
+        share = usual(told) * (1 if usual in LATIN else 1 - _mixed(told))
         if share > best:
             likely, best = codec, share
     return likely
@@ -120,21 +120,60 @@ def _korean(text: str) -> float:
     return 1.0 if _share(_beyond_ascii(text), HANGUL.__contains__) > 0.6 else 0.0
 
 
-def _russian(text: str) -> float:
-    if not all("а" <= letter.lower() <= "я" or letter in "ёЁ№«»" for letter in _beyond_ascii(text)):
-        return 0.0
-    return _share(_beyond_ascii(text), lambda letter: letter.lower() in RUSSIAN)
+def _alphabet(letters: str, frequent: str, last: str = "", ends: str = "") -> Callable[[str], float]:
+    """How well a text fits an alphabet: the share of its frequent letters, 0 with any letter of another one.
+
+    Args:
+        letters: all but the frequent ones, in small letters.
+        frequent: those that make up most of any text.
+        last: letters that only end a word.
+        ends: the only letters that do; "" where all may.
+    """
+    all_of_it, usual = frozenset(letters + frequent), frozenset(frequent)
+
+    def fit(text: str) -> float:
+        beyond = [letter.lower() for letter in _beyond_ascii(text)]
+        if not all(letter in all_of_it for letter in beyond):
+            return 0.0
+        words = [word for word in re.split(r"[\W\d_]+", text) if not word.isascii()]
+        misplaced = _share(words, lambda word: not _cased(word) or _odd(word.lower()))
+        return _share(beyond, usual.__contains__) * (1 - misplaced)
+
+    def _odd(word: str) -> bool:
+        return any(letter in last for letter in word[:-1]) or bool(ends) and word[-1] not in ends
+
+    return fit
 
 
-def _western(text: str) -> float:
-    """Few accents among many plain letters, capitals in front only."""
-    words = [word for word in re.split(r"[\W\d_]+", text) if not word.isascii()]
-    fine = [
-        (word[1:].islower() or len(word) == 1 or word.isupper()) and 2 * len(_beyond_ascii(word)) <= len(word)
-        for word in words
-    ]
-    known = all(letter.isalpha() and letter < "\u0250" for letter in _beyond_ascii(text))
-    return sum(fine) / len(fine) if fine and known else 0.0
+_cyrillic = _alphabet("бгжзйфхцчшщъыьэюяёіїєґў№«»", "оеаинтсрвлкмдпу")
+_greek = _alphabet("βγδζθξφχψϊϋΐΰύ", "αοιετσνηυρπκμλωάέήίόώς", last="ς", ends="αεηιουωάέήίόύώςνρξ")
+_hebrew = _alphabet("גזחטסעפצקךםןףץ", "יהולאמרתשנבדכ", last="ךםןףץ")
+_arabic = _alphabet("جحخذزشصضطظغفثهءئؤإأآىكس", "اليمنرتبوقعدة", last="ةى")
+
+
+def _cased(word: str) -> bool:
+    """Whether capitals stand in front only, or everywhere; scripts without them are fine."""
+    return word[1:] == word[1:].lower() or word == word.upper()
+
+
+def _latin(accents: str, most: float = 0.5) -> Callable[[str], float]:
+    """How well a text fits a Latin alphabet: few accents, at `most` so many of a word's letters, among plain
+    ones, and capitals in front only."""
+
+    def fine(word: str) -> bool:
+        return _cased(word) and (len(_beyond_ascii(word)) <= most * len(word) or len(word) < 3)
+
+    def fit(text: str) -> float:
+        words = [word for word in re.split(r"[\W\d_]+", text) if not word.isascii()]
+        known = all(letter.lower() in accents for letter in _beyond_ascii(text))
+        return _share(words, fine) if known else 0.0
+
+    return fit
+
+
+_western = _latin("àáâãäåæçèéêëìíîïñòóôõöøœùúûüýÿßªº’")
+_turkish = _latin("çğıiöşüâîû\u0307")
+_central = _latin("áäąâăčćçďđéęëěíîłĺľńňñóöőôŕřśšşťţúüůűýźžżß", most=0.75)
 
 
 CODE_PAGES: tuple[tuple[str, Callable[[str], float]], ...] = (  # the first of equals is taken
@@ -142,8 +181,21 @@ CODE_PAGES: tuple[tuple[str, Callable[[str], float]], ...] = (  # the first of e
     ("gbk", _chinese("gb2312", 0xB0, 0xD7)),
     ("cp932", _japanese),
     ("big5", _chinese("big5", 0xA4, 0xC6)),
-    ("cp866", _russian),
-    ("cp1251", _russian),
+    ("cp866", _cyrillic),
+    ("cp1251", _cyrillic),
+    ("koi8_u", _cyrillic),
+    ("cp737", _greek),
+    ("cp1253", _greek),
+    ("cp862", _hebrew),
+    ("cp1255", _hebrew),
+    ("cp720", _arabic),
+    ("cp1256", _arabic),
     ("cp1252", _western),
     ("cp850", _western),
+    ("cp1254", _turkish),
+    ("cp857", _turkish),
+    ("cp1250", _central),
+    ("cp852", _central),
+    ("mac_roman", _western),
 )
+LATIN = (_western, _turkish, _central)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
 
-WNID = re.compile(r"n\d{8}")  # a noun
+WNID = re.compile(r"[nN]\d{8}")  # a noun
 # open_clip calls two pairs of classes by one name each, which would tie them.
 IMAGENET_TWINS = {744: "projectile", 836: "sunglass"}
 
@@ -35,6 +35,7 @@ def name(wnid: str) -> str:
     """The name that people use, or "" for what is no identifier or one that ImageNet does not know."""
     if not WNID.fullmatch(wnid):
         return ""
+    wnid = wnid.lower()
     return imagenet_names().get(wnid) or _full_imagenet().get(wnid, "").partition(",")[0].strip()
 
 
@@ -58,5 +59,5 @@ def synonyms(wnid: str) -> tuple[str, ...]:
     """All names of what an identifier means, the usual one first; none for what is no identifier."""
     if not WNID.fullmatch(wnid):
         return ()
-    found = (name(wnid), *_full_imagenet().get(wnid, "").split(","))
+    found = (name(wnid), *_full_imagenet().get(wnid.lower(), "").split(","))
     return tuple(dict.fromkeys(one.strip() for one in found if one.strip()))

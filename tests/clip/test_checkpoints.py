@@ -47,6 +47,13 @@ WRAPPED = {
     "twice wrapped": lambda s: {"state_dict": {"model": s}},
     "under any name": lambda s: {"checkpoint": {"student": named(s, "network.")}, "epoch": 3},
     "with its average": lambda s: {"teacher": {n: 0 * t for n, t in s.items()}, "student": s},
+    "behind its average": lambda s: (
+        named({n: 0 * t for n, t in s.items()}, "ema_model.") | named(s, "model.")
+    ),
+    "a student behind its teacher": lambda s: (
+        named({n: 0 * t for n, t in s.items()}, "teacher.") | named(s, "student.")
+    ),
+    "deeply wrapped": lambda s: {"a": {"b": {"c": {"d": {"e": {"module": s}}}}}},
     "with momenta": lambda s: {"optimizer": {"state": {n: 0 * t for n, t in s.items()}}, "net": s},
     "a wrapper's average": lambda s: {"n_averaged": torch.tensor(3), **named(s, "module.")},
     "its towers compiled": lambda s: {n.replace("visual.", "visual._orig_mod."): t for n, t in s.items()},
@@ -97,6 +104,9 @@ NO_CHECKPOINTS = {
     "packed.pt": (b"\x1f\x8b" + bytes(100), "packed"),
     "other.bin": (b"GGUF" + bytes(100), "another library"),
     "noise.pt": (bytes(range(7, 200)) * 3, "no checkpoint"),
+    "index.bin": (b'{"metadata": {}, "weight_map": {"a": "w-00001-of-2.safetensors"}}', "several files"),
+    "tensorless.safetensors": (b"\x02\0\0\0\0\0\0\0{}", "holds no weights"),
+    "header.safetensors": (b"\xff\0\0\0\0\0\0\0{", "damaged"),
 }
 
 
@@ -117,12 +127,22 @@ def test_archives_are_told_by_what_is_in_them(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [{}, {"state_dict": {}}, [1, 2], None, {"epoch": 3}, "text", torch.zeros(2)]
+    "content",
+    [
+        *({}, {"state_dict": {}}, [1, 2], None, {"epoch": 3}, "text", torch.zeros(2), 101),
+        {"state": {0: {"exp_avg": torch.zeros(2)}}, "param_groups": []},
+    ],
 )
 def test_a_file_without_weights_is_refused(content, tmp_path):
     torch.save(content, tmp_path / "w.pt")
     with pytest.raises(ValueError, match="the file holds no weights"):
         loaded(tmp_path / "w.pt")
+
+
+def test_an_adapter_is_called_one(tmp_path):
+    torch.save({"base_model.model.visual.attn.lora_A.weight": torch.zeros(2, 2)}, tmp_path / "adapter.bin")
+    with pytest.raises(ValueError, match="a LoRA adapter; merge it into its model"):
+        loaded(tmp_path / "adapter.bin")
 
 
 @pytest.mark.parametrize("prefix", ["", "clip.", "model.", "network.clip."])
@@ -217,7 +237,12 @@ def test_a_path_that_the_system_refuses_is_answered_with_a_sentence(path):
 def test_a_home_folder_is_found(model, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     families.save(model, tmp_path / "w.safetensors")
-    for name in ("tiny-vit@~/w.safetensors", "tiny-vit @ '~/w.safetensors'", '"TINY-VIT@~/w.safetensors"'):
+    for name in (
+        "tiny-vit@$HOME/w.safetensors",
+        "tiny-vit@~/w.safetensors",
+        "tiny-vit @ '~/w.safetensors'",
+        '"TINY-VIT@~/w.safetensors"',
+    ):
         torch.testing.assert_close(loading.load(name, "cpu").visual.proj, model.visual.proj)
 
 
@@ -238,6 +263,17 @@ def test_a_home_folder_is_found(model, tmp_path, monkeypatch):
         ("vit-b-32 /data/my w.pt", "ViT-B-32@/data/my w.pt"),
         ("ViT-B-32@file:///data/my%20w.pt", "ViT-B-32@/data/my w.pt"),
         ("Photo CLIP", "photo-clip"),
+        *((name, "ViT-B-32/openai") for name in ("openai/ViT-B-32", "open_clip:ViT-B-32/openai")),
+        *((name, "ViT-B-32/openai") for name in ("vitb32/openai", "ViT-B32/openai")),
+        *((name, "ViT-B-32/openai") for name in ("CLIP ViT-B/32", "openai/clip-vit-base-patch32/")),
+        *((name, "ViT-B-32/openai") for name in ("create_model('ViT-B-32', 'openai')", "ViT-B-32 [openai]")),
+        ("ViT-B-32, pretrained=openai", "ViT-B-32/openai"),
+        ("laion2b_s34b_b79k/ViT-B-32", "ViT-B-32/laion2b_s34b_b79k"),
+        ("ViT-B-32-laion2b_s34b_b79k", "ViT-B-32/laion2b_s34b_b79k"),
+        ("ViT-L-14@336", "ViT-L-14-336/openai"),
+        ("ViT-B-32=/data/sets/w.pt", "ViT-B-32@/data/sets/w.pt"),
+        ("weights/w.safetensors", "local-dir:weights/w.safetensors"),
+        ("$CLIPTTA_DATA/w.pt", "local-dir:$CLIPTTA_DATA/w.pt"),  # what is in variables is not for visitors
         ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
         ("https://huggingface.co/laion/CLIP-x/tree/main", "hf-hub:laion/CLIP-x"),
         ("hf.co/org/name?download=true", "hf-hub:org/name"),
@@ -256,7 +292,7 @@ def test_names_are_read_as_people_write_them(written, meant):
     ("name", "hint"),
     [
         ("vit-b-33/openai", "ViT-B-32"),
-        ("VIT-H14/x", "ViT-H-14"),
+        ("VIT-H15/x", "ViT-H-16"),
         ("ViT-B-32/openia" + "x" * 5000, ""),
     ],
 )

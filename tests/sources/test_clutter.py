@@ -18,6 +18,8 @@ from clip_tta_core.sources import clutter, readers
         *("desktop.ini", "cat/Thumbs.db", "cat/.ipynb_checkpoints/1-checkpoint.jpg", ".Trash-1000/1.jpg"),
         *("cat/@__thumb/1.jpg", "Network Trash Folder/1.jpg", "PaxHeaders.7/1.jpg", ".AppleDouble/1.jpg"),
         *("cat/1.jpg~", "cat/~$1.jpg", "cat/1.jpg:Zone.Identifier", "_gsdata_/1.jpg"),
+        *("LOST.DIR/1.jpg", "~snapshot/1.jpg", "FOUND.003/1.jpg", "cat/1.jpg@SynoEAStream"),
+        *("cat/Thumbs.db:encryptable", "cat/RESOURCE.FRK/1.jpg", ".Spotlight-V100/1.jpg"),
     ],
 )  # fmt: skip
 def test_what_systems_leave_is_clutter(name):

@@ -19,7 +19,7 @@ from PIL import Image
 
 from clip_tta_core.clip import prompts
 from clip_tta_core.records import RunConfig
-from clip_tta_core.sources import datasets, readers
+from clip_tta_core.sources import datasets, fetching, readers
 from clip_tta_core.sources.datasets import DATASETS, DatasetSource
 from clip_tta_core.stream import Stream
 
@@ -39,6 +39,7 @@ def folder(tmp_path, monkeypatch):
         for function in ("download_url", "download_and_extract_archive"):
             if hasattr(module, function):
                 monkeypatch.setattr(module, function, offline)
+    monkeypatch.setattr(fetching, "urlopen", offline)
     return tmp_path
 
 
@@ -358,6 +359,8 @@ FOUND = {  # data set -> what its published folder is called elsewhere
         *("OfficeHomeDataset_10072016/Real World", "OfficeHome/OfficeHomeDataset/Real World"),
         "OfficeHome/images/Real_World",
     ],
+    "pacs-photo": ["PACS/dct2_images/dct2_images/photo", "PACS/Raw images/photo", "PACS/P"],
+    "folder": ["Own", "OWN"],
     "office-home-clipart": ["OfficeHome/Clip Art", "officehome/clipart"],
     "pacs-art": ["PACS/art painting", "pacs/PACS/ArtPainting", "PACS_dataset/images/art_painting"],
     "caltech101": [
@@ -366,7 +369,10 @@ FOUND = {  # data set -> what its published folder is called elsewhere
         "101_ObjectCategories/101_ObjectCategories",
     ],
     "eurosat": ["EuroSAT/2750", "2750", "EuroSAT_RGB", "eurosat", "eurosat/2750/2750"],
-    "imagenet": ["imagenet/images/val", "ILSVRC/Data/CLS-LOC/val", "imagenet-1k/val", "imagenet"],
+    "imagenet": [
+        *("imagenet/images/val", "ILSVRC/Data/CLS-LOC/val", "imagenet-1k/val", "imagenet"),
+        *("ILSVRC2012_val", "ILSVRC2012/ILSVRC2012_img_val"),
+    ],
     "imagenet-v2": ["imagenetv2/imagenetv2-matched-frequency-format-val", "ImageNet-V2", "ImageNetV2"],
     "imagenet-r": ["ImageNet-R", "imagenet-rendition/imagenet-r", "imagenet_r/imagenet_r"],
     "imagenet-a": ["imagenet-adversarial/imagenet-a", "ImageNet-A"],
@@ -517,7 +523,8 @@ def test_of_ones_own_folder_the_level_is_said_and_a_list_takes_another(folder):
 def test_every_data_set_describes_itself():
     for dataset in DATASETS.values():
         assert dataset.help.endswith(".") and dataset.templates in prompts.TEMPLATES
-        assert (dataset.megabytes > 0) == (dataset.download is not None)
+        ways = [way for way in (dataset.download, dataset.archive) if way is not None]
+        assert len(ways) == (dataset.megabytes > 0)
 
 
 def test_labels_and_pixels_stay_together(folder, any_checksum):
@@ -563,6 +570,51 @@ def test_the_published_files_win_over_class_folders(folder, any_checksum):
     class_zip(folder / "cifar10_test_half.zip", cat=1)
     cifar10(folder)
     assert DatasetSource("cifar10").class_names == readers.CIFAR10_CLASSES
+
+
+@pytest.mark.parametrize(
+    ("archive", "name"),
+    [("PACS.zip", "pacs-art"), ("imagenet-r.tar", "imagenet-r"), ("SUN397-1.0.tar.gz", "sun397")],
+)
+def test_a_set_that_is_still_packed_is_offered_with_the_sentence_what_to_do(archive, name, folder):
+    (folder / archive).write_bytes(b"whatever")
+    assert f"dataset:{name}" in {one.name for one in datasets.choices()}
+    with pytest.raises(ValueError, match=f"{archive} is there and must be unpacked"):
+        DatasetSource(name)
+
+
+LISTS = {  # of published sets: the text files in them
+    "dtd": "dtd/dtd/labels/*.txt",
+    "food101": "food-101/meta/*",
+    "pets": "oxford-iiit-pet/annotations/*",
+    "aircraft": "fgvc-aircraft-2013b/data/*.txt",
+    "sun397": "SUN397/ClassName.txt",
+    "visda-c": "visda-c/validation/image_list.txt",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_that_an_editor_has_saved_anew_are_read_all_the_same(name, encoding, folder):
+    """With a byte order mark and the line ends of Windows."""
+    expected = WRITERS[name](folder)
+    lists = list(folder.glob(LISTS[name]))
+    for path in lists:
+        path.write_bytes(path.read_text().replace("\n", "\r\n").encode(encoding))
+    source = DatasetSource(name)
+    assert lists and source.class_names == tuple(expected)
+    images, _ = source.read(source.places, source.labels[source.places])
+    assert not source.broken and len(images) == sum(expected.values())
+
+
+def test_a_list_of_scenes_may_lie_beside_their_pictures(folder):
+    expected = sun397(folder)
+    (folder / "SUN397").rename(folder / "pictures")
+    (folder / "sun397").mkdir()
+    (folder / "pictures").rename(folder / "sun397/SUN397")
+    (folder / "sun397/SUN397/ClassName.txt").rename(folder / "sun397/ClassName.txt")
+    source = DatasetSource("sun397")
+    assert source.class_names == tuple(expected) and len(source.places) == 2
 
 
 def test_a_zip_that_is_none_is_told_in_one_sentence(folder):

@@ -52,6 +52,22 @@ LAYOUTS = {  # paths of pictures -> the classes in them
     "numbers before one name": (["1.cat/1.jpg", "2.cat/1.jpg"], ("1.cat", "2.cat")),
     "minus": (["-1/1.jpg", "1/1.jpg"], ("-1", "1")),
     "hyphens that tell apart": (["re-sign/1.jpg", "resign/1.jpg"], ("re-sign", "resign")),
+    "folds above": ([f"fold_{n}/{k}/1.jpg" for n in range(5) for k in ("cat", "dog")], ("cat", "dog")),
+    "dates above": ([f"2024-01-0{n}/{k}/1.jpg" for n in (1, 2, 3) for k in ("cat", "dog")], ("cat", "dog")),
+    "sessions above": ([f"session {n}/{k}/1.jpg" for n in range(3) for k in ("cat", "dog")], ("cat", "dog")),
+    "classes that are counted": ([f"class_{n}/{v}/1.jpg" for n in range(3) for v in ("l", "r")],
+                                 ("class 0", "class 1", "class 2")),
+    "with labels and without": (["labeled/cat/1.jpg", "labeled/dog/1.jpg", "unlabeled/1.jpg"], ("cat", "dog")),
+    "kinds of files below": ([f"{k}/{v}/1.jpg" for k in ("cat", "dog") for v in ("jpg", "png")], ("cat", "dog")),
+    "a camera's two pictures": ([f"{k}/{v}/1.jpg" for k in ("cat", "dog") for v in ("rgb", "depth")], ("cat", "dog")),
+    "two words for pictures": (["cat/images/1.jpg", "dog/img/1.jpg"], ("cat", "dog")),
+    "sizes alone": (["small/1.jpg", "large/1.jpg"], ("large", "small")),
+    "a class called mask": (["mask/1.jpg", "hat/1.jpg", "scarf/1.jpg"], ("hat", "mask", "scarf")),
+    "identifiers in capitals": (["N02123045/1.jpg", "N02099601/1.jpg"], ("Golden Retriever", "tabby cat")),
+    "an identifier with synonyms": (["n02123045 tabby, tabby cat/1.jpg", "n02099601 golden/1.jpg"], ("golden", "tabby")),
+    "counted and named": (["class 0 - cat/1.jpg", "Class 1 - dog/1.jpg"], ("cat", "dog")),
+    "partitions of a table": (["label=cat/1.jpg", "label=dog/1.jpg"], ("cat", "dog")),
+    "names that differ at their ends": ([f"{'x' * 150} {k}/1.jpg" for k in "ab"], tuple(f"{'x' * 150} {k}" for k in "ab")),
     "one class in two splits": (["train/Cat/1.jpg", "test/cat/1.jpg", "test/dog/1.jpg"], ("Cat", "dog")),
 }  # fmt: skip
 
@@ -133,6 +149,9 @@ def test_names_that_found_nothing_are_counted():
         (["n02123045", "tabby"], ["tabby"], [-1, 0]),
         (["(3) Laysan Albatross"], ["laysan-albatross"], [0]),
         (["C", "C++"], ["C++", "C"], [1, 0]),
+        (["Cats", "Butterflies"], ["cat", "butterfly"], [0, 1]),
+        (["glasses", "glass"], ["glass"], [-1, 0]),
+        (["label=cat"], ["cat"], [0]),
     ],
 )  # fmt: skip
 def test_names_are_the_same_where_no_other_could_be_meant(own, wanted, place):

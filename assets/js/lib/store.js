@@ -79,6 +79,10 @@ export const curve = new Cell(asked.get("curve"));
 /** How the run stands; `local` where the browser says so ahead of the server. */
 export const run = new Cell(/** @type {Run} */ ({ state: "idle" }));
 
+let presses = 0;
+/** The number of a press that begins something: Stop names what it is to stop, which it may overtake. */
+export const nextPress = () => (presses += 1);
+
 /**
  * Settings as a text that is the same where they are, whatever lesson they are of.
  * @param {Data} settings

@@ -5,7 +5,7 @@ import { buttonsOf, find, h } from "../lib/dom.js";
 import { bytesOf, save } from "../lib/files.js";
 import { DASH, plural, points } from "../lib/format.js";
 import { latest } from "../lib/latest.js";
-import { choice } from "../lib/store.js";
+import { choice, nextPress } from "../lib/store.js";
 import { hideTip, showTip } from "../lib/tip.js";
 import { STATES } from "../wire.js";
 
@@ -61,6 +61,7 @@ export default function mount({ element, props, watch, trigger, server }) {
   const card = find(element, ".card");
   /** @type {View} */
   let view = NOTHING;
+  let pressed = 0; // the latest press of Start
   let open = false; // from a press of Start to its end: what was sent before Stop may arrive after the end
   /** @type {{column: number, way: "descending" | "ascending"} | null} */
   let sorted = null;
@@ -264,7 +265,7 @@ export default function mount({ element, props, watch, trigger, server }) {
     complain(view.message);
     button.start.textContent = view.done && !whole ? "Go on" : "Start";
     button.start.disabled = busy() || whole || Boolean(needs());
-    button.stop.disabled = view.state !== "running" && view.state !== "waiting";
+    button.stop.disabled = !busy() || view.state === "stopping";
     for (const menu of [...Object.values(menus), ...Object.values(filters)]) menu.disabled = busy();
     const empty = !view.rows.some(({ means }) => means.some((mean) => mean !== null));
     for (const name of FILES) button[name].disabled = empty;
@@ -288,8 +289,7 @@ export default function mount({ element, props, watch, trigger, server }) {
   };
   menus.table.append(...props.tables.map((one) => h("option", { value: one.name, text: one.title })));
   menus.size.append(...props.sizes.map((one) => h("option", { value: one.name, text: one.title })));
-  const first = props.tables.find((one) => one.name === "mini") ?? props.tables[0];
-  menus.table.value = first.name;
+  for (const name of /** @type {const} */ (["table", "size"])) menus[name].value = props[name];
   for (const menu of Object.values(menus)) menu.addEventListener("change", choose);
   for (const [name, filter] of Object.entries(filters)) {
     filter.addEventListener("input", () => look());
@@ -310,12 +310,13 @@ export default function mount({ element, props, watch, trigger, server }) {
     open = true;
     view = { ...view, state: "waiting", doing: "Starting", message: "" };
     draw();
-    trigger("start", wanted());
+    pressed = nextPress();
+    trigger("start", { ...wanted(), press: pressed });
   });
   button.stop.addEventListener("click", () => {
     view = { ...view, state: "stopping" };
     draw();
-    trigger("stop");
+    trigger("stop", { press: pressed });
   });
   for (const format of FILES) {
     button[format].addEventListener("click", async () => {

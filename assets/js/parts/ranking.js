@@ -7,7 +7,7 @@ import { onceStill } from "../lib/latest.js";
 import { gain, ink, mark, swatch } from "../lib/marks.js";
 import { free } from "../lib/places.js";
 import { clamp, linear, QUARTERS, shareTicks } from "../lib/scale.js";
-import { choice, settings } from "../lib/store.js";
+import { choice, nextPress, settings } from "../lib/store.js";
 import { hideTip, onHover, showTip } from "../lib/tip.js";
 import { STATES } from "../wire.js";
 
@@ -166,6 +166,7 @@ export default function mount({ element, props, watch, trigger, server }) {
   let view = NOTHING;
   let knobs = props.knobs[0].name;
   let width = 0;
+  let pressed = 0; // the latest press of Compare
   let open = false; // from a press of Compare to its end: what was sent before Stop may arrive after the end
   /** @type {(event: PointerEvent) => void} */
   let hover = hideTip;
@@ -229,7 +230,7 @@ export default function mount({ element, props, watch, trigger, server }) {
     button.start.disabled = busy() || !taking.size;
     button.start.textContent =
       taking.size === cards.size ? `Compare all ${cards.size}` : `Compare ${taking.size}`;
-    button.stop.disabled = view.state !== "running";
+    button.stop.disabled = !busy() || view.state === "stopping";
   };
 
   // ---- the table: the best first, then those whose turn is to come ----
@@ -365,12 +366,13 @@ export default function mount({ element, props, watch, trigger, server }) {
     open = true;
     view = { ...NOTHING, state: "running", classes: view.classes, stream: view.stream, methods: [...taking] };
     draw();
-    trigger("start", { methods: [...taking], knobs });
+    pressed = nextPress();
+    trigger("start", { methods: [...taking], knobs, press: pressed });
   });
   button.stop.addEventListener("click", () => {
     view = { ...view, state: "stopping" };
     write();
-    trigger("stop");
+    trigger("stop", { press: pressed });
   });
   // The stream is the one set up in Play.
   const describe = onceStill(

@@ -2,7 +2,7 @@
 // Run, Pause, Step, Stop, Reset. A press answers at once; the server's state follows.
 
 import { buttonsOf, find } from "../lib/dom.js";
-import { run, settings, start, view } from "../lib/store.js";
+import { nextPress, run, settings, start, view } from "../lib/store.js";
 import { STATES } from "../wire.js";
 
 /** @typedef {import("../wire.js").RunState} RunState */
@@ -14,6 +14,7 @@ const SETTLED = 100; // milliseconds after which the form has taken a link's set
 export default function mount({ element, props, trigger }) {
   const button = buttonsOf(element);
   const word = find(button.pause, "span");
+  let pressed = 0; // the latest press of Run
   /** @param {RunState} state */
   const draw = (state) => {
     const { busy, under_way } = STATES[state];
@@ -30,8 +31,9 @@ export default function mount({ element, props, trigger }) {
    */
   const press = (name, next) =>
     button[name].addEventListener("click", () => {
+      if (name === "run") pressed = nextPress();
       run.put({ state: next(), local: true });
-      trigger(name);
+      trigger(name, { press: pressed });
     });
   press("run", () => "waiting");
   press("pause", () => (run.value.state === "paused" ? "running" : "paused"));

@@ -7,10 +7,21 @@ from typing import Any
 
 import gradio as gr
 
-from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, Part, sent, served, session_of
-from clip_tta_core.ui.session.benchmark import Benchmark, props
+from clip_tta_core.ui.page.parts import (
+    NOW,
+    PRESSED,
+    PRIVATE,
+    UNDOCUMENTED,
+    Part,
+    press_of,
+    sent,
+    served,
+    session_of,
+)
+from clip_tta_core.ui.session.benchmark import Benchmark
+from clip_tta_core.ui.session.heat import props
+from clip_tta_core.ui.session.news import told
 from clip_tta_core.ui.session.workshop import Workshop
-from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.wire.parts import PARTS
 from clip_tta_core.ui.wire.parts import Heat as View
 
@@ -61,15 +72,16 @@ def benchmark_tab(tabs: gr.Tabs, benchmark: Benchmark) -> None:
 
     def start(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
         wanted = {name: str(sent(event, name) or "") for name in ("table", "size", "methods", "shifts")}
-        for view in benchmark.start(wanted, session_of(request)):
-            yield plain(view)
+        for view in benchmark.start(wanted, session_of(request), press_of(event)):
+            yield told(view)
 
-    def stop(request: gr.Request) -> None:
-        benchmark.site.stop(session_of(request))
+    def stop(event: gr.EventData, request: gr.Request) -> Any:
+        answer = benchmark.stop(session_of(request), press_of(event))
+        return gr.skip() if answer is None else told(answer)
 
     heat = Heat(
         View("idle"),
-        props(benchmark.folder),
+        props(benchmark.folder, benchmark.recorded),
         server_functions=[
             served(benchmark.look, looking, lambda sentence: View("failed", message=sentence)),
             served(benchmark.card, looking),
@@ -81,11 +93,9 @@ def benchmark_tab(tabs: gr.Tabs, benchmark: Benchmark) -> None:
         None,
         [heat],
         api_name="benchmark",
-        **OWN_LINE,
-        trigger_mode="once",
+        **UNDOCUMENTED,
+        **PRESSED,
         show_progress="hidden",
     )
-    # The table that runs, or is in line, has the last word itself. To cancel its event besides would meet the
-    # next one where somebody presses Go on at once.
-    heat.stop(stop, None, None, **NOW, **PRIVATE)
+    heat.stop(stop, None, [heat], **NOW, **PRIVATE)
     heat.play(lambda: gr.Tabs(selected="play"), None, [tabs], **NOW, **PRIVATE)

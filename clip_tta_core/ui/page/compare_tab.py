@@ -13,17 +13,19 @@ from clip_tta_core.engine import LIMITS
 from clip_tta_core.sweep.recorded import Recorded
 from clip_tta_core.ui.page.parts import (
     NOW,
-    OWN_LINE,
+    PRESSED,
     PRIVATE,
     Form,
     Part,
     Standings,
+    press_of,
     sent,
     served,
     session_of,
 )
 from clip_tta_core.ui.session import keep
 from clip_tta_core.ui.session.compare import KNOBS, Compare
+from clip_tta_core.ui.session.news import told
 from clip_tta_core.ui.session.workshop import Workshop
 from clip_tta_core.ui.wire import measures
 from clip_tta_core.ui.wire.encode import plain
@@ -51,8 +53,8 @@ at zero-shot CLIP; the scale of accuracies is fitted to the methods.</p></figure
 <figure class="table"><figcaption><h3>Ranking</h3></figcaption>
 <div class="scroll" tabindex="0" role="region" aria-label="Ranking"><table><thead></thead><tbody></tbody>
 </table></div><p class="help">One stream and one seed. A place such as 2–5 means that its pictures do not tell
-these methods apart. With another seed the pictures, their order and what methods draw are others, and so may
-be the places: the tab Benchmark repeats methods over seeds.</p></figure>"""
+these methods apart. With another seed the pictures, their order and the methods’ random draws differ, and so
+may the places: the tab Benchmark repeats methods over seeds.</p></figure>"""
 
 
 def compare_tab(tabs: gr.Tabs, compare: Compare, form: Form, cards: tuple[MethodCard, ...]) -> None:
@@ -62,33 +64,28 @@ def compare_tab(tabs: gr.Tabs, compare: Compare, form: Form, cards: tuple[Method
 
     def start(settings: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
         names, knobs = sent(event, "methods") or (), str(sent(event, "knobs") or "")
-        for view in compare.start(settings, names, knobs, session_of(request)):
-            yield plain(view)
+        for view in compare.start(settings, names, knobs, session_of(request), press_of(event)):
+            yield told(view)
 
-    def stop(request: gr.Request) -> None:
-        compare.site.stop(session_of(request))
-
-    def stopped(request: gr.Request) -> dict[str, Any]:
-        return plain(compare.stopped(session_of(request)))
+    def stop(event: gr.EventData, request: gr.Request) -> Any:
+        answer = compare.stop(session_of(request), press_of(event))
+        return gr.skip() if answer is None else told(answer)
 
     ranking = Ranking(
         compare.first_paint(),
         RankingProps(cards, LIMITS["contenders"][1], KNOBS, measures.shown("ranking")),
         server_functions=[served(compare.describe, workshop, lambda sentence: "")],
     )
-    event = ranking.start(
+    ranking.start(
         start,
         [form],
         [ranking],
         api_name="ranking",
         api_visibility="private",
-        **OWN_LINE,
-        trigger_mode="once",
+        **PRESSED,
         show_progress="hidden",
     )
-    stopping = ranking.stop(stop, None, None, **NOW, **PRIVATE)
-    # A comparison that is still in line has no thread to stop: take it out of the line.
-    stopping.then(stopped, None, [ranking], cancels=[event], **NOW, **PRIVATE)
+    ranking.stop(stop, None, [ranking], **NOW, **PRIVATE)
     ranking.watch(lambda: gr.Tabs(selected="play"), None, [tabs], **NOW, **PRIVATE)
     wire_standings(compare, Standings(), form)
     with gr.Accordion("Is that fair? Three ways to set every method, side by side", open=False) as fair:

@@ -10,7 +10,16 @@ import gradio as gr
 from clip_tta_core import engine, hosting
 from clip_tta_core.sources.limits import LIMITS
 from clip_tta_core.ui.page import examples, parts
-from clip_tta_core.ui.page.parts import NOW, OWN_LINE, PRIVATE, sent, served, session_of
+from clip_tta_core.ui.page.parts import (
+    NOW,
+    PRESSED,
+    PRIVATE,
+    UNDOCUMENTED,
+    press_of,
+    sent,
+    served,
+    session_of,
+)
 from clip_tta_core.ui.session import form, keep, links
 from clip_tta_core.ui.session.desk import Desk
 from clip_tta_core.ui.session.expense import expense
@@ -148,8 +157,8 @@ def wire_run(
 ) -> None:
     """Run goes through the queue; Pause, Step and Stop reach the run at once."""
 
-    def run(settings: dict, request: gr.Request) -> Iterator[View]:
-        yield from play.run(settings, session_of(request))
+    def run(settings: dict, event: gr.EventData, request: gr.Request) -> Iterator[View]:
+        yield from play.run(settings, session_of(request), press_of(event))
 
     def pause(request: gr.Request) -> None:
         play.pause(session_of(request))
@@ -157,27 +166,22 @@ def wire_run(
     def step(request: gr.Request) -> None:
         play.step(session_of(request))
 
-    def stop(request: gr.Request) -> None:
-        play.site.stop(session_of(request))
+    def stop(event: gr.EventData, request: gr.Request) -> View:
+        return _or_skip(play.stop(session_of(request), press_of(event)))
 
-    def stopped_in_line(request: gr.Request) -> View:
-        return _or_skip(play.stopped_in_line(session_of(request)))
-
-    event = transport.run(
+    transport.run(
         run,
         [settings],
         [board],
         api_name="run",
-        **OWN_LINE,
-        trigger_mode="once",
+        **UNDOCUMENTED,
+        **PRESSED,
         show_progress="minimal",
         show_progress_on=[status],
     )
-    transport.pause(pause, None, None, api_name="pause", **NOW)
-    transport.step(step, None, None, api_name="step", **NOW)
-    stopping = transport.stop(stop, None, None, api_name="stop", **NOW)
-    # A run that is still in line has no thread to stop: take it out of the line.
-    stopping.then(stopped_in_line, None, [board], cancels=[event], **NOW, **PRIVATE)
+    transport.pause(pause, None, None, api_name="pause", **UNDOCUMENTED, **NOW)
+    transport.step(step, None, None, api_name="step", **UNDOCUMENTED, **NOW)
+    transport.stop(stop, None, [board], api_name="stop", **UNDOCUMENTED, **NOW)
 
 
 def wire_uploads(desk: Desk, uploads: dict[Purpose, parts.Upload], settings: parts.Form) -> None:
@@ -217,6 +221,7 @@ def _wire_upload(desk: Desk, purpose: Purpose, upload: parts.Upload, settings: p
         [upload, settings],
         [upload, settings],
         api_name=f"upload_{purpose}",
+        **UNDOCUMENTED,
         **READING,
     )
     upload.clear(remove, [settings], [upload, settings], **NOW, **PRIVATE)

@@ -23,7 +23,7 @@ from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.runs import Run
 from clip_tta_core.ui.session.settings import to_config
 from clip_tta_core.ui.session.site import Site
-from clip_tta_core.ui.session.turns import Full
+from clip_tta_core.ui.session.turns import Full, Turn
 from clip_tta_core.ui.wire import measures
 from clip_tta_core.ui.wire.form import Option
 from clip_tta_core.ui.wire.parts import Ranking, RankingRow
@@ -127,7 +127,7 @@ class Compare:
         return view(self.recorded, self.site.catalog, "recorded") if self.recorded else Ranking("idle")
 
     def start(
-        self, settings: Mapping[str, Any], names: Sequence[str], knobs: str, session: str
+        self, settings: Mapping[str, Any], names: Sequence[str], knobs: str, session: str, press: int = 0
     ) -> Iterator[Ranking]:
         """Give every chosen method its turn.
 
@@ -136,6 +136,7 @@ class Compare:
             names: the methods that take part, and the labels of copies set up in Play.
             knobs: how they are set, a name of KNOBS.
             session: the visitor's.
+            press: the number of the press of Compare, by which Stop finds it.
         """
         try:
             config = self.site.configure(settings, session)
@@ -145,7 +146,7 @@ class Compare:
             yield Ranking("failed", message=str(problem))
             return
         try:
-            turn = self.site.turns.join(session, "Compare")
+            turn = self.site.turns.join(session, "Compare", press)
         except Full as problem:
             yield replace(self.stopped(session), message=str(problem))
             return
@@ -153,18 +154,19 @@ class Compare:
             for place in self.site.turns.wait(turn, self.site.absence(session)):
                 yield Ranking("waiting", doing=place.capitalize())
             if not self.site.turns.has(turn):  # Stop, or nobody there
-                yield self.stopped(session)
+                if not turn.told:
+                    yield self.stopped(session)
                 return
-            yield from self._show(methods, config, session)
+            yield from self._show(methods, config, turn)
         finally:
             self.site.turns.leave(turn)
 
-    def _show(self, methods: tuple[Contender, ...], config: RunConfig, session: str) -> Iterator[Ranking]:
-        catalog = self.site.catalog
+    def _show(self, methods: tuple[Contender, ...], config: RunConfig, turn: Turn) -> Iterator[Ranking]:
+        catalog, session = self.site.catalog, turn.session
         labels = tuple(one.label for one in methods)
         table = Table(labels, len(classes_of(config)), stream(config, catalog), settings_of(config))
         run = Run(functools.partial(self._engine, methods), config)
-        self.site.runs.begin(session, run)
+        self.site.begin(turn, run)
         self._keep(session, table)
         absence = self.site.absence(session)
         try:
@@ -176,6 +178,14 @@ class Compare:
                 yield view(table, catalog, state, run.control.progress)
         finally:  # the end, Stop, a closed tab, an error
             self.site.runs.end(session, run)
+
+    def stop(self, session: str, press: int = 0) -> Ranking | None:
+        """End the comparison that a press began, or keep one from beginning that is on its way still.
+
+        Returns:
+            the answer to the latter, else None: what has begun says itself how it ended.
+        """
+        return None if self.site.stop(session, press) else self.stopped(session)
 
     def stopped(self, session: str) -> Ranking:
         """What is left of a comparison that has been stopped, perhaps while it was still in line."""

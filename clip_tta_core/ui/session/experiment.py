@@ -102,7 +102,7 @@ def _in_turn(
             pass
         if not site.turns.has(turn):
             return
-        site.runs.begin(session, run)
+        site.begin(turn, run)
         try:
             for _ in follow(run, take, absence):
                 yield from news()

@@ -35,8 +35,14 @@ class Play:
         self.site = site
         self._courses: WeakKeyDictionary[RunLog, Course] = WeakKeyDictionary()  # as long as somebody has it
 
-    def run(self, settings: Mapping[str, Any], session: str) -> Iterator[View]:
-        """Adapt the chosen methods to the chosen stream and show every batch as it comes."""
+    def run(self, settings: Mapping[str, Any], session: str, press: int = 0) -> Iterator[View]:
+        """Adapt the chosen methods to the chosen stream and show every batch as it comes.
+
+        Args:
+            settings: the visitor's.
+            session: the visitor's.
+            press: the number of the press of Run, by which Stop finds it.
+        """
         log, news = RunLog(), News()
         yield news.tell(status=status.status("loading", log), message=Message(""), **NOTHING_INSIDE)
         try:
@@ -46,7 +52,7 @@ class Play:
             yield news.tell(status=self._as_before(session), message=Message(str(problem)))
             return
         try:
-            turn = self.site.turns.join(session)
+            turn = self.site.turns.join(session, press=press)
         except Full as problem:
             yield news.tell(status=self._as_before(session), message=Message(str(problem)))
             return
@@ -54,15 +60,14 @@ class Play:
             for place in self.site.turns.wait(turn, self.site.absence(session)):
                 yield news.tell(status=dataclasses.replace(status.status("waiting", log), doing=place))
             if not self.site.turns.has(turn):  # Stop, or nobody there
-                yield news.tell(status=self._stopped(session))
+                if not turn.told and not turn.gone:
+                    yield news.tell(status=self._stopped(session))
                 return
             log = self._open_log(settings, config)
             run = Run(self.site.engine, config)
             run.look_inside()
             run.control.inside = True
-            self.site.runs.begin(session, run)
-            if turn.dropped:  # Stop came first
-                run.control.stop()
+            self.site.begin(turn, run)
             try:
                 yield from self._show(run, log, news, session)
             finally:  # the end, Stop, a closed tab, an error
@@ -84,8 +89,10 @@ class Play:
         for moment in follow(run, take, self.site.absence(session)):
             for glimpse in run.glimpses():
                 inside.course.take(glimpse)
+            if run.abandoned:  # something else is shown by now
+                continue
             if moment.last:  # a run that has shown nothing leaves the earlier results where they are
-                line = status.status(moment.state, log, active=moment.active if len(log) else 0.0)
+                line = self._ended(moment, log, session)
                 yield news.tell(status=line, message=Message(run.problem), **shown(log))
                 continue
             now = time.monotonic()
@@ -94,6 +101,12 @@ class Play:
             line = status.status(moment.state, log, run.control.progress, moment.active)
             drawn = shown(log, with_pictures) if moment.fresh else {}
             yield news.tell(status=line, **(drawn | inside.views(moment)))
+
+    def _ended(self, moment: Moment, log: RunLog, session: str) -> Status:
+        """The status of a run that is over; of one that has shown nothing, of what is still shown."""
+        if len(log):
+            return status.status(moment.state, log, active=moment.active)
+        return self._as_before(session) if moment.state == "failed" else self._stopped(session)
 
     def _as_before(self, session: str) -> Status:
         """The status of what is still shown after a run that was refused."""
@@ -115,11 +128,14 @@ class Play:
         if run := self.site.runs.current(session):
             run.control.step()
 
-    def stopped_in_line(self, session: str) -> View | None:
-        """After a run that was still waiting for its place has been taken out of the line; else None."""
-        if self.site.runs.current(session):
-            return None
-        return News().tell(status=self._stopped(session))
+    def stop(self, session: str, press: int = 0) -> View | None:
+        """End the run that a press began, or keep one from beginning that is on its way still.
+
+        Returns:
+            the answer to the latter, else None: what has begun says itself how it ended.
+        """
+        came = self.site.stop(session, press)
+        return None if came else News().tell(status=self._stopped(session))
 
     def _stopped(self, session: str) -> Status:
         """The status after Stop where nothing had begun."""
@@ -134,7 +150,7 @@ class Play:
             return None, say(str(problem))
         except (KeyError, IndexError, TypeError, AttributeError):
             return None, say("Run file: its numbers do not fit together; open it as the page saved it.")
-        self.site.stop(session)
+        self.site.abandon(session)
         self.site.runs.keep(session, Run(self.site.engine, RunConfig()), log)
         return keep.settings_of(log), News().tell(
             status=status.recorded(log), message=Message(""), **NOTHING_INSIDE, **views_of_it

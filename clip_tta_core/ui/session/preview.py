@@ -12,11 +12,13 @@ from PIL import Image
 from clip_tta_core import engine
 from clip_tta_core.clip.loading import MINI
 from clip_tta_core.records import RunLog
+from clip_tta_core.sources.datasets import is_here
 from clip_tta_core.ui.session.lessons import LESSONS, Lesson
 from clip_tta_core.ui.session.settings import USUAL, to_config
 from clip_tta_core.ui.session.teaching import TEACHINGS
 from clip_tta_core.ui.wire.encode import DataUrl, data_url
-from clip_tta_core.ui.wire.parts import LessonCard
+from clip_tta_core.ui.wire.parts import LessonCard, Needs
+from clip_tta_core.ui.words import data as words
 
 # Set for a preview, which depends on none of these.
 ONE_PICTURE = {"model": MINI, "device": "auto", "templates": USUAL, "unknown_source": "none", "batches": 1}
@@ -59,11 +61,20 @@ def _card(lesson: Lesson, log: RunLog | None) -> LessonCard:
         lesson.minutes,
         settings,
         shown[1] if shown else None,
+        needs=_needs(lesson),
     )
     teaching = TEACHINGS.get(lesson.name)
     if log is None or teaching is None:
         return card
     return dataclasses.replace(card, looks=teaching.looks(), question=teaching.question(lesson, log))
+
+
+def _needs(lesson: Lesson) -> Needs | None:
+    if not lesson.needs:
+        return None
+    twin = "" if is_here(lesson.needs) else lesson.twin
+    instead = next((one.title for one in LESSONS if one.name == twin), "")
+    return Needs(words.needs(lesson.needs), twin, instead)
 
 
 def _thumbnail(image: np.ndarray) -> DataUrl:

@@ -1,5 +1,6 @@
 """Recorded runs of the lessons as small files: all numbers of a run, and its pictures, small.
 
+Pictures that are not drawn by this project are left out: photographs of data sets may not be passed on.
 When the page starts, only the ends of all curves are read, which the lessons' questions are about; the rest
 of a run, which takes longer by far, waits until somebody chooses it.
 """
@@ -22,6 +23,7 @@ FOLDER = Path(__file__).parents[3] / "assets" / "recordings"
 ENDING = ".json.gz"
 TILE, QUALITY = 64, 60  # pixels a side of a picture of the last batch, which is seen first; of the JPEG
 EARLIER_TILE, EARLIER_QUALITY = 40, 40  # of the batches before
+OTHERS = ("dataset:", "upload")  # how sources begin whose pictures belong to somebody else
 DIGITS = 4  # of a picture's score and confidence
 # What reading a damaged file of ours can raise.
 BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, EOFError, zlib.error)
@@ -38,10 +40,7 @@ def pack(log: RunLog) -> bytes:
     )
     small = dataclasses.replace(
         log,
-        sheets=[
-            *map(_small, log.sheets[:-1], log.sizes),
-            thumbnails.shrunk(log.sheets[-1], log.sizes[-1], TILE, QUALITY),
-        ],
+        sheets=_sheets(log),
         confidence={label: _rounded(values) for label, values in log.confidence.items()},
         known={label: _rounded(values) for label, values in log.known.items()},
         unknown={label: _rounded(values) for label, values in log.unknown.items()},
@@ -122,6 +121,13 @@ def write(name: str, log: RunLog, folder: Path = FOLDER) -> Path:
     path = folder / f"{name}{ENDING}"
     path.write_bytes(pack(log))
     return path
+
+
+def _sheets(log: RunLog) -> list[bytes]:
+    if any(str(log.settings.get(kind, "")).startswith(OTHERS) for kind in ("source", "unknown_source")):
+        return [b"" for _ in log.sheets]
+    last = thumbnails.shrunk(log.sheets[-1], log.sizes[-1], TILE, QUALITY)
+    return [*map(_small, log.sheets[:-1], log.sizes), last]
 
 
 def _small(sheet: bytes, count: int) -> bytes:

@@ -12,9 +12,9 @@ from clip_tta_core.records import Catalog, RunConfig, RunLog
 from clip_tta_core.ui.session.albums import Albums
 from clip_tta_core.ui.session.lessons import BY_NAME, FIRST, Lesson
 from clip_tta_core.ui.session.listeners import Absence, Listeners
-from clip_tta_core.ui.session.runs import Runs
+from clip_tta_core.ui.session.runs import Run, Runs
 from clip_tta_core.ui.session.settings import to_config
-from clip_tta_core.ui.session.turns import Turns
+from clip_tta_core.ui.session.turns import Turn, Turns
 from clip_tta_core.ui.words.stream import stream
 
 CLOSING = 5.0  # seconds that runs have to end when the page closes
@@ -79,17 +79,35 @@ class Site:
         """For whoever works for a visitor and is to notice when nobody listens any more."""
         return Absence(self.listeners, session)
 
-    def stop(self, session: str) -> None:
-        """End what the visitor runs or waits for; gives the run a moment to have its own last words first."""
-        self.turns.drop(session)
+    def begin(self, turn: Turn, run: Run) -> None:
+        """Begin a run whose turn it is; what was stopped on the way here ends at once."""
+        self.runs.begin(turn.session, run)
+        if turn.dropped:
+            run.control.stop()
+
+    def stop(self, session: str, press: int = 0) -> bool:
+        """End what the visitor runs or waits for.
+
+        Args:
+            session: the visitor's.
+            press: the number of the press that began it, 0 where nobody counts.
+
+        Returns:
+            whether that press has come, and so has the last word itself. Where it has not, it never will.
+        """
+        came = self.turns.drop(session, press)
         if run := self.runs.current(session):
             run.control.stop()
-            run.ended.wait(2.0)
+        return came
+
+    def abandon(self, session: str) -> None:
+        """End what the visitor runs or waits for, of which no more is to be shown."""
+        self.turns.leave_all(session)
+        self.runs.leave(session)
 
     def leave(self, session: str) -> None:
         """The visitor has closed the page."""
-        self.turns.drop(session)
-        self.runs.leave(session)
+        self.abandon(session)
         self.albums.leave(session)
 
     def close(self) -> None:

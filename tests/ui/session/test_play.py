@@ -6,10 +6,13 @@ from clip_tta_core import engine, export
 from clip_tta_core.logs import open_log
 from clip_tta_core.records import RunConfig, RunLog
 from clip_tta_core.ui.session import follow, play, status
+from clip_tta_core.ui.session.experiment import experiment
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.news import News
 from clip_tta_core.ui.session.play import Play
 from clip_tta_core.ui.session.site import Site
+from clip_tta_core.ui.session.turns import Turns
+from tests.ui.conftest import make_log
 from tests.ui.fakes import ScriptedRun, fake_engine
 
 
@@ -39,6 +42,48 @@ def test_stop_is_heard_between_ones_turn_and_the_run(site, monkeypatch):
     monkeypatch.setattr(room, "_open_log", stopped_meanwhile)
     *_, last = room.run(settings, "me")
     assert last["status"]["state"] == "stopped"
+
+
+def test_a_run_that_fails_before_its_first_batch_leaves_the_timeline_of_what_is_shown():
+    def fails(config, control=None):
+        raise ValueError("Model: it is not here.")
+        yield
+
+    recorded = make_log()
+    told = list(Play(Site(engine.catalog(), recorded, run=fails)).run(FIRST.settings(), "me"))
+    assert told[-1]["message"]["text"] == "Model: it is not here."
+    assert told[-1]["status"]["state"] == "recorded" and told[-1]["status"]["done"] == len(recorded)
+    assert not any("curves" in answer for answer in told)
+
+
+def test_what_is_begun_anew_or_opened_is_not_overwritten_by_the_last_word_of_the_run_before(site):
+    room, settings = Play(site), FIRST.settings() | {"batches": 500, "batch_size": 4}
+    saved = export.to_json(make_log())
+    for other in (lambda: site.abandon("me"), lambda: room.open_saved(saved, "me")):
+        running = room.run(settings, "me")
+        assert any(answer["status"]["state"] == "running" for answer in running)
+        other()
+        assert not list(running)
+    assert len(site.log("me")) == 6, "the numbers of the file that was opened"
+    full = site.turns = Turns(at_once=0)
+    waiting = room.run(settings, "me")
+    assert any(answer["status"]["state"] == "waiting" for answer in waiting)
+    site.abandon("me")
+    assert not list(waiting) and not len(full)
+
+
+def test_a_run_that_stop_has_overtaken_says_nothing_and_never_begins(site):
+    room, settings = Play(site), FIRST.settings() | {"batches": 5, "batch_size": 4}
+    assert room.stop("me", press=3)["status"]["state"] == "stopped"
+    assert [answer["status"]["state"] for answer in room.run(settings, "me", press=3)] == ["loading"]
+    *_, last = room.run(settings, "me", press=4)
+    assert last["status"]["state"] == "done" and room.stop("me", press=4) is None
+
+
+def test_a_script_that_is_stopped_between_its_turn_and_the_run_gets_no_record(site, monkeypatch):
+    begin = site.runs.begin
+    monkeypatch.setattr(site.runs, "begin", lambda *what: (site.stop("me"), begin(*what)))
+    assert not list(experiment(site, {"batches": 50, "batch_size": 4}, "me"))
 
 
 def test_pictures_are_told_less_often_than_curves(site, monkeypatch):

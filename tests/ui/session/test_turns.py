@@ -69,6 +69,28 @@ def test_whoever_stops_waiting_makes_room(present):
     assert not len(line)
 
 
+def test_stop_names_the_press_that_it_stops_whichever_of_the_two_comes_first(present):
+    line = Turns()
+    assert not line.drop("me", press=1), "it has not come: Stop tells how it ended"
+    late = line.join("me", press=1)
+    assert late.told and not line.has(late) and not list(line.wait(late, present))
+    line.leave(late)
+    again = line.join("me", press=2)
+    assert line.has(again) and not again.told
+    assert line.drop("me", press=2) and again.dropped, "it tells itself"
+    assert line.drop("me"), "nor is there anybody to tell where nobody counts"
+    assert line.has(line.join("me")), "and such a press is always a new one"
+
+
+def test_presses_of_a_thousand_visitors_are_remembered_and_no_more():
+    line = Turns()
+    for number in range(3 * turns.VISITORS):
+        line.drop(f"visitor {number}", press=5)
+    assert len(line._presses) == turns.VISITORS
+    line.leave_all(f"visitor {3 * turns.VISITORS - 1}")
+    assert len(line._presses) == turns.VISITORS - 1
+
+
 def test_nobody_waits_for_a_visitor_who_has_gone(monkeypatch):
     monkeypatch.setattr(listeners, "LONG", 0.0)
     heard = Listeners()
