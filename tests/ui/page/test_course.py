@@ -139,6 +139,19 @@ def test_the_button_shows_a_lesson_to_a_room_and_ends_it(visit, url):
     expect(page.locator("#ct-form")).to_be_visible()
 
 
+FITS = """(height) => ["#ct-curves svg", "#ct-gallery li", "#ct-lessons .answer", "#ct-sentence .said"].every(
+(where) => { const box = [...document.querySelectorAll(where)].map((one) => one.getBoundingClientRect());
+return box.length && box.every((one) => one.height > 0 && one.bottom <= height); })"""
+
+
+def test_every_lesson_fits_a_projector_with_its_captions_and_its_moral(visit, url):
+    page = present(visit, url, FIRST.name)
+    for lesson in RECORDED:
+        choose(page, lesson)
+        page.locator("#ct-lessons .answers button").first.click()
+        page.wait_for_function(FITS, arg=720)
+
+
 def test_charts_and_a_row_of_pictures_are_on_one_screen_with_the_answer(visit, url):
     page = present(visit, url, FIRST.name)
     for lesson, other in ((FIRST.name, "#ct-classes svg"), (UNKNOWNS, "#ct-scores svg")):
@@ -324,14 +337,24 @@ def test_at_200_percent_the_first_screen_has_a_chart(visit, url):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_charts_and_a_row_of_pictures_fit_one_screen_of_the_playground(visit, url):
-    page = visit(url)
-    page.set_viewport_size({"width": 1280, "height": 720})
+@pytest.mark.parametrize("lesson", [FIRST.name, UNKNOWNS, "parts"])
+def test_charts_and_a_row_of_pictures_fit_one_screen_of_the_playground(visit, url, lesson):
+    page = visit(url, f"?lesson={lesson}")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect_recorded(page, lesson)
     expect(page.locator("#ct-gallery li").first).to_be_attached()
     top = page.locator("#ct-curves").bounding_box()["y"]
     row = page.locator("#ct-gallery li").first.bounding_box()
     bar = page.locator(".ct-run").bounding_box()["height"]  # stays in sight
-    assert bar + row["y"] + row["height"] - top <= 720
+    assert bar + row["y"] + row["height"] - top <= 800
+
+
+def test_a_link_opens_a_lesson_at_its_curve_and_its_contender(visit, url):
+    page = visit(url, "?lesson=parts")
+    expect_recorded(page, "parts")
+    expect(page.locator("#ct-curves select")).to_have_value(TEACHINGS["parts"].measure)
+    chosen = page.locator("#ct-gallery .choose [aria-pressed=true]")
+    expect(chosen).to_have_attribute("data-name", TEACHINGS["parts"].method)
 
 
 def test_a_wide_screen_is_used(visit, url):

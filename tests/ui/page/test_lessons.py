@@ -84,7 +84,7 @@ def test_a_lesson_whose_pictures_are_missing_leads_to_its_twin(visit, without_da
     expect(page.locator("#ct-gallery .help")).to_contain_text("The pictures of this batch are not kept.")
     needs.locator("button").click()
     expect(page.locator(f"#ct-lessons input[value={lesson.twin}]")).to_be_checked()
-    expect(page.locator("#ct-sentence .stream")).to_have_text(str(RECORDED[lesson.twin].settings["stream"]))
+    expect(page.locator("#ct-sentence .stream")).to_have_text(stream_of(lesson.twin))
     expect(needs).to_be_hidden()
 
 
