@@ -141,7 +141,7 @@ def test_a_lesson_asks_what_its_run_answers(name):
 
 HARD_NOISE = (("cliptta", "zero_shot"), ("zero_shot", "tent"))
 AHEAD = {  # who gets more right than whom, as the words of a lesson have it
-    **dict.fromkeys(("collapse", "seen", "cliff", "small", "one"), HARD_NOISE),
+    **dict.fromkeys(("collapse", "seen", "cliff", "small", "one", "photographs"), HARD_NOISE),
     "parts": (("TENT + diversity", "tent"), ("CLIPTTA, contrast only", "tent")),
     "sorted": (("tent", "cliptta"),),
     "few": (("tent", "stata"), ("stata", "zero_shot"), ("zero_shot", "cliptta")),
