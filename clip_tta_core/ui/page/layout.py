@@ -9,6 +9,7 @@ import gradio as gr
 
 from clip_tta_core import engine, limits
 from clip_tta_core.records import RunLog
+from clip_tta_core.sources import datasets
 from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.ui.page.benchmark_tab import benchmark_tab
 from clip_tta_core.ui.page.compare_tab import compare_tab
@@ -115,4 +116,6 @@ def _site() -> Site:
             )
         else:
             recorded |= {lesson.name: found} if found else {}
+    if said := datasets.nothing_found():
+        log.warning("%s", said)
     return Site(engine.catalog(), recorded.get(FIRST.name, RunLog()), recordings=recorded)
