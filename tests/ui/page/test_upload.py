@@ -294,7 +294,7 @@ def test_the_number_of_classes_is_what_a_run_will_have(visit, url, text):
     page.locator("[data-section=model] > summary").click()
     page.locator("[data-field=class_names] textarea").fill(text)
     expect(page.locator(".names .help")).to_contain_text(f"{len(split_names(text))} classes")
-    page.locator("[data-field=class_names] textarea").fill('["okapi", "tapir" {')
+    page.locator("[data-field=class_names] textarea").fill('["okapi", "tapir" {]')
     expect(page.locator(".names .help")).to_contain_text("begins as JSON or Python and cannot be read")
 
 
