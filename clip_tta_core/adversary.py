@@ -27,9 +27,9 @@ from clip_tta_core.methods import Method
 VIEWS = 4  # of a picture at every step, itself among them, of a method that answers from more
 
 
-def views_of(config: hparams.Config) -> int:
+def views_of(cls: type[Method], config: hparams.Config) -> int:
     """How many views of a picture an attacker who knows a method looks at."""
-    return min(VIEWS, getattr(config, "views", 1))
+    return min(VIEWS, getattr(config, "views", 1)) if cls.views_answer else 1
 
 
 def learns(cls: type[Method]) -> bool:
@@ -39,7 +39,7 @@ def learns(cls: type[Method]) -> bool:
 
 def knows_more(cls: type[Method], config: hparams.Config) -> bool:
     """Whether there is something to know of a method besides the model it began with."""
-    return learns(cls) or views_of(config) > 1
+    return learns(cls) or views_of(cls, config) > 1
 
 
 def aim(method: Method, rng: torch.Generator) -> Callable[[Tensor], Tensor]:
@@ -49,7 +49,7 @@ def aim(method: Method, rng: torch.Generator) -> Callable[[Tensor], Tensor]:
         method: frozen from here on, for whoever attacks.
         rng: of the views, on the CPU.
     """
-    clip, count = method.clip.fork(""), views_of(method.config)
+    clip, count = method.clip.fork(""), views_of(type(method), method.config)
 
     def logits(images: Tensor) -> Tensor:
         views = make_views(images, count, rng)  # (B, V, 3, H, W)

@@ -37,6 +37,8 @@ from clip_tta_core.inside import Observer
 from clip_tta_core.methods import Method
 from clip_tta_core.metrics import Tally
 from clip_tta_core.records import Batch, Glimpse, Loading, Outcome, Remembered, Report, RunConfig, Step
+from clip_tta_core.sources import datasets
+from clip_tta_core.sources.datasets import DATASETS
 from clip_tta_core.sources.rendered import TASK
 from clip_tta_core.starts import STARTS, Shots, making
 from clip_tta_core.stream import Stream
@@ -63,10 +65,13 @@ def run(config: RunConfig | Checked, control: Control | None = None) -> Generato
 
 
 def prepare(config: RunConfig | Checked, control: Control | None = None) -> None:
-    """Do ahead what `run` would wait for longest: fetch and load the model. Raises Stopped if told to."""
+    """Do ahead what `run` would wait for longest: fetch and load the model, fetch data sets. Raises Stopped
+    if told to.
+    """
     checked = config if isinstance(config, Checked) else check(config)
-    config = checked.config
-    load(config.model, config.device, _announcer(control or Control()), wanted=config.precision)
+    config, control = checked.config, control or Control()
+    load(config.model, config.device, _announcer(control), wanted=config.precision)
+    _bring_data(config, control)
 
 
 def save_start(config: RunConfig, file: Path) -> None:
@@ -117,12 +122,29 @@ def _announcer(control: Control) -> Callable[[Loading], None]:
         title = MODELS[state.model].title if state.model in MODELS else state.model
         amount = ""
         if state.doing == "downloading":
-            amount = f": {state.done / 1e6:,.0f} of {state.total / 1e6:,.0f} MB" if state.total else ""
+            amount = _megabytes(state.done, state.total)
         elif state.total > 1:
             amount = f": {state.done} of {state.total}"
         control.announce(Progress(step=state.done, steps=state.total, doing=f"{state.doing} {title}{amount}"))
 
     return announce
+
+
+def _bring_data(config: RunConfig, control: Control) -> None:
+    """Fetch the data sets of a run that are not here, as visibly and stoppably as a model."""
+
+    def announce(title: str, doing: str, done: int, total: int) -> None:
+        said = f"{doing} {title}{_megabytes(done, total)}"
+        control.announce(Progress(step=done, steps=total, doing=said))
+
+    for source in (config.source, config.unknown_source):
+        kind, _, name = source.partition(":")
+        if kind == "dataset":
+            datasets.bring(name, partial(announce, DATASETS[name].title))
+
+
+def _megabytes(done: int, total: int) -> str:
+    return f": {done / 1e6:,.0f} of {total / 1e6:,.0f} MB" if total else ""
 
 
 def _run(checked: Checked, control: Control) -> Generator[Report]:
@@ -146,6 +168,7 @@ def _run(checked: Checked, control: Control) -> Generator[Report]:
 def _reports(checked: Checked, control: Control) -> Generator[Report]:
     config = checked.config
     loaded = load(config.model, config.device, _announcer(control), wanted=config.precision)
+    _bring_data(config, control)
     stream = Stream(config, loaded.image_size)
     frozen = classifier(loaded, stream.class_names, config.templates, _announcer(control))
     start, said_before = _begin(config, stream, loaded, control)
@@ -454,7 +477,8 @@ class Runner:
             if control.wants_look():
                 probs = logits.detach().float().softmax(dim=-1).cpu().numpy()
                 numbers = {name: term.item() for name, term in terms.items()}
-                sight.show(Step(self.entry.contender.label, here.step, here.steps, probs, numbers))
+                label, on = self.entry.contender.label, self.method.steps_on
+                sight.show(Step(label, here.step, here.steps, probs, numbers, on))
             self.shown = True
             control.checkpoint(here)
 

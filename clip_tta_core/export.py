@@ -33,6 +33,10 @@ SETTINGS = (  # of the stream, as columns of a CSV, so that tables of several ru
     "corruption",
     "severity",
     "schedule",
+    "attack",
+    "attack_epsilon",
+    "attack_iterations",
+    "attack_target",
     "order",
     "batch_size",
     "predict",
@@ -43,6 +47,7 @@ SETTINGS = (  # of the stream, as columns of a CSV, so that tables of several ru
     "unknown_arrival",
     "templates",
     "start",
+    "start_settings",
     "shots",
     "seed",
 )
@@ -61,7 +66,7 @@ def to_csv(log: RunLog) -> str:
     writer.writerow(
         ["batch", "contender", "method", "pictures", "elapsed_seconds", *curves, "settings", *settings]
     )
-    stream = [log.settings[name] for name in settings]
+    stream = _written(log.settings, settings)
     for number, (size, elapsed) in enumerate(zip(log.sizes, log.elapsed, strict=True)):
         for label, series in log.series.items():
             numbers = [_number(series[curve][number]) if curve in series else "" for curve in curves]
@@ -70,16 +75,37 @@ def to_csv(log: RunLog) -> str:
     return out.getvalue()
 
 
+def _written(settings: Mapping[str, object], names: Sequence[str]) -> list[object]:
+    """Settings as cells of a CSV; several in one as JSON."""
+    values = [settings[name] for name in names]
+    return [json.dumps(dict(one)) if isinstance(one, Mapping) else one for one in values]
+
+
 def pictures_to_csv(log: RunLog) -> str:
-    """One row per picture and contender: what it was, what was answered, how confidently."""
+    """One row per picture and contender: what it was, what was answered, how confidently.
+
+    A picture of none of the classes is `unknown`, 1, and has no label; so have known ones that bring none.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        ["batch", "picture", "name", "applied", "label", "contender", "answer", "confidence", "right"]
+        [
+            "batch",
+            "picture",
+            "name",
+            "applied",
+            "unknown",
+            "label",
+            "contender",
+            "answer",
+            "confidence",
+            "right",
+        ]
     )
     for batch, labels in enumerate(log.labels):
         for picture, label in enumerate(labels):
-            what = [log.names[batch][picture], log.applied[batch][picture]]
+            outside = log.outside[batch][picture] if batch < len(log.outside) else ""  # an early file
+            what = [log.names[batch][picture], log.applied[batch][picture], outside]
             truth = log.class_names[label] if label >= 0 else ""
             for contender, answers in log.answers.items():
                 answer = answers[batch][picture]
@@ -106,6 +132,20 @@ def to_json(log: RunLog) -> str:
 def from_json(text: str) -> RunLog:
     """Read what `to_json` wrote, now or in an earlier version; anything else raises one sentence."""
     return _read(text, RUN, lambda plain, version: _decode(RunLog, _run_of(plain) if version == 1 else plain))
+
+
+def end_from_json(text: str) -> RunLog:
+    """No more of what `to_json` wrote than its curves' values after the last batch, which is soon read."""
+
+    def read(plain: dict[str, Any], version: int) -> RunLog:
+        plain = {name: (_run_of(plain) if version == 1 else plain)[name] for name in NEEDED}
+        ends = {
+            label: {curve: values[-1:] for curve, values in curves.items()}
+            for label, curves in plain["series"].items()
+        }
+        return _decode(RunLog, plain | {"series": ends, "sizes": plain["sizes"][-1:]})
+
+    return _read(text, RUN, read)
 
 
 def standings_to_json(standings: Iterable[Standing]) -> str:
@@ -141,28 +181,30 @@ def standings_to_csv(standings: Iterable[Standing], settings: Mapping[str, objec
     for row in rows:
         numbers = [_number(row.metrics.get(name, math.nan)) for name in measures]
         who = [row.label, row.method or row.label, json.dumps(dict(row.settings)), row.done, row.total]
-        same = [stream[name] for name in names]
+        same = _written(stream, names)
         writer.writerow([*who, *numbers, _number(row.seconds), row.problem, *same])
     return out.getvalue()
 
 
-def standings_to_markdown(standings: Sequence[Standing], titles: Mapping[str, str]) -> str:
+def standings_to_markdown(standings: Sequence[Standing], titles: Mapping[str, str], caption: str = "") -> str:
     """A table for a README, in the order of the standings; what is undefined for all is left out."""
     head, rows = _table(standings, titles)
     aligned = ["---", *(["--:"] * (len(head) - 1))]
     cells = [[_escaped(cell, r"([\\|])", r"\\\1") for cell in row] for row in (head, *rows)]
     lines = [cells[0], aligned, *cells[1:]]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    said = "\n" + _escaped(caption, r"([\\`*_<>\[\]])", r"\\\1") + "\n" if caption else ""
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines) + said
 
 
-def standings_to_latex(standings: Sequence[Standing], titles: Mapping[str, str]) -> str:
-    """A table for a paper (package booktabs), in the order of the standings."""
+def standings_to_latex(standings: Sequence[Standing], titles: Mapping[str, str], caption: str = "") -> str:
+    """A table for a paper (package booktabs), in the order of the standings; its caption as a comment."""
     head, rows = _table(standings, titles)
     lines = [" & ".join(map(_latex, row)) + r" \\" for row in (head, *rows)]
     layout = "l" + "r" * (len(head) - 1)
     body = [lines[0], r"\midrule", *lines[1:]]
+    said = [f"% {' '.join(caption.split())}"] if caption else []
     return "\n".join(
-        [rf"\begin{{tabular}}{{{layout}}}", r"\toprule", *body, r"\bottomrule", r"\end{tabular}", ""]
+        [*said, rf"\begin{{tabular}}{{{layout}}}", r"\toprule", *body, r"\bottomrule", r"\end{tabular}", ""]
     )
 
 

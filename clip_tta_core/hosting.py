@@ -3,8 +3,9 @@
 Hugging Face's ZeroGPU lends one to the functions that its package `spaces` decorates. Such a function runs in
 another process: its arguments and every report are pickled, and what it changes there is not changed here. So
 one call is one whole run, everything that is trained is built inside it, and of the run's control only Stop
-reaches it, between batches. The embedded CLIPs need none and stay in this process, where Pause and Step work.
-Without the package, or elsewhere, `run` is the engine's own.
+reaches it, between batches. What contenders look like inside comes back with the reports; the steps of a
+batch under way, where nobody can hold it, are not seen. The embedded CLIPs need none and stay in this
+process, where Pause and Step work. Without the package, or elsewhere, `run` is the engine's own.
 """
 
 from __future__ import annotations
@@ -30,11 +31,16 @@ FLOPS_PER_SECOND = 5e13  # with autocast
 SHORTEST, LONGEST = 15, 120
 
 log = logging.getLogger(__name__)
-Borrowed = Callable[[RunConfig], Generator[Report]]
+Borrowed = Callable[[RunConfig, bool], Generator[Report]]
 
 
-def seconds(config: RunConfig) -> int:
-    """How long a run will hold a GPU, generously; what is declared when one is asked for."""
+def seconds(config: RunConfig, inside: bool = False) -> int:
+    """How long a run will hold a GPU, generously; what is declared when one is asked for.
+
+    Args:
+        config: of the run.
+        inside: as the run is given it; looking costs next to nothing.
+    """
     images = config.batch_size * config.batches
     costs = engine.costs(config.contenders, config.batch_size, config.batches).values()
     work = (
@@ -49,8 +55,10 @@ def seconds(config: RunConfig) -> int:
     return min(longest, max(SHORTEST, math.ceil(expected)))
 
 
-def _run_here(config: RunConfig) -> Generator[Report]:
-    yield from engine.run(config)
+def _run_here(config: RunConfig, inside: bool) -> Generator[Report]:
+    control = Control()
+    control.inside = inside
+    yield from engine.run(config, control)
 
 
 def _borrow() -> Borrowed | None:
@@ -106,7 +114,7 @@ def _relayed(borrowed: Borrowed, checked: Checked, control: Control) -> Generato
     try:
         here = dataclasses.replace(checked.config, device="cpu")
         engine.prepare(dataclasses.replace(checked, config=here), control)
-        reports = borrowed(dataclasses.replace(checked.config, device="auto"))
+        reports = borrowed(dataclasses.replace(checked.config, device="auto"), control.inside)
         for report in reports:
             control.announce(Progress(report.batch_number, report.total))
             yield report

@@ -97,13 +97,25 @@ class Episode:
         self.lr = lr
         self.weight_decay = weight_decay
 
-    def learn(self, loss: Callable[[], Tensor], steps: Iterable[object]) -> list[float]:
-        """Take a step on `loss()` for each of `steps`. -> the losses of those that could be taken"""
+    def learn(
+        self,
+        loss: Callable[[], Tensor],
+        steps: Iterable[object],
+        show: Callable[[Tensor], None] = lambda loss: None,
+    ) -> list[float]:
+        """Take a step on `loss()` for each of `steps`. -> the losses of those that could be taken
+
+        Args:
+            loss: () with the weights as they are.
+            steps: one item a step.
+            show: is given each loss before its step.
+        """
         optimizer = torch.optim.AdamW(self.parameters, lr=self.lr, weight_decay=self.weight_decay)
         taken = []
         with torch.enable_grad():
             for _ in steps:
                 value = loss()
+                show(value)
                 if guarded_step(optimizer, value):
                     taken.append(value.item())
         return taken

@@ -39,6 +39,9 @@ FULL_GAIN = 0.2  # a difference of so much has the full colour
 EMPTY = "#f1f2f4"
 ACROSS = 5  # pictures in a row of the corruption sheet
 MOST_CLASSES = 40  # more names than that cannot be read on a sheet
+PRINT = 300  # dots an inch of charts and tables
+LONGEST = 30  # letters of a name beside a chart
+HATCHES = ("", "////", "....", "xxxx", "----", "++++")  # of the first, second ... bar of one colour
 
 
 def figure_png(figure: Figure) -> bytes:
@@ -124,7 +127,7 @@ def sheet(log: RunLog) -> Figure:
 def _captioned(log: RunLog, drawn: list[Callable[[Axes, RunLog], None]]) -> Figure:
     caption = textwrap.wrap(caption_of(log), width=80 * len(drawn))
     height = 4.8 + 0.18 * len(caption)
-    figure = Figure(figsize=(5.4 * len(drawn), height), dpi=150, layout="constrained")
+    figure = Figure(figsize=(5.4 * len(drawn), height), dpi=PRINT, layout="constrained")
     for axes, draw in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
         draw(axes, log)
     text = "\n".join(_plain(line) for line in caption)
@@ -140,6 +143,7 @@ def draw_main_curve(axes: Axes, log: RunLog) -> None:
 
 def draw_curve(axes: Axes, log: RunLog, curve: Curve) -> None:
     """A line per contender over the stream; of accuracy, with its 95 % interval behind."""
+    shown: list[float] = []
     for label, sign in _signs(log).items():
         values = log.series[label].get(curve.name, [])
         batches = range(1, len(values) + 1)
@@ -149,16 +153,16 @@ def draw_curve(axes: Axes, log: RunLog, curve: Curve) -> None:
             color=sign.colour,
             linestyle=_dash(sign.dash),
             marker=MARKERS[sign.marker],
-            markevery=max(1, len(values) // 6),
+            markevery=_marked(len(values)),
             clip_on=False,
-            label=_plain(log.titles.get(label, label)),
+            label=_name(log, label),
         )
         if curve.name in INTERVALS and label in log.answers:
             ends = (log.interval(label, batch, INTERVALS[curve.name]) for batch in batches)
             low, high = zip(*ends, strict=True)
             axes.fill_between(batches, low, high, color=sign.colour, alpha=0.12, linewidth=0)
-    shown = [value for series in log.series.values() for value in series.get(curve.name, ())]
-    axes.set_title(curve.title)
+            shown += [*low, *high]
+    shown += [value for series in log.series.values() for value in series.get(curve.name, ())]
     axes.set_xlim(1, max(2, len(log)))
     if curve.share:
         _fit(axes, shown)
@@ -167,7 +171,12 @@ def draw_curve(axes: Axes, log: RunLog, curve: Curve) -> None:
     axes.set_xlabel("batch")
     axes.grid(axis="y", color="#e3e5e9", linewidth=0.8)
     _bare(axes)
-    axes.legend(frameon=False)
+    _head(axes, curve.title)
+
+
+def _marked(batches: int) -> list[int]:
+    """Where a line has its sign: at its end, and a few times before."""
+    return list(range(batches - 1, -1, -max(1, batches // 6)))
 
 
 def _fit(axes: Axes, values: list[float]) -> None:
@@ -183,11 +192,22 @@ def draw_classes(axes: Axes, log: RunLog) -> None:
     classes = len(log.class_names)
     place, signs = np.arange(classes), _signs(log)
     width = 0.8 / max(1, len(signs))
+    drawn: list[str] = []  # colours: copies of one method share theirs, and are hatched
     for k, (label, sign) in enumerate(signs.items()):
         counts = recent(log, log.predicted[label])
         used = log.series[label].get("effective_classes", [math.nan])[-1]
-        text = f"{log.titles.get(label, label)}: {used:.1f} of {classes} in use"
-        axes.bar(place + (k + 0.5) * width - 0.4, counts, width, color=sign.colour, label=_plain(text))
+        hatch = HATCHES[drawn.count(sign.colour) % len(HATCHES)]
+        drawn.append(sign.colour)
+        axes.bar(
+            place + (k + 0.5) * width - 0.4,
+            counts,
+            width,
+            color=sign.colour,
+            hatch=hatch,
+            edgecolor="white" if hatch else sign.colour,
+            linewidth=0,
+            label=f"{_name(log, label)}: {used:.1f} of {classes} in use",
+        )
     if log.labelled:
         truth = recent(log, log.truth)
         axes.step(
@@ -197,14 +217,14 @@ def draw_classes(axes: Axes, log: RunLog) -> None:
         axes.set_xticks(
             place, [_plain(name) for name in log.class_names], rotation=60, ha="right", fontsize=7
         )
-    axes.set_title(f"Predicted classes, last {sum(log.sizes[-log.recent :])} pictures")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     _bare(axes)
-    axes.legend(frameon=False, fontsize=8)
+    _head(axes, f"Predicted classes, last {sum(log.sizes[-log.recent :])} pictures")
 
 
 def draw_scores(axes: Axes, log: RunLog) -> None:
-    """A row per contender: recent scores above their batch's threshold, known filled, unknown outlined."""
+    """A row per contender: recent scores above their batch's threshold, known filled, unknown outlined; with
+    the AUROC of all scores so far."""
     signs = _signs(log)
     for row, (label, sign) in enumerate(signs.items()):
         thresholds = log.series[label]["threshold"][-log.recent :]
@@ -218,7 +238,7 @@ def draw_scores(axes: Axes, log: RunLog) -> None:
     axes.set_xlabel("score above the threshold")
     axes.set_yticks(
         np.arange(len(signs)) + 0.4,
-        [_plain(textwrap.shorten(log.titles.get(label, label), 24)) for label in signs],
+        [f"{_name(log, label)}\nAUROC {100 * log.series[label]['auroc'][-1]:.1f} %" for label in signs],
     )
     axes.set_ylim(0, len(signs))
     _bare(axes)
@@ -243,7 +263,7 @@ def draw_standings(standings: Sequence[Standing], titles: Mapping[str, str], cap
     """Accuracy of a comparison's contenders as bars, the first on top; zero-shot CLIP as a line."""
     shown = [one for one in standings if math.isfinite(one.metrics.get("accuracy", math.nan))]
     signs = looks_of({one.label: one.method or one.label for one in shown})
-    figure = Figure(figsize=(6.4, 1.2 + 0.3 * max(2, len(shown))), dpi=150, layout="constrained")
+    figure = Figure(figsize=(6.4, 1.2 + 0.3 * max(2, len(shown))), dpi=PRINT, layout="constrained")
     axes = figure.subplots()
     values = [one.metrics["accuracy"] for one in shown]
     names = [_plain(textwrap.shorten(titles.get(one.label, one.label), 32)) for one in shown]
@@ -256,10 +276,11 @@ def draw_standings(standings: Sequence[Standing], titles: Mapping[str, str], cap
     )
     for text in written:  # over the line
         text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.5})
-    axes.margins(y=0.02)
+    axes.margins(x=0.1, y=0.02)
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_title("Accuracy over the stream")
+    frozen = any(one.label == "zero_shot" for one in shown)
+    axes.set_title(f"Accuracy over the stream{', dashed: zero-shot CLIP' if frozen else ''}")
     _bare(axes)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     text = "\n".join(_plain(line) for line in textwrap.wrap(caption, 90))
@@ -289,7 +310,7 @@ def draw_heat(
     gains = values - values[baseline] if baseline >= 0 else np.full_like(values, math.nan)
     wide = max(len(text) for line in texts for text in line)
     width, height = 2.4 + len(columns) * (0.2 + 0.075 * wide), 1.6 + 0.24 * len(names)
-    figure = Figure(figsize=(max(5.4, width), height), dpi=150, layout="constrained")
+    figure = Figure(figsize=(max(5.4, width), height), dpi=PRINT, layout="constrained")
     axes = figure.subplots()
     colours = LinearSegmentedColormap.from_list("gain", GAIN).with_extremes(bad=EMPTY)
     measured = np.ma.masked_invalid(gains)
@@ -359,6 +380,28 @@ def _stream_of(log: RunLog) -> list[str]:
 
 def _signs(log: RunLog) -> dict[str, Look]:
     return looks_of({label: log.methods[label] for label in log.series})
+
+
+def _name(log: RunLog, label: str) -> str:
+    """A contender's title, cut to what fits beside a chart."""
+    title = log.titles.get(label, label)
+    return _plain(title if len(title) <= LONGEST else f"{title[: LONGEST - 1]}…")
+
+
+def _head(axes: Axes, title: str) -> None:
+    """The title, and below it, above the axes where nothing is drawn, what stands for what."""
+    names = axes.get_legend_handles_labels()[1]
+    columns = 2 if max(map(len, names), default=0) <= LONGEST + 6 else 1
+    axes.legend(
+        frameon=False,
+        fontsize=8,
+        ncols=columns,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0.4,
+        columnspacing=1.2,
+    )
+    axes.set_title(title, pad=8 + 13 * math.ceil(len(names) / columns))
 
 
 def _plain(text: str) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 from itertools import chain
+from typing import Literal
 
 import numpy as np
 
@@ -124,6 +125,10 @@ class Remembered:
     features: np.ndarray  # float32 (S, D), unit rows, as they were then
 
 
+# What a step learns from: the batch, changed views of it, one of its pictures, or remembered pictures.
+StepsOn = Literal["batch", "views", "picture", "memory"]
+
+
 @dataclass(frozen=True)
 class Step:
     """What one optimization step of a method starts from."""
@@ -131,8 +136,9 @@ class Step:
     label: str
     step: int  # taken on this batch before
     steps: int
-    probs: np.ndarray  # float32 (B, K), with the weights as they are
+    probs: np.ndarray  # float32 (B, K) of the batch, as far as they are known: see `Method.show`
     losses: Mapping[str, float]  # "loss", which it lowers, and its weighted terms
+    on: StepsOn = "batch"
 
 
 @dataclass(frozen=True)

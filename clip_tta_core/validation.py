@@ -91,7 +91,7 @@ def references_of(config: RunConfig) -> tuple[Contender, ...]:
 
 def start_label(config: RunConfig) -> str:
     """What the start of a run is called among its contenders."""
-    return f"{STARTS[config.start].title}, {config.shots} shots"
+    return f"{STARTS[config.start].title}, {config.shots} shot" + "s" * (config.shots != 1)
 
 
 def check_contenders(contenders: tuple[Contender, ...]) -> tuple[Entry, ...]:
@@ -226,7 +226,7 @@ def attack_steps(config: RunConfig, contenders: tuple[Contender, ...]) -> int:
     aims = 1  # of the model that all begin with
     for entry in check_contenders(contenders) if config.attack_target == "adapted" else ():
         if adversary.knows_more(entry.method, entry.config):
-            aims += adversary.views_of(entry.config)
+            aims += adversary.views_of(entry.method, entry.config)
     return aims * config.attack_iterations * config.batches
 
 

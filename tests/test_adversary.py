@@ -38,7 +38,8 @@ def truth(report, label):
 
 
 def test_who_has_nothing_to_know_of_is_attacked_as_the_model_is():
-    methods = {"lame": {}, "tps": {"views": 1}}
+    """TAPT and TPS forget what they learn from views, and answer from the picture that was attacked."""
+    methods = {"lame": {}, "mta": {"views": 1}, "tps": {"views": 8}, "tapt": {"views": 8}}
     first, second = last(LOADED, methods=methods), last(SMALL, methods=methods)
     assert np.array_equal(first.batch.images, second.batch.images)
     for label in ("zero_shot", *methods):

@@ -87,6 +87,26 @@ def test_a_picture_s_attack_follows_from_its_place_and_not_from_its_batch(predic
     assert not torch.equal(together, pgd(predict, pictures, labels, attack, seeded(1)))
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("classes", [2, 1000])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_one_picture_two_classes_and_a_thousand_are_attacked(make_clip, make_images, classes, batch, norm):
+    clip, clean = make_clip(classes=classes, scale=10.0), (make_images(batch=batch) * 255).round() / 255
+    labels = clip.predict(clean).logits.argmax(dim=1)
+    attacked = pgd(lambda x: clip.predict(x).logits, clean, labels, Attack(norm, 0.1), seeded())
+    assert attacked.shape == clean.shape and attacked.isfinite().all()
+    assert (attacked != clean).flatten(1).any(dim=1).all()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_picture_that_is_no_number_leaves_its_neighbours_as_they_would_be(predict, pictures, labels, norm):
+    attack, broken = Attack(norm, 0.1), pictures.clone()
+    broken[3, 0, 0, 0] = torch.nan
+    others = torch.arange(len(pictures)) != 3
+    apart = [pgd(predict, images, labels, attack, seeded())[others] for images in (broken, pictures)]
+    assert torch.equal(*apart)
+
+
 def test_the_model_keeps_no_gradient(make_clip, pictures):
     clip = make_clip()
     labels = clip.predict(pictures).logits.argmax(dim=1)

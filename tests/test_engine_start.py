@@ -12,11 +12,13 @@ from safetensors.torch import load_file
 from clip_tta_core import engine, few_shots, limits, logs
 from clip_tta_core.clip.embedded import MINI, load
 from clip_tta_core.control import Control
+from clip_tta_core.methods import METHODS
 from clip_tta_core.records import Contender, Pictures, RunConfig
 from clip_tta_core.sources.base import PictureSource
 from clip_tta_core.starts import STARTS, making
 from clip_tta_core.stream import Stream
 from clip_tta_core.validation import ZERO_SHOT, references_of, start_label, start_steps
+from tests.methods.test_contract import SHORT, SILENT, known
 
 CLASSES = ("umbrella", "airplane", "anchor")
 STEP = {"steps": 1, "batch_size": 2}
@@ -69,6 +71,21 @@ def test_a_start_that_changes_nothing_gives_the_run_without_one_bit_for_bit(stil
     without = last(small(methods=tent, start="none", start_settings={}))
     for label in (ZERO_SHOT, "tent"):
         assert np.array_equal(with_start.outcomes[label].probs, without.outcomes[label].probs)
+
+
+OTHERS = [name for name in METHODS if name != ZERO_SHOT]
+
+
+@pytest.mark.parametrize("names", [OTHERS[k : k + 6] for k in range(0, len(OTHERS), 6)], ids=" ".join)
+def test_every_method_adapts_from_the_start(names):
+    """With nothing to learn from it answers as the start does, bit for bit; else from there on."""
+    silent = last(small(methods={name: known(name, SHORT, SILENT) for name in names})).outcomes
+    moving = last(small(methods={name: known(name, SHORT, {"views": 4}) for name in names})).outcomes
+    start = silent[start_label(small())].probs
+    assert not np.array_equal(start, silent[ZERO_SHOT].probs)
+    for name in names:
+        assert np.array_equal(silent[name].probs, start), name
+        assert moving[name].probs.shape == start.shape and np.isfinite(moving[name].probs).all(), name
 
 
 def test_contenders_adapt_from_the_start_or_from_clip_as_they_say():

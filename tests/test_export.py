@@ -163,6 +163,11 @@ def test_csv_is_tidy_and_holds_the_settings():
     slow = next(row for row in rows if row["contender"] == "TENT, slowly & surely")
     assert slow["method"] == "tent" and json.loads(slow["settings"]) == {"lr": 1e-5}
     assert (slow["seed"], slow["model"], slow["batch_size"]) == ("7", "mini-clip", "8")
+    attacked = make_log(COPIES)
+    attacked.settings |= {"attack": "linf", "attack_epsilon": 4.0, "start_settings": {"steps": 3}}
+    first = next(csv.DictReader(io.StringIO(export.to_csv(attacked))))
+    assert (first["attack"], first["attack_epsilon"]) == ("linf", "4.0")
+    assert json.loads(first["start_settings"]) == {"steps": 3}
 
 
 def test_every_picture_has_a_row_for_every_contender():
@@ -172,6 +177,18 @@ def test_every_picture_has_a_row_for_every_contender():
     mine = [row for row in rows if row["contender"] == "tent"]
     assert [int(row["right"]) for row in mine] == log.right("tent").astype(int).tolist()
     assert all(row["answer"] in log.class_names for row in rows)
+
+
+def test_unknown_pictures_are_marked_beside_those_without_a_label():
+    log = make_log(COPIES)
+    log.outside[0] = (1, *log.outside[0][1:])
+    log.labels[0] = (-1, -1, *log.labels[0][2:])
+    rows = list(csv.DictReader(io.StringIO(export.pictures_to_csv(log))))
+    first = [row for row in rows if row["batch"] == "1" and row["contender"] == "tent"]
+    assert [(row["unknown"], row["label"], row["right"]) for row in first[:2]] == [
+        ("1", "", ""),
+        ("0", "", ""),
+    ]
 
 
 def test_files_of_two_runs_do_not_overwrite_each_other():
@@ -203,6 +220,14 @@ def test_standings_become_tables():
     latex = export.standings_to_latex(STANDINGS, titles)
     assert r"CLIPTTA & 51.2 \\" in latex and r"a\_b \& 50\%|\$ & 25.0 \\" in latex
     assert latex.startswith(r"\begin{tabular}{lr}")
+
+
+def test_tables_of_standings_say_of_what_they_are():
+    said = "fog 5 · seed 7 · a_b (lr 1.0)"
+    assert export.standings_to_markdown(STANDINGS, {}, said).endswith(
+        "| 25.0 |\n\nfog 5 · seed 7 · a\\_b (lr 1.0)\n"
+    )
+    assert export.standings_to_latex(STANDINGS, {}, f"fog 5\n{said}").startswith(f"% fog 5 {said}\n\\begin")
 
 
 def test_a_table_of_standings_holds_the_settings_of_the_stream():

@@ -52,14 +52,14 @@ class Border:
 
     def GPU(self, duration):  # noqa: N802, the package's own name
         def decorate(function):
-            def call(config):
-                self.durations.append(duration(config))
+            def call(*arguments):
+                self.durations.append(duration(*arguments))
                 context = multiprocessing.get_context("fork")
                 here, there = context.Pipe()
                 worker = context.Process(target=serve, args=(function, there))
                 worker.start()
                 self.workers.append(worker)
-                here.send(config)
+                here.send(arguments)
                 try:
                     while (report := here.recv()) is not None:
                         here.send("more")
@@ -74,7 +74,7 @@ class Border:
 
 
 def serve(function, pipe) -> None:
-    for report in function(pipe.recv()):
+    for report in function(*pipe.recv()):
         pipe.send(report)
         pipe.recv()
     pipe.send(None)
@@ -104,6 +104,23 @@ def test_behind_the_border_the_numbers_are_the_same(border):
         for name, outcome in a.outcomes.items():
             np.testing.assert_array_equal(outcome.probs, b.outcomes[name].probs)
             np.testing.assert_equal(dict(outcome.metrics), dict(b.outcomes[name].metrics))
+
+
+def test_behind_the_border_a_run_is_looked_into_as_here(border):
+    reports = []
+    for run in (hosting.run, engine.run):
+        control = Control()
+        control.inside = True
+        reports.append(list(run(BORROWING, control)))
+    assert border.workers
+    for a, b in zip(*reports, strict=True):
+        np.testing.assert_array_equal(a.plane.captions, b.plane.captions)
+        for name, outcome in a.outcomes.items():
+            there, here = outcome.inside, b.outcomes[name].inside
+            np.testing.assert_array_equal(there.places, here.places)
+            assert (there.variance, there.stored, there.drift) == (here.variance, here.stored, here.drift)
+    assert reports[0][0].outcomes["cliptta"].inside.stored, "a memory is among what is seen"
+    assert next(hosting.run(BORROWING)).outcomes["tent"].inside is None, "nobody looks"
 
 
 def test_closing_ends_the_other_process(border):

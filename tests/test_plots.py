@@ -16,7 +16,7 @@ from tests.ui.conftest import make_log
 def test_the_sheet_is_a_picture(source):
     log = make_log(RunConfig(batches=3, batch_size=8, unknown_source=source))
     with Image.open(io.BytesIO(plots.figure_png(plots.sheet(log)))) as image:
-        assert image.format == "PNG" and image.width > 1200
+        assert image.format == "PNG" and image.width > 3000, "as print wants it: 300 dots an inch"
 
 
 def test_curves_are_those_of_the_log():
@@ -112,6 +112,7 @@ def test_a_chart_that_a_run_does_not_have_is_refused_by_a_sentence():
 
 def test_the_axis_fits_what_is_shown():
     log = make_log(RunConfig(batches=3, batch_size=8))
+    log.answers.clear()  # without single answers there are no intervals
     for label, start in (("zero_shot", 0.992), ("tent", 0.993), ("cliptta", 0.995)):
         log.series[label]["accuracy_window"] = [start] * 3
     low, high = plots.sheet(log).axes[0].get_ylim()
@@ -126,6 +127,43 @@ def test_the_interval_of_recent_accuracy_is_drawn_behind_its_curve():
     intervals = [log.interval(first, batch, recent=True) for batch in (1, 2, 3)]
     assert band.min() == pytest.approx(min(low for low, _ in intervals))
     assert band.max() == pytest.approx(max(high for _, high in intervals))
+
+
+def test_no_interval_is_cut_off():
+    log = make_log(RunConfig(batches=3, batch_size=8))
+    axes = plots.sheet(log).axes[0]
+    low, high = axes.get_ylim()
+    for band in axes.collections:
+        heights = band.get_paths()[0].vertices[:, 1]
+        assert low <= heights.min() and heights.max() <= high
+
+
+@pytest.mark.parametrize("name", ["curves", "classes"])
+def test_names_stand_between_the_title_and_what_is_drawn(name):
+    copies = [Contender(f"TENT with {k} steps, a name too long to be read", "tent") for k in range(4)]
+    figure = plots.chart(make_log(RunConfig(batches=3, batch_size=8, contenders=tuple(copies))), name)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    names, title = axes.get_legend().get_window_extent(), axes.title.get_window_extent()
+    assert axes.bbox.y1 <= names.y0 and names.y1 <= title.y0 and title.y1 <= figure.bbox.y1
+    assert figure.bbox.x0 <= names.x0 and names.x1 <= figure.bbox.x1
+    assert axes.bbox.width > figure.bbox.width / 2
+
+
+def test_bars_of_one_colour_are_told_apart_by_their_hatch():
+    figure = plots.chart(make_log(COPIES), "classes")
+    looks = {
+        one.get_label(): (one.patches[0].get_facecolor(), one.patches[0].get_hatch())
+        for one in figure.axes[0].containers
+    }
+    assert len(looks) == 3 and len(set(looks.values())) == 3
+
+
+def test_scores_come_with_their_auroc():
+    log = make_log(COPIES)
+    said = [label.get_text() for label in plots.chart(log, "scores").axes[0].get_yticklabels()]
+    share = 100 * log.series["tent"]["auroc"][-1]
+    assert f"TENT\nAUROC {share:.1f} %" in said
 
 
 def test_the_caption_of_standings_says_every_setting():

@@ -264,6 +264,7 @@ export interface Steps {
   values: Record<string, Record<string, Numbers>>;
   counts: Record<string, Counts>;
   truth: Counts;
+  says: string;
 }
 
 /** How probable a class is, to each method. */
@@ -362,6 +363,13 @@ export interface Question {
   change: Change;
 }
 
+/** Pictures that a lesson runs on and that do not come with the page. */
+export interface Needs {
+  says: string;
+  twin: string;
+  instead: string;
+}
+
 /** One lesson, with a picture of its stream; only a recorded one can be shown at once and asks. */
 export interface LessonCard {
   name: string;
@@ -373,6 +381,7 @@ export interface LessonCard {
   picture?: DataUrl;
   looks?: Looks;
   question?: Question;
+  needs?: Needs;
 }
 
 /** The lessons, in the order of the course. */
@@ -531,6 +540,8 @@ export interface HeatTable {
 export interface HeatProps {
   tables: HeatTable[];
   sizes: Option[];
+  table: string;
+  size: string;
   methods: string[];
   shifts: string[];
 }

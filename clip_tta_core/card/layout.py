@@ -39,9 +39,12 @@ ATTACKS = """\
 
 Accuracy on 2 batches of 32: of clean pictures; of pictures whose every pixel moves by up to 4 of 255 levels
 (PGD, 7 iterations), where that misleads the model; and of pictures attacked anew for each method as it has
-adapted, by somebody who knows its weights and that it looks at views (`clip_tta_core.adversary`). An attack
-on the model alone says little about a method that answers with other weights, or from views. ZERO and R-TPT
-look at 32 views, all else is as published.
+adapted, by somebody who knows its weights and whether it answers from views (`clip_tta_core.adversary`). An
+attack on the model alone says little about a method that answers with other weights, or from views. ZERO,
+R-TPT and TAPT look at 32 views, all else is as published. TAPT learns from views and answers from the picture
+itself; its authors' tokens are trained against attacks, those here are not: they begin almost at zero, and
+once with the size of its authors' untrained ones. They bring back hardly anything of what the attack takes,
+and cost clean pictures.
 
 """
 

@@ -55,6 +55,7 @@ class Adacontrast(Method[AdacontrastConfig]):
     name, title, family = "adacontrast", "AdaContrast", "contrastive"
     citation = "Chen et al., CVPR 2022, arXiv 2204.10377"
     train = "visual_norm"
+    steps_on = "views"
     presets = {
         "for CLIP": {},
         "CLIPTTA protocol": {"steps": 10, "neighbours": 3, "beta_ins": 0.1, "beta_reg": 0.1},
@@ -86,8 +87,9 @@ class Adacontrast(Method[AdacontrastConfig]):
                 keys = self.slow.encode_image(other)  # (B, D)
             probs = seen.logits.softmax(dim=-1)
             labels = self._refined(seen.features, probs)  # (B,)
-            terms = self._terms(strong, keys, labels)
+            logits, terms = self._terms(strong, keys, labels)
             loss = reduce(torch.add, terms.values())
+            self.show(logits, loss=loss, **terms)
             if optim.guarded_step(self.optimizer, loss):
                 optim.ema_update(self.slow.trainable(), self.clip.trainable(), 1 - self.config.momentum)
             else:
@@ -105,8 +107,8 @@ class Adacontrast(Method[AdacontrastConfig]):
         nearest = (features @ bank.T).topk(min(self.config.neighbours, len(bank)), dim=-1).indices  # (B, n)
         return votes[nearest].mean(dim=1).argmax(dim=-1)
 
-    def _terms(self, strong: Tensor, keys: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """The weighted terms of the loss. (B, 3, H, W), (B, D), (B,)"""
+    def _terms(self, strong: Tensor, keys: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits (B, K) of the views, and the weighted terms of the loss. (B, 3, H, W), (B, D), (B,)"""
         config = self.config
         seen = self.clip.predict(strong)
         terms = {"classes": torch.nn.functional.cross_entropy(seen.logits, labels)}
@@ -118,7 +120,7 @@ class Adacontrast(Method[AdacontrastConfig]):
             terms["instances"] = config.beta_ins * (together - own[:, 0]).mean()
         if config.beta_reg and len(strong) > 1:  # of one image alone it would reward doubt
             terms["diversity"] = -config.beta_reg * losses.marginal_entropy(seen.logits)
-        return terms
+        return seen.logits, terms
 
     def _remember(self, features: Tensor, probs: Tensor, keys: Tensor, labels: Tensor) -> None:
         """What is a number joins bank and queue; the oldest leave."""

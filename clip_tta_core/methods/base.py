@@ -14,7 +14,7 @@ from clip_tta_core import hparams, losses
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction, Train
 from clip_tta_core.hparams import Value, knob
 from clip_tta_core.palette import Look, looks
-from clip_tta_core.records import Contender, Cost, Remembered
+from clip_tta_core.records import Contender, Cost, Remembered, StepsOn
 from clip_tta_core.registry import Registry
 
 C = TypeVar("C", bound=hparams.Config)
@@ -60,7 +60,9 @@ class Method(Generic[C]):
     episodic: bool = False  # its authors start over at every batch: the engine rebuilds it; a knob may say no
     presets: ClassVar[Mapping[str, Mapping[str, Value]]] = {}  # settings worth a name; {} is the default
     draws: ClassVar[str] = ""  # methods with the same word draw the same numbers in a run, and share views
+    views_answer: ClassVar[bool] = True  # False: it learns from views and answers from the picture itself
     forgets: ClassVar[bool] = False  # it learns from one picture at a time and forgets it before the next
+    steps_on: StepsOn = "batch"  # what a step learns from; a setting may change it
     source_pictures: ClassVar[int] = 0  # clean pictures of the stream's source it wants to see beforehand
     needs: ClassVar[Literal["", "tokens", "texts"]] = ""  # what the model must offer besides image features
     Config: ClassVar[type[hparams.Config]]  # C itself, which a class variable cannot say
@@ -112,10 +114,12 @@ class Method(Generic[C]):
     def show(self, logits: Tensor, **terms: Tensor) -> None:
         """Hand out what the coming step starts from, for whoever looks (`on_show`); else nothing happens.
 
-        To be called between the forward and the step, wherever a step computes the batch's logits anyway.
+        To be called between the forward and the step. Nothing is computed for it: a step on the batch has its
+        logits, or those of its views, with the weights as they are; a step on one picture has the answers of
+        those before it, and one on a memory the answers from before it.
 
         Args:
-            logits: (B, K) of the batch, with the weights as they are.
+            logits: (B, K) of the batch, as far as they are known.
             terms: () each; `loss` is what the step lowers, the others its weighted terms where it has some.
         """
         self.on_show(logits, terms)

@@ -135,6 +135,7 @@ class Cliptta(Method[ClipttaConfig]):
 
     def __init__(self, clip: ClipClassifier, config: ClipttaConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
+        self.steps_on = "memory" if config.composition == "memory_only" else "batch"
         self.memory = ConfidentMemory(clip.num_classes, config.shots)
         self.stored: dict[int, Tensor] = {}  # {memory key: (D,)} features of what it holds, as stored
         self.threshold = nn.Parameter(torch.zeros((), device=clip.device))  # Otsu sets it before its use
@@ -150,6 +151,7 @@ class Cliptta(Method[ClipttaConfig]):
             if step == 0:
                 with torch.set_grad_enabled(uses_batch):
                     features = self.clip.encode_image(images)  # (B, D)
+                known = None if uses_batch else self.clip.classify(features)  # (B, K)
                 if self.config.open_set:
                     self._set_threshold(features.detach())
                 stored = self._remember(images, features.detach())
@@ -168,8 +170,7 @@ class Cliptta(Method[ClipttaConfig]):
                 measured = self._gradient_norms(terms, features)
                 measured["pseudo_classes"] = float(len(self._labels(features).unique()))
             loss = sum(terms.values(), features.new_zeros(()))
-            if uses_batch:
-                self.show(logits[: len(shown)], loss=loss, **terms)
+            self.show(logits[: len(shown)] if known is None else known, loss=loss, **terms)
             skipped += not optim.guarded_step(self.optimizer, loss)
         report = {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}, **measured}
         report |= {"memory": float(len(self.memory)), "skipped": float(skipped)}

@@ -73,11 +73,14 @@ class Mint(Method[MintConfig]):
 
     def adapt(self, images: Tensor) -> dict[str, float]:
         weights = self.clip.trainable()
+        next(self.steps(1))
         features = self.clip.encode_image(images)  # (B, D)
-        labels = self.clip.classify(features.detach(), self.texts).argmax(dim=-1)
+        logits = self.clip.classify(features.detach(), self.texts)  # (B, K)
+        labels = logits.argmax(dim=-1)
         sound = features.detach().isfinite().all(dim=-1)
         self.before.add(features.detach()[sound], labels[sound])
         between, within = self._variances(features, labels)
+        self.show(logits, loss=-between)
         gradient = torch.autograd.grad(-between, weights)
         taken = bool(torch.stack([g.isfinite().all() for g in gradient]).all())
         if taken:

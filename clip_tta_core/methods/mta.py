@@ -22,11 +22,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clip_tta_core import hparams
-from clip_tta_core.clip.classifier import ClipClassifier, Prediction
+from clip_tta_core.clip.classifier import Prediction
 from clip_tta_core.clip.views import encode_views
 from clip_tta_core.hparams import knob
-from clip_tta_core.memory import LastResult
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import register
+from clip_tta_core.methods.forgetful import Forgetful
 from clip_tta_core.records import Cost
 
 ROUNDS = 5
@@ -42,14 +42,12 @@ class MtaConfig(hparams.Config):
 
 
 @register
-class Mta(Method[MtaConfig]):
+class Mta(Forgetful[MtaConfig]):
     """Find the point around which most views of a picture gather, outliers left aside, and classify that.
     Nothing is trained."""
 
     name, title, family = "mta", "MTA", "many views"
     citation = "Zanella & Ben Ayed, CVPR 2024, arXiv 2405.02266"
-    draws = "views"
-    forgets = True
     presets = {"authors": {}, "quick": {"views": 16}}
     Config = MtaConfig
 
@@ -57,18 +55,8 @@ class Mta(Method[MtaConfig]):
     def cost(cls, config: MtaConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         return Cost(config.views)
 
-    def __init__(self, clip: ClipClassifier, config: MtaConfig, rng: torch.Generator) -> None:
-        super().__init__(clip, config, rng)
-        self._last = LastResult()
-
-    def adapt(self, images: Tensor) -> dict[str, float]:
-        return self._last.of(images, self._seek)[1]
-
-    def predict(self, images: Tensor) -> Prediction:
-        return self._last.of(images, self._seek)[0]
-
     @torch.no_grad()
-    def _seek(self, images: Tensor) -> tuple[Prediction, dict[str, float]]:
+    def answer(self, images: Tensor) -> tuple[Prediction, dict[str, float]]:
         """Answers of a batch, and numbers worth plotting."""
         if self.config.views == 1:
             return self.clip.zero_shot(images), {"views": 1.0}

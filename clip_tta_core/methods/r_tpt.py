@@ -14,25 +14,24 @@ misses; here it is always left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim, scores
-from clip_tta_core.clip.classifier import ClipClassifier, Prediction
+from clip_tta_core import losses, scores
+from clip_tta_core.clip.classifier import Prediction
 from clip_tta_core.clip.views import encode_views
 from clip_tta_core.hparams import knob
-from clip_tta_core.memory import LastResult
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import register
+from clip_tta_core.methods.per_picture import PerPicture, PerPictureConfig, Study
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class RTptConfig(hparams.Config):
+class RTptConfig(PerPictureConfig):
     lr: float = knob(5e-3, 0.0, 1.0, log=True, help="Step size of AdamW.")
     steps: int = knob(1, 1, 20, help="Steps per picture.")
     views: int = knob(64, 1, 128, help="Views of a picture, itself among them.")
@@ -48,7 +47,7 @@ class RTptConfig(hparams.Config):
 
 
 @register
-class RTpt(Method[RTptConfig]):
+class RTpt(PerPicture[RTptConfig]):
     """Tune the prompt until each sure view is certain by itself, and listen to the views that resemble the
     others: made for pictures that were attacked."""
 
@@ -56,8 +55,6 @@ class RTpt(Method[RTptConfig]):
     citation = "Sheng et al., CVPR 2025, arXiv 2504.11195"
     train = "context"
     needs = "texts"
-    draws = "views"
-    forgets = True
     presets = {"authors": {}, "quick": {"views": 16, "candidates": 20}}
     Config = RTptConfig
 
@@ -65,52 +62,33 @@ class RTpt(Method[RTptConfig]):
     def cost(cls, config: RTptConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         return Cost(config.views, texts=True)
 
-    def __init__(self, clip: ClipClassifier, config: RTptConfig, rng: torch.Generator) -> None:
-        super().__init__(clip, config, rng)
-        self.episode = optim.Episode(clip.trainable(), config.lr)
-        self._last = LastResult()
-
-    def adapt(self, images: Tensor) -> dict[str, float]:
-        return self._last.of(images, self._answer)[1]
-
-    def predict(self, images: Tensor) -> Prediction:
-        return self._last.of(images, self._answer)[0]
-
-    @torch.no_grad()
-    def _answer(self, images: Tensor) -> tuple[Prediction, dict[str, float]]:
-        """Answers of a batch, each picture with its own prompt, and numbers worth plotting."""
+    def studies(self, images: Tensor, source: Prediction) -> Iterator[Study]:
         config = self.config
-        source = self.clip.zero_shot(images)
         views = encode_views(self.clip, images, config.views, self.rng, config.augmix)  # (B, V, D)
-        ticks = self.steps(len(images) * config.steps)
-        logits, taken, own = [], [], []
         for features, zero_shot in zip(views, source.logits, strict=True):
-            classes = scores.likeliest(zero_shot, config.candidates)
-            taken += self._tune(features, classes, islice(ticks, config.steps))
-            weights = reliability(features, config.neighbours, config.temperature)  # (V,)
-            own.append(weights[0].nan_to_num().item())
-            if len(features) == 1 and not self.episode.moved:
-                logits.append(zero_shot)
-            else:
-                texts = self.clip.text_features.clone()  # (K, D)
-                if self.episode.moved:
-                    texts[classes] = self.clip.encode_classes(classes=classes)
-                logits.append(weights @ self.clip.classify(features, texts))
-            self.episode.forget()
-        report = {"loss": sum(taken) / max(1, len(taken)), "own_weight": sum(own) / len(own)}
-        report["skipped"] = float(len(images) * config.steps - len(taken))
-        return Prediction(torch.stack(logits), views[:, 0]), report
+            yield self._study(features, zero_shot)
 
-    def _tune(self, features: Tensor, classes: list[int], ticks: Iterable[int]) -> list[float]:
-        """Learn the context from one picture's views (V, D). -> losses of the steps taken"""
+    def _study(self, features: Tensor, zero_shot: Tensor) -> Study:
+        """Of one picture's views (V, D), the picture itself first, and its zero-shot logits (K,)."""
+        config = self.config
+        classes = scores.likeliest(zero_shot, config.candidates)
         logits = self.clip.classify(features, self.clip.text_features[classes])  # (V, n)
-        kept = features[scores.surest(logits, self.config.share)]
+        kept = features[scores.surest(logits, config.share)]
+        weights = reliability(features, config.neighbours, config.temperature)  # (V,)
 
         def loss() -> Tensor:
             texts = self.clip.encode_classes(classes=classes)
             return losses.entropy(self.clip.classify(kept, texts)).mean()
 
-        return self.episode.learn(loss, ticks)
+        def answer() -> tuple[Tensor, Tensor]:
+            if len(features) == 1 and not self.episode.moved:
+                return zero_shot, features[0]
+            texts = self.clip.text_features.clone()  # (K, D)
+            if self.episode.moved:
+                texts[classes] = self.clip.encode_classes(classes=classes)
+            return weights @ self.clip.classify(features, texts), features[0]
+
+        return Study(loss, answer, {"own_weight": weights[0].nan_to_num().item()})
 
 
 def reliability(features: Tensor, neighbours: int, temperature: float) -> Tensor:

@@ -88,9 +88,12 @@ class Ramen(Method[RamenConfig]):
         def entropy(features: Tensor) -> Tensor:
             return losses.entropy(self.clip.classify(features, self.texts))
 
+        next(self.steps(1))
         features, gradients = self.rows.gradients(images, entropy)  # (B, D), (B, P)
-        labels = self.clip.classify(features, self.texts).argmax(dim=-1).tolist()
-        doubts = entropy(features)  # (B,)
+        logits = self.clip.classify(features, self.texts)  # (B, K)
+        labels = logits.argmax(dim=-1).tolist()
+        doubts = losses.entropy(logits)  # (B,)
+        self.show(logits, loss=doubts.mean())
         sound = features.isfinite().all(dim=-1) & gradients.isfinite().all(dim=-1)
         for i in sound.nonzero().flatten().tolist():
             self.memory.add(features[i], gradients[i], labels[i], doubts[i].item())

@@ -19,22 +19,22 @@ also blend tuned weights into the start after every 64 pictures, if asked to; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip_tta_core import hparams, optim, scores
+from clip_tta_core import scores
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction, Train
 from clip_tta_core.clip.loading import MODELS, classifier, load
 from clip_tta_core.clip.views import encode_views, make_views
 from clip_tta_core.hparams import knob
-from clip_tta_core.memory import LastResult
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import register
+from clip_tta_core.methods.per_picture import PerPicture, PerPictureConfig, Study
 from clip_tta_core.records import Cost
 
 SHARPNESS = 2.5  # CLIPScore's factor: Hessel et al., EMNLP 2021
@@ -57,7 +57,7 @@ class _Judge:
 
 
 @dataclass(frozen=True)
-class RlcfConfig(hparams.Config):
+class RlcfConfig(PerPictureConfig):
     tune: Literal["prompt", "norms", "image_encoder"] = knob("prompt", help="What learns from the rewards.")
     lr: float = knob(
         7e-3, 0.0, 1.0, log=True, help="Step size of AdamW; the authors take 1e-5 for the image encoder."
@@ -80,15 +80,14 @@ class RlcfConfig(hparams.Config):
 
 
 @register
-class Rlcf(Method[RlcfConfig]):
+class Rlcf(PerPicture[RlcfConfig]):
     """Reward the classes that a judging CLIP finds to fit a picture's sure views, and learn from the rewards
     for this picture alone."""
 
     name, title, family = "rlcf", "RLCF", "prompts"
     citation = "Zhao et al., ICLR 2024, arXiv 2305.18010"
+    views_answer = False
     needs = "texts"
-    draws = "views"
-    forgets = True
     presets = {
         "authors, prompt": {},
         "authors, image encoder": {"tune": "image_encoder", "lr": 1e-5},
@@ -105,16 +104,8 @@ class Rlcf(Method[RlcfConfig]):
         return Cost(config.views + config.steps * kept + 1, config.steps * kept)
 
     def __init__(self, clip: ClipClassifier, config: RlcfConfig, rng: torch.Generator) -> None:
-        super().__init__(clip.source.fork(FORKS[config.tune]), config, rng)
+        super().__init__(clip.source.fork(FORKS[config.tune]), config, rng, config.weight_decay)
         self.judges = self._judges()
-        self.episode = optim.Episode(self.clip.trainable(), config.lr, config.weight_decay)
-        self._last = LastResult()
-
-    def adapt(self, images: Tensor) -> dict[str, float]:
-        return self._last.of(images, self._answer)[1]
-
-    def predict(self, images: Tensor) -> Prediction:
-        return self._last.of(images, self._answer)[0]
 
     def _judges(self) -> list[_Judge]:
         """The judges that have a say."""
@@ -135,39 +126,56 @@ class Rlcf(Method[RlcfConfig]):
             classifier(loaded, self.clip.class_names, self.clip.templates[0]), share, loaded.image_size
         )
 
-    @torch.no_grad()
-    def _answer(self, images: Tensor) -> tuple[Prediction, dict[str, float]]:
-        """Answers of a batch, each picture with what was learned from it, and numbers worth plotting."""
+    def studies(self, images: Tensor, source: Prediction) -> Iterator[Study]:
         config = self.config
-        source = self.clip.zero_shot(images)
         state = self.rng.get_state()
         features = encode_views(self.clip, images, config.views, self.rng, config.augmix)  # (B, V, D)
         kept = scores.surest(self.clip.classify(features), config.share)  # (B, n)
         pixels = self._pixels(images, kept, state)
-        ticks = self.steps(len(images) * config.steps)
-        logits, answers, rewards, taken = [], [], [], []
         for number, zero_shot in enumerate(source.logits):
+            unadapted = zero_shot, features[number, 0]
             chosen = features[number, kept[number]]  # (n, D)
             reward = self._reward(chosen, pixels[number])  # (n, K)
-            classes = scores.likeliest(zero_shot, config.candidates)
-            look = self._prompted(chosen, classes) if config.tune == "prompt" else self._seen(pixels[number])
-            if config.tune != "prompt":
-                classes = list(range(self.clip.num_classes))
-            taken += self._learn(look, reward[:, classes], islice(ticks, config.steps))
-            answer, feature = zero_shot.clone(), features[number, 0]
-            if self.episode.moved and config.tune == "prompt":
+            if config.tune == "prompt":
+                study = self._of_prompt(chosen, reward, unadapted)
+            else:
+                study = self._of_encoder(images[number : number + 1], pixels[number], reward, unadapted)
+            numbers = {"reward": reward.nan_to_num().amax(dim=-1).mean().item()}
+            yield dataclasses.replace(study, numbers=numbers)
+
+    def _of_prompt(self, kept: Tensor, reward: Tensor, unadapted: tuple[Tensor, Tensor]) -> Study:
+        """Of one picture's kept views (n, D), their rewards (n, K) and its zero-shot answer."""
+        zero_shot, feature = unadapted
+        classes = scores.likeliest(zero_shot, self.config.candidates)
+
+        def loss() -> Tensor:
+            logits = self.clip.classify(kept, self.clip.encode_classes(classes=classes))  # (n, c)
+            return reward_loss(logits, reward[:, classes], self.config.samples)
+
+        def answer() -> tuple[Tensor, Tensor]:
+            answer = zero_shot.clone()
+            if self.episode.moved:
                 texts = self.clip.encode_classes(classes=classes)
                 answer[classes] = self.clip.classify(feature[None], texts)[0]
-            elif self.episode.moved:
-                seen = self.clip.predict(images[number : number + 1])
-                answer, feature = seen.logits[0], seen.features[0]
-            self.episode.forget()
-            logits.append(answer)
-            answers.append(feature)
-            rewards.append(reward.nan_to_num().amax(dim=-1).mean().item())
-        report = {"loss": sum(taken) / max(1, len(taken)), "reward": sum(rewards) / len(rewards)}
-        report["skipped"] = float(len(images) * config.steps - len(taken))
-        return Prediction(torch.stack(logits), torch.stack(answers)), report
+            return answer, feature
+
+        return Study(loss, answer)
+
+    def _of_encoder(
+        self, picture: Tensor, pixels: Tensor, reward: Tensor, unadapted: tuple[Tensor, Tensor]
+    ) -> Study:
+        """Of a picture (1, 3, H, W), its kept views (n, 3, H, W), rewards (n, K) and zero-shot answer."""
+
+        def loss() -> Tensor:
+            return reward_loss(self.clip.predict(pixels).logits, reward, self.config.samples)
+
+        def answer() -> tuple[Tensor, Tensor]:
+            if not self.episode.moved:
+                return unadapted
+            seen = self.clip.predict(picture)
+            return seen.logits[0], seen.features[0]
+
+        return Study(loss, answer)
 
     def _pixels(self, images: Tensor, kept: Tensor, state: Tensor) -> Tensor:
         """The kept views themselves (B, n, 3, H, W); n is 0 where no encoder but the frozen one sees them."""
@@ -190,21 +198,6 @@ class Rlcf(Method[RlcfConfig]):
             seen = features if judge.side is None else judge.clip.encode_image(resized(pixels, judge.side))
             total = total + judge.share * SHARPNESS * (seen @ judge.clip.text_features.T).clamp(min=0)
         return total
-
-    def _prompted(self, features: Tensor, classes: list[int]) -> Callable[[], Tensor]:
-        return lambda: self.clip.classify(features, self.clip.encode_classes(classes=classes))  # (n, c)
-
-    def _seen(self, pixels: Tensor) -> Callable[[], Tensor]:
-        return lambda: self.clip.predict(pixels).logits  # (n, K)
-
-    def _learn(self, look: Callable[[], Tensor], reward: Tensor, ticks: Iterable[int]) -> list[float]:
-        """Learn from the rewards of one picture's kept views. -> losses of the steps taken
-
-        Args:
-            look: the views' logits (n, c) as they are by now.
-            reward: (n, c).
-        """
-        return self.episode.learn(lambda: reward_loss(look(), reward, self.config.samples), ticks)
 
 
 def reward_loss(logits: Tensor, reward: Tensor, samples: int) -> Tensor:

@@ -47,6 +47,7 @@ class Rotta(Method[RottaConfig]):
     citation = "Yuan et al., CVPR 2023, arXiv 2303.13899"
     look = Look(GREEN, DOTTED, "triangle")
     train = "visual_norm"
+    steps_on = "memory"
     presets = {
         "authors": {},
         "CLIPTTA protocol": {"steps": 10},
@@ -85,7 +86,7 @@ class Rotta(Method[RottaConfig]):
             self.waiting += 1
             if self.waiting >= self.config.every:
                 self.waiting = 0
-                numbers = self._update(images)
+                numbers = self._update(images, logits)
                 skipped += numbers["skipped"]
                 report |= numbers
         occupied = sum(1 for slot in self.memory.slots if slot)
@@ -96,8 +97,8 @@ class Rotta(Method[RottaConfig]):
             "skipped": skipped,
         }
 
-    def _update(self, like: Tensor) -> dict[str, float]:
-        """Train the student on the memory; the teacher follows."""
+    def _update(self, like: Tensor, known: Tensor) -> dict[str, float]:
+        """Train the student on the memory; the teacher follows. (B, 3, H, W), (B, K) as answered by now"""
         if not len(self.memory):
             return {"skipped": 1.0}
         stored = to_images([entry.image for entry in self.memory.entries], like)  # (S, 3, H, W)
@@ -108,6 +109,7 @@ class Rotta(Method[RottaConfig]):
                 target = self.teacher.predict(stored).logits.softmax(dim=-1)  # (S, K)
             student = self.clip.predict(augment.strong(stored, self.rng)).logits
             loss = (weight * losses.soft_cross_entropy(target, student)).mean()
+            self.show(known, loss=loss)
             if optim.guarded_step(self.optimizer, loss):
                 optim.ema_update(self.teacher.trainable(), self.clip.trainable(), self.config.nu)
                 report["loss"] = loss.item()

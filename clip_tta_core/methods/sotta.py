@@ -50,6 +50,7 @@ class Sotta(Method[SottaConfig]):
     citation = "Gong et al., NeurIPS 2023, arXiv 2310.10074"
     look = Look(ORANGE, DOTTED, "square")
     train = "visual_norm_lower"
+    steps_on = "memory"
     presets = {
         "authors": {},
         "CLIPTTA protocol": {"steps": 10},
@@ -75,7 +76,8 @@ class Sotta(Method[SottaConfig]):
         return self._last.of(images, self.clip.predict)
 
     def adapt(self, images: Tensor) -> dict[str, float]:
-        confidence, labels = self.predict(images).logits.softmax(dim=-1).max(dim=-1)  # (B,), (B,)
+        logits = self.predict(images).logits  # (B, K)
+        confidence, labels = logits.softmax(dim=-1).max(dim=-1)  # (B,), (B,)
         threshold = self._threshold()
         report, skipped, stored = {}, 0.0, 0
         for image, label, sure in zip(to_bytes(images), labels.tolist(), confidence.tolist(), strict=True):
@@ -85,7 +87,7 @@ class Sotta(Method[SottaConfig]):
             self.waiting += 1
             if self.waiting >= self.config.every:
                 self.waiting = 0
-                numbers = self._update(images)
+                numbers = self._update(images, logits)
                 skipped += numbers["skipped"]
                 report |= numbers
         occupied = sum(1 for slot in self.memory.slots if slot)
@@ -101,8 +103,8 @@ class Sotta(Method[SottaConfig]):
             return min(0.99, max(0.0, 1.32 - 0.33 * math.log10(self.clip.num_classes)))
         return self.config.confidence
 
-    def _update(self, like: Tensor) -> dict[str, float]:
-        """Train on the memory."""
+    def _update(self, like: Tensor, known: Tensor) -> dict[str, float]:
+        """Train on the memory. (B, 3, H, W), (B, K) as answered by now"""
         if not len(self.memory):
             return {"skipped": 1.0}
         stored = to_images([entry.image for entry in self.memory.entries], like)  # (S, 3, H, W)
@@ -112,7 +114,9 @@ class Sotta(Method[SottaConfig]):
 
         report, skipped = {}, 0
         for _ in self.steps(self.config.steps):
-            loss = optim.sharp_step(self.optimizer, entropy(), entropy, self.config.rho)
+            here = entropy()
+            self.show(known, loss=here)
+            loss = optim.sharp_step(self.optimizer, here, entropy, self.config.rho)
             if loss is None:
                 skipped += 1
             else:

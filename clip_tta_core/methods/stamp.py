@@ -69,6 +69,7 @@ class Stamp(Method[StampConfig]):
     citation = "Yu et al., ECCV 2024, arXiv 2407.15773"
     look = Look(PINK, DOTTED, "circle")
     train = "visual_norm_lower"
+    steps_on = "memory"
     presets = {
         "authors": {"optimizer": "sgd", "lr": 0.01, "margin": 0.8, "views": 16, "schedule": 750},
         "authors, CIFAR-10": {
@@ -124,15 +125,15 @@ class Stamp(Method[StampConfig]):
         )
         for image, label, sure in rows:
             self.memory.offer(image, label, sure, self.rng)
-        report = self._update(images)
+        report = self._update(images, prediction.logits)
         return report | {
             "selected": len(chosen) / len(images),
             "memory": float(len(self.memory)),
             "memory_classes": float(sum(1 for slot in self.memory.slots if slot)),
         }
 
-    def _update(self, like: Tensor) -> dict[str, float]:
-        """Train on the whole memory."""
+    def _update(self, like: Tensor, known: Tensor) -> dict[str, float]:
+        """Train on the whole memory. (B, 3, H, W), (B, K) as answered by now"""
         if not len(self.memory):
             return {"skipped": 1.0}
         stored = to_images([entry.image for entry in self.memory.read()], like)  # (S, 3, H, W)
@@ -145,7 +146,9 @@ class Stamp(Method[StampConfig]):
         for _ in self.steps(self.config.steps):
             for group in self.optimizer.param_groups:
                 group["lr"] = self.config.lr * self._pace()
-            taken = optim.sharp_step(self.optimizer, loss(), loss, self.config.rho)
+            here = loss()
+            self.show(known, loss=here)
+            taken = optim.sharp_step(self.optimizer, here, loss, self.config.rho)
             self.updates += 1
             if taken is None:
                 skipped += 1

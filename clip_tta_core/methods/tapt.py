@@ -24,20 +24,19 @@ Where nothing was learned, the answer is CLIP's without any tokens.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import torch
 from torch import Tensor
 
-from clip_tta_core import hparams, losses, optim, scores
+from clip_tta_core import losses, scores
 from clip_tta_core.attacks import Attack, pgd
 from clip_tta_core.clip.classifier import ClipClassifier, Prediction
 from clip_tta_core.clip.views import make_views
 from clip_tta_core.hparams import knob
-from clip_tta_core.memory import LastResult
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import register
+from clip_tta_core.methods.per_picture import PerPicture, PerPictureConfig, Study
 from clip_tta_core.records import Cost
 
 ROUNDING = 1e-6  # differences of statistics that are none
@@ -45,7 +44,7 @@ Statistics = list[tuple[Tensor, Tensor]]  # per block: means and variances (N, w
 
 
 @dataclass(frozen=True)
-class TaptConfig(hparams.Config):
+class TaptConfig(PerPictureConfig):
     lr: float = knob(5e-4, 0.0, 1.0, log=True, help="Step size of AdamW.")
     steps: int = knob(1, 1, 20, help="Steps per picture.")
     views: int = knob(64, 1, 128, help="Views of a picture, itself among them.")
@@ -60,15 +59,14 @@ class TaptConfig(hparams.Config):
 
 
 @register
-class Tapt(Method[TaptConfig]):
+class Tapt(PerPicture[TaptConfig]):
     """Tune extra tokens of the image encoder for every picture until its sure views agree and look, inside
     the encoder, as clean and attacked pictures on average do."""
 
     name, title, family = "tapt", "TAPT", "prompts"
     citation = "Wang et al., CVPR 2025, arXiv 2411.13136"
+    views_answer = False
     train = "visual_prompts"
-    draws = "views"
-    forgets = True
     source_pictures = 256
     presets = {
         "authors": {"spread": 0.02},
@@ -83,15 +81,13 @@ class Tapt(Method[TaptConfig]):
         return Cost(1 + config.views + config.steps * kept + 1, config.steps * kept)
 
     def __init__(self, clip: ClipClassifier, config: TaptConfig, rng: torch.Generator) -> None:
-        super().__init__(clip, config, rng)
         # Not of `rng`, whose numbers are the views': these must be the same for references and run.
         seeded = torch.Generator().manual_seed(0)
         with torch.no_grad():
             for prompt in clip.trainable():
                 prompt.copy_(config.spread * torch.randn(prompt.shape, generator=seeded))
-        self.episode = optim.Episode(clip.trainable(), config.lr)
+        super().__init__(clip, config, rng)  # now that the tokens are what every picture starts from
         self.references: dict[str, Statistics] = {}
-        self._last = LastResult()
 
     def see_source(self, images: Tensor, labels: Tensor, attack: Attack | None = None) -> None:
         """Take the references from clean pictures, computed once for a model and these pictures.
@@ -118,44 +114,27 @@ class Tapt(Method[TaptConfig]):
             known[key] = (weakref.ref(images), found)
         self.references = known[key][1]
 
-    def adapt(self, images: Tensor) -> dict[str, float]:
-        return self._last.of(images, self._answer)[1]
-
-    def predict(self, images: Tensor) -> Prediction:
-        return self._last.of(images, self._answer)[0]
-
-    @torch.no_grad()
-    def _answer(self, images: Tensor) -> tuple[Prediction, dict[str, float]]:
-        """Answers of a batch, each picture with its own tokens, and numbers worth plotting."""
-        config = self.config
-        source = self.clip.zero_shot(images)
-        ticks = self.steps(len(images) * config.steps)
-        logits, features, taken = [], [], []
+    def studies(self, images: Tensor, source: Prediction) -> Iterator[Study]:
         for number in range(len(images)):
             picture = images[number : number + 1]
-            views = make_views(picture, config.views, self.rng)[0]  # (V, 3, H, W)
-            taken += self._tune(views, islice(ticks, config.steps))
-            if self.episode.moved:
-                seen = self.clip.predict(picture)
-                logits.append(seen.logits[0])
-                features.append(seen.features[0])
-            else:
-                logits.append(source.logits[number])
-                features.append(source.features[number])
-            self.episode.forget()
-        report = {"loss": sum(taken) / max(1, len(taken))}
-        report["skipped"] = float(len(images) * config.steps - len(taken))
-        return Prediction(torch.stack(logits), torch.stack(features)), report
+            views = make_views(picture, self.config.views, self.rng)[0]  # (V, 3, H, W)
+            yield self._study(picture, views, (source.logits[number], source.features[number]))
 
-    def _tune(self, views: Tensor, ticks: Iterable[int]) -> list[float]:
-        """Learn the tokens from one picture's views. -> losses of the steps taken"""
+    def _study(self, picture: Tensor, views: Tensor, unadapted: tuple[Tensor, Tensor]) -> Study:
+        """Of one picture (1, 3, H, W), its views and its zero-shot answer."""
         kept = views[scores.surest(self.clip.predict(views).logits, self.config.share)]
 
         def loss() -> Tensor:
             features, inputs = self.clip.encode_blocks(kept)
             return losses.view_entropy(self.clip.classify(features)) + self._alignment(inputs)
 
-        return self.episode.learn(loss, ticks)
+        def answer() -> tuple[Tensor, Tensor]:
+            if not self.episode.moved:
+                return unadapted
+            seen = self.clip.predict(picture)
+            return seen.logits[0], seen.features[0]
+
+        return Study(loss, answer)
 
     def _alignment(self, inputs: list[Tensor]) -> Tensor | float:
         """Weighted distance of the kept views' tokens to the references. (n, N, width) per block -> ()"""

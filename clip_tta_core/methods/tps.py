@@ -23,11 +23,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clip_tta_core import hparams, losses, scores
-from clip_tta_core.clip.classifier import ClipClassifier, Prediction
+from clip_tta_core.clip.classifier import Prediction
 from clip_tta_core.clip.views import encode_views
 from clip_tta_core.hparams import knob
-from clip_tta_core.memory import LastResult
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import register
+from clip_tta_core.methods.forgetful import Forgetful
 from clip_tta_core.records import Cost
 
 AT_ONCE = 2**24  # numbers of the shifts that are learned together; more pictures take turns
@@ -43,14 +43,13 @@ class TpsConfig(hparams.Config):
 
 
 @register
-class Tps(Method[TpsConfig]):
+class Tps(Forgetful[TpsConfig]):
     """Shift the class texts of every single picture until its sure views agree; only the texts' vectors move,
     so a step costs next to nothing beside the views."""
 
     name, title, family = "tps", "TPS", "many views"
     citation = "Sui et al., WACV 2025, arXiv 2403.12952"
-    draws = "views"
-    forgets = True
+    views_answer = False
     presets = {
         "authors": {},
         "one shift for all classes": {"shift": "shared"},
@@ -62,17 +61,7 @@ class Tps(Method[TpsConfig]):
     def cost(cls, config: TpsConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         return Cost(config.views)
 
-    def __init__(self, clip: ClipClassifier, config: TpsConfig, rng: torch.Generator) -> None:
-        super().__init__(clip, config, rng)
-        self._last = LastResult()
-
-    def adapt(self, images: Tensor) -> dict[str, float]:
-        return self._last.of(images, self._shift)[1]
-
-    def predict(self, images: Tensor) -> Prediction:
-        return self._last.of(images, self._shift)[0]
-
-    def _shift(self, images: Tensor) -> tuple[Prediction, dict[str, float]]:
+    def answer(self, images: Tensor) -> tuple[Prediction, dict[str, float]]:
         """Answers of a batch after its shifts, and numbers worth plotting."""
         if self.config.views == 1:
             source = self.clip.zero_shot(images)
@@ -82,22 +71,33 @@ class Tps(Method[TpsConfig]):
             zero_shot = self.clip.classify(views[:, 0])
         together = max(1, AT_ONCE // self.clip.text_features.numel())
         ticks = self.steps(-(-len(images) // together) * self.config.steps)
-        moved, entropies, lengths = [], [], []
-        for part in views.split(together):
-            shift, entropy = self._learn(part, ticks)
+        logits = zero_shot.clone()  # (B, K), those of a part while it is shifted
+        entropies, lengths = [], []
+        for number, part in enumerate(views.split(together)):
+            rows = slice(number * together, (number + 1) * together)
+            shift, entropy = self._learn(part, logits, rows, ticks)
             way = shifted(self.clip.text_features, shift) - self.clip.text_features  # (b, K, D)
             # What the shifts add to the zero-shot logits, which stay as they are where nothing moved.
-            moved.append(self.clip.scale * torch.einsum("bd,bkd->bk", part[:, 0], way))
+            moved = self.clip.scale * torch.einsum("bd,bkd->bk", part[:, 0], way)
+            logits[rows] = zero_shot[rows] + moved
             entropies.append(entropy)
             lengths.append(shift.norm(dim=-1).mean(dim=-1))
-        logits = zero_shot + torch.cat(moved)
         sound = logits.isfinite().all(dim=-1)
         report = {"loss": torch.cat(entropies)[sound], "shift": torch.cat(lengths)[sound]}
         report = {name: values.mean().item() if len(values) else 0.0 for name, values in report.items()}
         return Prediction(logits, views[:, 0]), report
 
-    def _learn(self, views: Tensor, ticks: Iterator[int]) -> tuple[Tensor, Tensor]:
-        """Shifts of the class texts for each picture (b, K or 1, D), and the last step's losses (b,)."""
+    def _learn(
+        self, views: Tensor, known: Tensor, rows: slice, ticks: Iterator[int]
+    ) -> tuple[Tensor, Tensor]:
+        """Shifts of the class texts for each picture (b, K or 1, D), and the last step's losses (b,).
+
+        Args:
+            views: (b, V, D), the pictures themselves first.
+            known: (B, K), logits of the batch, of which `rows` are kept up to date.
+            rows: where these pictures are in the batch.
+            ticks: one item a step.
+        """
         config, texts = self.config, self.clip.text_features
         classes = 1 if config.shift == "shared" else len(texts)
         with torch.enable_grad():
@@ -108,6 +108,8 @@ class Tps(Method[TpsConfig]):
                 logits = self.clip.scale * views @ shifted(texts, shift).transpose(1, 2)  # (b, V, K)
                 chosen = scores.surest(logits.detach(), config.share)[..., None]  # (b, n, 1)
                 entropy = losses.view_entropy(logits.take_along_dim(chosen, 1))  # (b,)
+                known[rows] = logits.detach()[:, 0]
+                self.show(known, loss=entropy.mean())
                 (shift.grad,) = torch.autograd.grad(entropy.sum(), shift)
                 optimizer.step()
         return shift.detach(), entropy.detach()

@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 
 from clip_tta_core import hparams, scores
-from clip_tta_core.clip.classifier import ClipClassifier, Prediction
+from clip_tta_core.clip.classifier import Prediction
 from clip_tta_core.clip.views import encode_views
 from clip_tta_core.hparams import knob
-from clip_tta_core.memory import LastResult
-from clip_tta_core.methods.base import Method, register
+from clip_tta_core.methods.base import register
+from clip_tta_core.methods.forgetful import Forgetful
 from clip_tta_core.records import Cost
 
 LEAD = 1.0  # votes the winner of a tie is given besides
@@ -39,13 +39,11 @@ class ZeroConfig(hparams.Config):
 
 
 @register
-class Zero(Method[ZeroConfig]):
+class Zero(Forgetful[ZeroConfig]):
     """Look at every picture in many views and let the sure ones vote; nothing is trained or remembered."""
 
     name, title, family = "zero", "ZERO", "many views"
     citation = "Farina et al., NeurIPS 2024, arXiv 2405.18330"
-    draws = "views"
-    forgets = True
     presets = {"authors": {}, "quick": {"views": 16}}
     Config = ZeroConfig
 
@@ -53,18 +51,8 @@ class Zero(Method[ZeroConfig]):
     def cost(cls, config: ZeroConfig, batch_size: int = 64, batches: int = 16) -> Cost:
         return Cost(config.views)
 
-    def __init__(self, clip: ClipClassifier, config: ZeroConfig, rng: torch.Generator) -> None:
-        super().__init__(clip, config, rng)
-        self._last = LastResult()
-
-    def adapt(self, images: Tensor) -> dict[str, float]:
-        return self._last.of(images, self._vote)[1]
-
-    def predict(self, images: Tensor) -> Prediction:
-        return self._last.of(images, self._vote)[0]
-
     @torch.no_grad()
-    def _vote(self, images: Tensor) -> tuple[Prediction, dict[str, float]]:
+    def answer(self, images: Tensor) -> tuple[Prediction, dict[str, float]]:
         """Answers of a batch, and numbers worth plotting."""
         source = self.clip.zero_shot(images)
         if self.config.views == 1:

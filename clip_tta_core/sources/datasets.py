@@ -1,7 +1,8 @@
 """Data sets from a folder that the operator names in the environment variable CLIPTTA_DATA.
 
 Each is found in the layout in which it is published, read by torchvision with its checks of the files where
-it knows the format, and downloaded by it if small enough. Pictures are decoded when they are shown. Those of
+it knows the format, and downloaded if small enough: by torchvision, or in sight and stoppable where its
+archive is declared. Pictures are decoded when they are shown. Those of
 one size keep it, so that corruptions apply where they apply in the papers; others become squares.
 """
 
@@ -22,9 +23,10 @@ from clip_tta_core import limits
 from clip_tta_core.corruptions import CORRUPTIONS
 from clip_tta_core.records import Choice
 from clip_tta_core.registry import Registry
-from clip_tta_core.sources import clutter, folders, layouts, names, readers
+from clip_tta_core.sources import clutter, fetching, folders, layouts, names, readers
 from clip_tta_core.sources.base import choose, relabel
 from clip_tta_core.sources.decoding import DECODER_ERRORS, SIZE, square
+from clip_tta_core.sources.fetching import Archive, Tell
 from clip_tta_core.sources.folders import Labels
 from clip_tta_core.sources.readers import Items
 
@@ -49,7 +51,8 @@ class Dataset:
     size: int = SIZE  # side of its pictures in pixels
     corrupted: bool = False  # its pictures come corrupted, by kind and severity
     instead: str = ""  # the pattern of what does as well as all that it needs
-    download: Callable[[Path], object] | None = None
+    download: Callable[[Path], object] | None = None  # through torchvision
+    archive: Archive | None = None  # what else it is downloaded as, in sight
     megabytes: int = 0  # to download
     base: str = ""  # the published folder (or only file) with which all that it needs begins
     also: tuple[str, ...] = ()  # where else it is found
@@ -99,7 +102,7 @@ class Dataset:
 
     @property
     def downloadable(self) -> bool:
-        return self.download is not None and self.megabytes <= DOWNLOAD_MB
+        return 0 < self.megabytes <= DOWNLOAD_MB
 
 
 class DatasetSource:
@@ -278,12 +281,36 @@ def nothing_found() -> str:
 _downloads: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
+def _unseen(doing: str, done: int, total: int) -> None:
+    """Nobody looks at how far a download is."""
+
+
+def bring(name: str, tell: Tell = _unseen) -> None:
+    """Download a data set that is not in the data folder, where that is allowed; else nothing happens.
+
+    Args:
+        name: one of `DATASETS`.
+        tell: told how far it is; what it raises ends the download, of which nothing is kept.
+
+    Raises:
+        ValueError: one sentence, where the download fails; and where no data folder is named.
+    """
+    dataset, root = DATASETS[name], data_folder()
+    if not dataset.downloadable:
+        return
+    while not _downloads[name].acquire(timeout=0.1):
+        tell("waiting for another download of", 0, 0)
+    try:
+        if dataset.missing(root):
+            _download(dataset, root, tell)
+    finally:
+        _downloads[name].release()
+
+
 @lru_cache(maxsize=4)  # labels and file names; of the small sets, their pictures
 def _open(name: str, folder: str, *which: str | int) -> Items:
+    bring(name)
     dataset, root = DATASETS[name], Path(folder)
-    with _downloads[name]:
-        if dataset.download and dataset.downloadable and dataset.missing(root):
-            _download(dataset, dataset.download, root)
     if missing := dataset.missing(root):
         way_out = "" if dataset.downloadable else "it is not downloaded by itself, put it there"
         way_out = dataset.nearly(root) or way_out
@@ -311,13 +338,19 @@ def _open(name: str, folder: str, *which: str | int) -> Items:
     return items
 
 
-def _download(dataset: Dataset, download: Callable[[Path], object], root: Path) -> None:
+def _download(dataset: Dataset, root: Path, tell: Tell) -> None:
+    archive = dataset.archive
     try:
-        download(root)
+        if archive:
+            fetching.bring(archive, root, tell)
+        elif dataset.download:
+            tell("downloading", 0, 0)
+            dataset.download(root)
     except (OSError, RuntimeError, ValueError, ImportError, HTTPException) as error:
+        offline = f"; without a network, put {archive.file} there, from {archive.url}" if archive else ""
         raise ValueError(
             f"{dataset.title}: looked for '{dataset.missing(root)}' in {root} and found nothing, and the "
-            f"download failed ({_first_line(error)})."
+            f"download failed ({_first_line(error)}){offline}."
         ) from error
 
 
@@ -325,6 +358,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
 
 
+KRIZHEVSKY = "https://www.cs.toronto.edu/~kriz"
 DATASETS: Registry[Dataset] = Registry("data set")
 for _dataset in (
     Dataset(
@@ -335,7 +369,9 @@ for _dataset in (
         partial(readers.cifar, "CIFAR10"),
         size=32,
         instead=readers.cifar_classes("CIFAR10"),
-        download=readers.fetch("CIFAR10"),
+        archive=Archive(
+            f"{KRIZHEVSKY}/cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a", "cifar-10-batches-py"
+        ),
         megabytes=170,
         base="cifar-10-batches-py",
     ),
@@ -347,7 +383,9 @@ for _dataset in (
         partial(readers.cifar, "CIFAR100"),
         size=32,
         instead=readers.cifar_classes("CIFAR100"),
-        download=readers.fetch("CIFAR100"),
+        archive=Archive(
+            f"{KRIZHEVSKY}/cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85", "cifar-100-python"
+        ),
         megabytes=169,
         base="cifar-100-python",
     ),

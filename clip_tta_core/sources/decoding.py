@@ -8,6 +8,7 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
@@ -74,6 +75,21 @@ def decode(data: bytes, size: int = SIZE, limits: Limits = LIMITS, patient: bool
     Raises:
         Unusable: with the reason in one sentence.
     """
+    with _opened(data, limits, patient) as image:
+        return square(image, size)
+
+
+def decode_beside(
+    data: bytes, size: int, frame: int, limits: Limits = LIMITS, patient: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `decode` gives, and the whole picture, small. -> uint8 (size, size, 3), (frame, frame, 3)"""
+    with _opened(data, limits, patient) as image:
+        return square(image, size), whole(image, frame)
+
+
+@contextlib.contextmanager
+def _opened(data: bytes, limits: Limits, patient: bool) -> Iterator[Image.Image]:
+    """A picture to be decoded within this block; what is wrong with it is raised as Unusable."""
     if not data:
         raise Unusable("The file is empty.")
     if kind := archive_kind(data[:512]):
@@ -97,7 +113,7 @@ def decode(data: bytes, size: int = SIZE, limits: Limits = LIMITS, patient: bool
             raise Unusable("Pictures in LAB colours are not read; save it in RGB.")
         try:
             with HEAVY.turn(patient) if width * height > HEAVY_PIXELS else contextlib.nullcontext():
-                return square(image, size)
+                yield image
         except Full as problem:
             raise Unusable(str(problem)) from problem
         except DECODER_ERRORS as error:
@@ -139,36 +155,50 @@ def square(image: Image.Image, size: int = SIZE) -> np.ndarray:
     if isinstance(image, Jpeg2KImageFile) and image.width * image.height > HEAVY_PIXELS:
         image.reduce = 1  # its decoder takes 16 bytes a pixel; half a side where the file has that level
     image.load()
-    orientation = _orientation(image)  # after loading: some formats turn the picture themselves
     # Crop first: the same centre as resizing first, without a long side of a million pixels on the way.
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
+    # Turning a square keeps its centre.
+    return np.asarray(_shrunk(image, (left, top, left + side, top + side), (size, size)))
+
+
+def whole(image: Image.Image, side: int) -> np.ndarray:
+    """All of a picture that `square` has read, upright, on grey. -> uint8 (side, side, 3)"""
+    scale = side / max(image.size)
+    fitting = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
+    small = _shrunk(image, (0, 0, *image.size), fitting)
+    paper = Image.new("RGB", (side, side), (128, 128, 128))
+    paper.paste(small, ((side - small.width) // 2, (side - small.height) // 2))
+    return np.asarray(paper)
+
+
+def _shrunk(image: Image.Image, box: tuple[int, int, int, int], size: tuple[int, int]) -> Image.Image:
+    """A part of a loaded picture in RGB, resized, then turned upright."""
+    orientation = _orientation(image)  # after loading: some formats turn the picture themselves
     transparent = image.has_transparency_data
-    levels = _levels(image, (left, top, left + side, top + side))
-    small = _reduced(image, (left, top), side, max(1, side // (2 * size)), levels, transparent)
-    small = small.resize((size, size), Image.Resampling.BICUBIC)
+    width, height = box[2] - box[0], box[3] - box[1]
+    factor = max(1, min(min(width, height) // (2 * min(size)), STRIP_PIXELS // width))
+    small = _reduced(image, box, factor, _levels(image, box), transparent)
+    small = small.resize(size, Image.Resampling.BICUBIC)
     if transparent:
         small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small).convert("RGB")
-    if orientation in UPRIGHT:  # turning a square keeps its centre
-        small = small.transpose(UPRIGHT[orientation])
-    return np.asarray(small)
+    return small.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else small
 
 
 def _reduced(
     image: Image.Image,
-    corner: tuple[int, int],
-    side: int,
+    box: tuple[int, int, int, int],
     factor: int,
     levels: tuple[float, float] | None,
     transparent: bool,
 ) -> Image.Image:
-    """A square of a picture in RGB or RGBA, shrunk by a whole factor, strip by strip."""
-    mode, (left, top) = "RGBA" if transparent else "RGB", corner
-    rows = max(1, STRIP_PIXELS // (side * factor)) * factor
-    small = Image.new(mode, (-(-side // factor), -(-side // factor)))
-    for first in range(0, side, rows):
-        last = min(first + rows, side)
-        strip = image.crop((left, top + first, left + side, top + last))
+    """A part of a picture in RGB or RGBA, shrunk by a whole factor, strip by strip."""
+    mode, (left, top, right, bottom) = "RGBA" if transparent else "RGB", box
+    rows = max(1, STRIP_PIXELS // ((right - left) * factor)) * factor
+    small = Image.new(mode, (-(-(right - left) // factor), -(-(bottom - top) // factor)))
+    for first in range(0, bottom - top, rows):
+        last = min(first + rows, bottom - top)
+        strip = image.crop((left, top + first, right, top + last))
         strip = (strip if levels is None else _eight_bits(strip, *levels)).convert(mode)
         small.paste(strip.reduce(factor) if factor > 1 else strip, (0, first // factor))
     return small

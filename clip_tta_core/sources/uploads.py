@@ -7,7 +7,7 @@ opens, and here what cannot be used is listed with the reason while its neighbou
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,12 @@ import numpy as np
 from clip_tta_core.records import Pictures
 from clip_tta_core.sources import folders
 from clip_tta_core.sources.archives import display_name, files
-from clip_tta_core.sources.decoding import SIZE, decode
+from clip_tta_core.sources.decoding import SIZE, decode_beside
 from clip_tta_core.sources.folders import Labels, Level
 from clip_tta_core.sources.limits import LIMITS, Ended, Full, Limits, Meter, Unusable
+
+FRAME = 48  # pixels a side of the whole pictures, which are kept to be looked at
+NONE = np.zeros((0, FRAME, FRAME, 3), dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class Upload:
     skipped: tuple[tuple[str, str], ...]  # (name, reason in one sentence)
     levels: tuple[Level, ...] = ()  # levels of folders that could be the classes
     depth: int | None = None  # of the level that the visitor chose; None for the likeliest
+    wholes: np.ndarray = field(
+        default_factory=lambda: NONE
+    )  # uint8 (N, FRAME, FRAME, 3), the pictures before their middle was cut out
 
     def __len__(self) -> int:
         return 0 if self.pictures is None else len(self.pictures)
@@ -67,7 +73,7 @@ def read(
         size: side of the square pictures, in pixels.
         progress: called with the share that is done, in [0, 1], and the name being read.
         limits: what the upload may cost.
-        patient: wait for one's turn to decode a large picture for as long as it takes; see `decode`.
+        patient: wait for one's turn to decode a large picture for as long as it takes; see `decoding`.
 
     Returns:
         the pictures that could be used and, for each file that could not, its name and one sentence.
@@ -83,7 +89,7 @@ def read(
                 if progress is not None:
                     progress((number + file.share) / len(paths), file.name)
                 try:
-                    album.add(file.name, decode(file.load(), size, limits, patient))
+                    album.add(file.name, *decode_beside(file.load(), size, FRAME, limits, patient))
                 except Unusable as problem:
                     skipped.append((file.name, str(problem)))
         except (Unusable, Ended) as problem:
@@ -100,20 +106,22 @@ def read(
 
 
 class _Album:
-    """Squares in one growing array, with the names that go with them."""
+    """Squares in one growing array, with the names and the whole pictures that go with them."""
 
     def __init__(self, size: int) -> None:
         self.images = np.empty((0, size, size, 3), dtype=np.uint8)
         self.names: list[str] = []
+        self.wholes: list[np.ndarray] = []
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def add(self, name: str, image: np.ndarray) -> None:
+    def add(self, name: str, image: np.ndarray, whole: np.ndarray) -> None:
         if len(self) == len(self.images):
             self._resize(max(16, len(self) * 3 // 2))
         self.images[len(self)] = image
         self.names.append(name)
+        self.wholes.append(whole)
 
     def _resize(self, count: int) -> None:
         # In place: a second array would double the memory at its peak. Nobody else holds this one yet.
@@ -125,7 +133,8 @@ class _Album:
         classes, counts = found.class_names, found.counts()
         names = tuple(_told_apart(self.names))
         pictures = Pictures(self.images, found.labels, names, classes) if len(self) else None
-        return Upload(pictures, classes, counts, skipped, found.levels)
+        wholes = np.stack(self.wholes) if len(self) else NONE
+        return Upload(pictures, classes, counts, skipped, found.levels, wholes=wholes)
 
 
 def _told_apart(names: Sequence[str]) -> Iterator[str]:

@@ -60,8 +60,8 @@ def _parse() -> argparse.Namespace:
 
 def _sweep(arguments: argparse.Namespace) -> int:
     folder = Folder(arguments.out)
-    table = SIZES[arguments.size].of(TABLES[arguments.table].make(Either(folder, Recorded())))
-    table = table.shorter(arguments.batches, arguments.seeds)
+    whole = TABLES[arguments.table].make(Either(folder, Recorded()))
+    table = SIZES[arguments.size].of(whole).shorter(arguments.batches, arguments.seeds)
     known = Either(folder, Recorded()) if arguments.record else folder
     cells = [cell for cell in table.cells() if known is folder or not Recorded().get(cell)]
     start, written, count = time.monotonic(), 0.0, len(folder.missing(cells, arguments.again))
@@ -85,7 +85,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
             print(f"{column.model}: {said}")
     print(f"Written to {arguments.out / table.name}.md, .csv and .tex.")
     if arguments.record:
-        print(f"Recorded as {record(table, folder)}.")
+        print(f"Recorded as {record(whole, folder)}.")  # what another sitting measured of it stays
     failures = folder.failures(cells)
     for key, problem in failures.items():
         print(f"{key}: {problem}", file=sys.stderr)

@@ -248,6 +248,8 @@ ATTACKED = (
     Contender("cliptta", "cliptta"),
     Contender("zero", "zero", {"views": 32}),
     Contender("r_tpt", "r_tpt", {"views": 32}),
+    Contender("tapt", "tapt", {"views": 32}),
+    Contender("tapt, larger tokens", "tapt", {"views": 32, "spread": 0.02}),
 )
 
 

@@ -21,6 +21,12 @@ STANDARD = tuple(name for name, item in CORRUPTIONS.items() if item.standard)
 CLEAN = Shift()
 SEEDS = (0, 1, 2)
 UNADAPTED = "zero_shot"
+UNEVEN = {  # orders in which a batch does not hold a bit of everything
+    "sorted": "sorted classes",
+    "imbalanced": "imbalanced classes",
+    "few": "few classes at a time",
+    "correlated": "correlated classes",
+}
 
 
 class Numbers(Interface):
@@ -42,13 +48,20 @@ class Row:
 
     @property
     def kind(self) -> str:
-        """What sort of shift it is: a family of corruptions, "styles", "clean pictures"."""
+        """What sort of stream it is: how its pictures come, else what happens to them."""
+        if self.protocol.order in UNEVEN:
+            return UNEVEN[self.protocol.order]
+        if self.protocol.batch_size == 1:
+            return "one picture at a time"
+        if self.protocol.unknown_source != "none":
+            return "unknown pictures"
         if self.shift.schedule != "constant":
             return "changing corruptions"
         if self.shift.attack != "none":
             return "attacked pictures"
         if self.shift.corruption != "none":
-            return CORRUPTIONS[self.shift.corruption].family
+            family = CORRUPTIONS[self.shift.corruption].family
+            return "digital corruptions" if family == "digital" else family
         return "clean pictures" if self.shift.style == "none" else "styles"
 
 

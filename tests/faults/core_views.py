@@ -21,10 +21,10 @@ FAULTS = [
     ),
     Fault(
         "tpt-never-forgets",
-        "clip_tta_core/methods/tpt.py",
+        "clip_tta_core/methods/per_picture.py",
         "            self.episode.forget()\n",
         "",
-        ("tests/methods/test_tpt.py",),
+        ("tests/methods/test_per_picture.py",),
     ),
     Fault(
         "tpt-learns-from-all-views",

@@ -12,7 +12,7 @@ import re
 import pytest
 import torch
 
-from clip_tta_core.methods import METHODS
+from clip_tta_core.methods import METHODS, Method
 from clip_tta_core.methods.base import GradientConfig
 
 # Settings that keep a test short; what learns every so many pictures then does within one batch.
@@ -203,12 +203,26 @@ def test_only_what_the_method_declares_is_trained(name, clip, make_images):
 @every_method
 def test_every_knob_is_read_and_not_only_to_state_the_cost(name):
     cls = METHODS[name]
-    source = inspect.getsource(inspect.getmodule(cls)).replace(inspect.getsource(cls.cost), "")
+    rooms = {inspect.getmodule(one) for one in cls.__mro__ if issubclass(one, Method) and one is not Method}
+    source = "".join(map(inspect.getsource, rooms)).replace(inspect.getsource(cls.cost), "")
     shared = {field.name for field in dataclasses.fields(GradientConfig)}  # read by the base: test_hold
     for field in dataclasses.fields(cls.Config):
         if field.name in shared:
             continue
         assert re.search(rf"onfig\.{field.name}\b", source), f"{name} never reads its knob {field.name}"
+
+
+@every_method
+def test_every_step_is_shown_before_it_is_taken(name, make_clip, make_images):
+    method = build(name, make_clip(scale=10.0), SHORT, EVERYTHING, {"views": 4})
+    images, taken, shown = make_images(), [], []
+    method.on_step = lambda step, steps: taken.append((step, steps))
+    method.on_show = lambda logits, terms: shown.append((len(taken), logits.clone(), dict(terms)))
+    method.adapt(images)
+    assert [at for at, _, _ in shown] == list(range(1, len(taken) + 1))
+    assert all(logits.shape == (8, 5) and terms["loss"].shape == () for _, logits, terms in shown)
+    assert all(step < steps for step, steps in taken)
+    assert taken or not method.clip.trainable(), "what trains weights takes steps"
 
 
 @every_preset

@@ -110,3 +110,21 @@ def test_weight_decay_acts_from_the_second_step_on(make_clip, make_images):
     method = build(clip, views=6, share=1.0, steps=3, lr=0.5)
     ours, theirs = method.predict(images).logits, by_definition(clip, images, 6, 1.0, 3, 0.5)
     torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=0)
+
+
+def test_a_step_shows_the_pictures_own_logits_under_the_shifts_of_by_then(
+    make_clip, make_images, monkeypatch
+):
+    """Two pictures at a time: the others stand where they were left."""
+    clip, images, shown = make_clip(scale=10.0), make_images(batch=3), []
+    monkeypatch.setattr(tps, "AT_ONCE", 2 * clip.text_features.numel())
+    method = build(clip, views=12, steps=2, lr=0.05)
+    method.on_show = lambda logits, terms: shown.append(logits.clone())
+    method.adapt(images)
+    after, before = method.predict(images).logits, clip.predict(images).logits
+    assert len(shown) == 4
+    torch.testing.assert_close(shown[0], before, atol=1e-4, rtol=1e-4)
+    assert (shown[1][:2] - before[:2]).abs().amax(dim=1).min() > 1e-3
+    torch.testing.assert_close(shown[1][2], before[2], atol=1e-4, rtol=1e-4)
+    for later in shown[2:]:
+        assert torch.equal(later[:2], after[:2])

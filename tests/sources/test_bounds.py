@@ -34,10 +34,10 @@ def test_a_picture_of_39_megapixels_takes_far_less_than_600_mb(mode, tmp_path):
     path = tmp_path / "large.png"
     Image.new(mode, (6250, 6250)).save(path, compress_level=1)
     code = (
-        "import resource, sys; from clip_tta_core.sources.decoding import decode\n"
+        "import resource, sys; from clip_tta_core.sources.decoding import decode_beside\n"
         "data = open(sys.argv[1], 'rb').read()\n"
         "most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
-        "before = most(); decode(data); print(most() - before)"
+        "before = most(); decode_beside(data, 224, 48); print(most() - before)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True, check=True

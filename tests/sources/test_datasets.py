@@ -19,7 +19,7 @@ from PIL import Image
 
 from clip_tta_core.clip import prompts
 from clip_tta_core.records import RunConfig
-from clip_tta_core.sources import datasets, readers
+from clip_tta_core.sources import datasets, fetching, readers
 from clip_tta_core.sources.datasets import DATASETS, DatasetSource
 from clip_tta_core.stream import Stream
 
@@ -39,6 +39,7 @@ def folder(tmp_path, monkeypatch):
         for function in ("download_url", "download_and_extract_archive"):
             if hasattr(module, function):
                 monkeypatch.setattr(module, function, offline)
+    monkeypatch.setattr(fetching, "urlopen", offline)
     return tmp_path
 
 
@@ -522,7 +523,8 @@ def test_of_ones_own_folder_the_level_is_said_and_a_list_takes_another(folder):
 def test_every_data_set_describes_itself():
     for dataset in DATASETS.values():
         assert dataset.help.endswith(".") and dataset.templates in prompts.TEMPLATES
-        assert (dataset.megabytes > 0) == (dataset.download is not None)
+        ways = [way for way in (dataset.download, dataset.archive) if way is not None]
+        assert len(ways) == (dataset.megabytes > 0)
 
 
 def test_labels_and_pixels_stay_together(folder, any_checksum):

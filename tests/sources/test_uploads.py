@@ -21,7 +21,7 @@ from skimage import data as photographs
 
 from clip_tta_core.records import RunConfig
 from clip_tta_core.sources import uploads
-from clip_tta_core.sources.decoding import DECODER_ERRORS, _formats, decode
+from clip_tta_core.sources.decoding import DECODER_ERRORS, _formats, decode, decode_beside
 from clip_tta_core.sources.limits import LIMITS, Unusable
 from clip_tta_core.stream import Stream
 
@@ -483,6 +483,46 @@ def test_exif_rotation_is_honoured(orientation, format):
     assert np.abs(decode(content, 32) - expected).mean() < 3
     other = decode(rotated(orientation % 8 + 1, format), 32)
     assert np.abs(other - expected).mean() > 10
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_the_whole_picture_stands_beside_its_middle(orientation):
+    """Red, green and blue from left to right, the middle a square; 6 is a picture taken with the camera on
+    its side, whose left becomes the top."""
+    image = Image.new("RGB", (90, 30), "lime")
+    image.paste("red", (0, 0, 30, 30))
+    image.paste("blue", (60, 0, 90, 30))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    out = io.BytesIO()
+    image.save(out, "PNG", exif=exif)
+    middle, whole = decode_beside(out.getvalue(), 8, 48)
+    assert (middle == (0, 255, 0)).all() and whole.shape == (48, 48, 3)
+    if orientation == 6:
+        whole = whole.transpose(1, 0, 2)
+    for place, colour in ((8, (255, 0, 0)), (24, (0, 255, 0)), (40, (0, 0, 255))):
+        np.testing.assert_allclose(whole[24, place], colour, atol=2)
+    assert (whole[:15] == 128).all() and (whole[33:] == 128).all(), "with room above and below"
+
+
+@pytest.mark.parametrize("size", [(20_000, 3), (3, 20_000), (1, 1), (5_000, 900)])
+def test_pictures_of_any_shape_are_shown_whole(size):
+    out = io.BytesIO()
+    Image.new("RGB", size, "red").save(out, "PNG")
+    _, whole = decode_beside(out.getvalue(), 8, 48)
+    assert (whole == (255, 0, 0)).all(axis=2).any() and whole.shape == (48, 48, 3)
+
+
+def test_an_upload_keeps_every_picture_whole(tmp_path):
+    for name, colour in (("a.png", "red"), ("b.png", "blue")):
+        Image.new("RGB", (60, 20), colour).save(tmp_path / name)
+    upload = uploads.read([tmp_path])
+    assert upload.wholes.shape == (2, uploads.FRAME, uploads.FRAME, 3)
+    assert upload.wholes[0, 24, 24].tolist() == [255, 0, 0] and upload.wholes[1, 24, 24].tolist() == [
+        0,
+        0,
+        255,
+    ]
 
 
 def test_the_square_is_what_clip_sees():

@@ -84,9 +84,10 @@ def test_what_begins_with_a_start_is_measured_from_it_and_unadapted_is_the_start
     itself = Cell("zero_shot", protocol=TINY, pre_step=few)
     config = itself.config()
     assert (config.start, config.start_settings, config.shots) == ("clipood", few.start_settings, 1)
-    assert itself.label == "CLIPood, 1 shots" and Cell("zero_shot").label == "zero_shot"
+    assert itself.label == "CLIPood, 1 shot" and Cell("zero_shot").label == "zero_shot"
     *_, report = run(config)
-    assert measure(itself)["accuracy"] == report.outcomes["CLIPood, 1 shots"].metrics["accuracy"]
+    start, unadapted = (report.outcomes[label].metrics for label in (itself.label, "zero_shot"))
+    assert measure(itself)["ece"] == start["ece"] != unadapted["ece"]
     from_it = dataclasses.replace(itself, method="tent")
     *_, report = run(from_it.config())
     assert measure(from_it)["accuracy"] == report.outcomes["tent"].metrics["accuracy"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+from functools import partial
 
 import pytest
 
 from clip_tta_core.clip.loading import MINI
 from clip_tta_core.records import Contender
-from clip_tta_core.sweep import recorded
+from clip_tta_core.sweep import __main__ as command
+from clip_tta_core.sweep import recorded, tables
 from clip_tta_core.sweep.cells import Cell, PreStep, Protocol, Shift, weights_version
 from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.sweep.recorded import Either, Recorded, record
@@ -87,15 +89,32 @@ def test_what_is_measured_here_comes_before_what_was_recorded(kept):
 
 
 def test_a_table_is_recorded_in_several_sittings(kept, monkeypatch):
-    tables, there = kept / "tables", Folder(kept / "there")
+    ours, there = kept / "tables", Folder(kept / "there")
     monkeypatch.setattr("clip_tta_core.sweep.folder.code_version", lambda: "another")
     there.put(SNOW, {"accuracy": 0.5})
-    record(TABLE, there, tables)
-    known = Recorded(tables)
+    record(TABLE, there, ours)
+    known = Recorded(ours)
     assert known.get(FOG)["accuracy"] == 0.12346 and known.get(SNOW) == {"accuracy": 0.5}
     assert known.card(SNOW)["code"] == "another" != known.card(FOG)["code"]
     there.put(FOG, {"accuracy": 0.25})
-    record(TABLE, there, tables)
-    assert Recorded(tables).get(FOG) == {"accuracy": 0.25}, "what is measured anew takes the older's place"
-    record(dataclasses.replace(TABLE, rows=ROWS[:1]), there, tables)
-    assert Recorded(tables).get(SNOW) is None, "a cell that is no longer the table's goes"
+    record(TABLE, there, ours)
+    assert Recorded(ours).get(FOG) == {"accuracy": 0.25}, "what is measured anew takes the older's place"
+    record(dataclasses.replace(TABLE, rows=ROWS[:1]), there, ours)
+    assert Recorded(ours).get(SNOW) is None, "a cell that is no longer the table's goes"
+
+
+def test_a_sitting_over_fewer_seeds_leaves_the_others_of_a_recording(kept, monkeypatch):
+    """The command, with all that it wants measured before: it records and asks for nothing more."""
+    both = dataclasses.replace(TABLE, name="both", seeds=(0, 1))
+    monkeypatch.setitem(tables.TABLES._items, "both", tables.Declared("both", "Both", lambda known: both))
+    monkeypatch.setattr(recorded, "FOLDER", kept / "ours")
+    monkeypatch.setattr(command, "record", partial(record, path=kept / "ours"))
+    first, second = Folder(kept / "first"), Folder(kept / "second")
+    for cell in both.cells():
+        (first if cell.seed else second).put(cell, {"accuracy": 0.5 + cell.seed / 10})
+    record(both, first, kept / "ours")
+    options = ["--record", "--seeds", "1", "--out", str(second.path)]
+    monkeypatch.setattr("sys.argv", ["sweep", "both", *options])
+    assert command.main() == 0
+    known = Recorded(kept / "ours")
+    assert all(known.get(cell) == {"accuracy": 0.5 + cell.seed / 10} for cell in both.cells())

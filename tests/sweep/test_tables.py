@@ -13,12 +13,14 @@ import pytest
 from clip_tta_core.comparison import protocol_knobs
 from clip_tta_core.methods import METHODS
 from clip_tta_core.records import Contender
+from clip_tta_core.sources.base import ORDERS
 from clip_tta_core.sweep import contenders, published, summary
 from clip_tta_core.sweep.cells import Protocol, Shift
 from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.sweep.tables import TABLES, Column, Row, Table
 
 TINY = Protocol(batch_size=4, batches=1)
+SHUFFLED = Protocol()
 
 
 def small(rows: int = 2, seeds: int = 3) -> Table:
@@ -214,3 +216,16 @@ def test_where_papers_differ_both_are_given():
 def test_published_numbers_have_sources_and_are_what_the_file_holds():
     assert len(published.published()) == 674
     assert all(one.source and math.isfinite(one.value) for one in published.published())
+
+
+def test_a_row_is_of_the_kind_that_says_most_of_its_stream():
+    def kind(protocol=SHUFFLED, **shift):
+        return Row("", Shift(**shift), protocol=protocol).kind
+
+    assert kind(corruption="fog") == "weather" and kind(corruption="pixelate") == "digital corruptions"
+    assert kind() == "clean pictures" and kind(style="negative") == "styles"
+    assert kind(schedule="mixed") == "changing corruptions" and kind(attack="linf") == "attacked pictures"
+    uneven = {kind(Protocol(order=order), corruption="fog") for order in ORDERS if order != "shuffled"}
+    assert len(uneven) == len(ORDERS) - 1 and "weather" not in uneven
+    assert kind(Protocol(batch_size=1), corruption="fog") == "one picture at a time"
+    assert kind(Protocol(unknown_source="digits"), corruption="fog") == "unknown pictures"

@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from clip_tta_core import engine
 from clip_tta_core.records import Batch, Outcome, Report, RunLog
 from clip_tta_core.ui.page.theme import modules
-from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.session.lessons import BY_NAME, FIRST
+from clip_tta_core.ui.session.settings import to_config
+from clip_tta_core.ui.words.stream import stream
 
 CLASSES = ("cat", "dog", "bird", "fish", "frog")
 TITLES = {"zero_shot": "Zero-shot CLIP", "tent": "TENT", "cliptta": "CLIPTTA"}
@@ -72,6 +75,11 @@ def _outcome(name: str, step: int, unknown: np.ndarray) -> Outcome:
     }
     features = np.eye(4, dtype=np.float32)[np.zeros(10, dtype=int)]
     return Outcome(probs, features, scores, THRESHOLD, {"loss": 1 / step}, metrics, 0.5)
+
+
+def stream_of(lesson: str) -> str:
+    """The line on the stream of a lesson's run."""
+    return stream(to_config(BY_NAME[lesson].settings()), engine.catalog())
 
 
 def call(page, module: str, expression: str, argument: Any = None) -> Any:

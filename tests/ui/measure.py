@@ -18,6 +18,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -25,9 +26,10 @@ from playwright.sync_api import Page, Playwright, sync_playwright  # noqa: E402
 
 from clip_tta_core import engine  # noqa: E402
 from clip_tta_core.control import Control, Progress  # noqa: E402
-from clip_tta_core.records import Report, RunConfig  # noqa: E402
+from clip_tta_core.records import Report, RunConfig, RunLog  # noqa: E402
 from clip_tta_core.ui.session import recordings  # noqa: E402
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS, Lesson  # noqa: E402
+from clip_tta_core.ui.session.play import Play  # noqa: E402
 from clip_tta_core.ui.session.settings import to_config  # noqa: E402
 from clip_tta_core.ui.session.site import Site  # noqa: E402
 from tests.ui.conftest import CHROMIUM, QUIET, free_port, serve  # noqa: E402
@@ -54,7 +56,7 @@ ROUNDS = 6  # of every lesson; the machine's own speed wanders by more than what
 def main() -> None:
     print("| the page | measured |\n| --- | ---: |")
     say("up after `python app.py` (files in the disk cache)", f"{seconds_to_start():.1f} s")
-    catalog, recorded = engine.catalog(), recordings.read(FIRST.name)
+    catalog, recorded = engine.catalog(), recordings.read(FIRST.name) or RunLog()
     kept(to_config(FIRST.settings() | {"batches": 1}))  # loads the model
     with sync_playwright() as playwright:
 
@@ -72,11 +74,12 @@ class Visit:
 
     def __init__(self, playwright: Playwright, site: Site) -> None:
         self.sent: list[float] = []
-        site.run = noting(site.run, self.sent)  # before the page is built, which binds it
+        self._noting = mock.patch.object(Play, "run", noting(Play.run, self.sent))
+        self._noting.start()
         self._served, url = serve(site)
         self._browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        size = {"width": 1280, "height": 900}
-        self.page = self._browser.new_context(viewport=size, reduced_motion="reduce").new_page()
+        context = self._browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+        self.page = context.new_page()
         start = time.time()
         self.page.goto(url)
         self.page.wait_for_selector("#ct-form .section")
@@ -88,9 +91,10 @@ class Visit:
     def __exit__(self, *_: object) -> None:
         self._browser.close()
         self._served.close(verbose=False)
+        self._noting.stop()
 
     def choose(self, lesson: Lesson) -> None:
-        self.page.locator("label.card", has_text=lesson.title).click()
+        self.page.locator(f"#ct-lessons input[value={lesson.name}]").check()
 
     def processor_seconds(self) -> float:
         """What this process, which is the server, and the browser's processes have used so far."""
@@ -126,9 +130,9 @@ def seconds_to_start() -> float:
 
 
 def noting(run: Callable, sent: list[float]) -> Callable:
-    """The run handler, with the times at which it sends new curves."""
+    """`Play.run`, with the times at which it sends new curves."""
 
-    @functools.wraps(run)  # Gradio reads from the signature who wants the request
+    @functools.wraps(run)
     def noted(*arguments):
         last = None
         for told in run(*arguments):

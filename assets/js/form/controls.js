@@ -125,7 +125,10 @@ const choice = (spec, read, write) => {
     until = null;
     select.value = option ? value : own ? OWN : "";
     help.textContent = option?.help ?? "";
-    if (!own) return;
+    if (!own) {
+      if (!option && value) help.textContent = `This page lacks “${value}”.`;
+      return;
+    }
     own.area.hidden = Boolean(option);
     if (!option) {
       own.put(value);

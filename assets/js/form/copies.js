@@ -13,17 +13,27 @@ import { knob } from "./controls.js";
 const LONGEST = 60; // characters of a name
 
 /**
- * What is set of a method, in a few words.
+ * What is set of a method, where there is little room: "10 × 0.001" for ten steps of that size.
  * @param {Record<string, any>} values
  */
 export const brief = (values) => {
-  const own = Object.entries(values).sort(([a], [b]) => Number(b === "steps") - Number(a === "steps"));
-  const said = own.slice(0, 2).map(([name, value]) => {
-    if (name === "steps") return `${value} step${value === 1 ? "" : "s"}`;
-    return `${name} ${typeof value === "number" ? plain(value) : value}`;
-  });
-  return said.join(", ");
+  const { steps, lr, ...rest } = values;
+  const isBoth = steps !== undefined && lr !== undefined;
+  const first = isBoth ? [`${steps} × ${plain(lr)}`] : [];
+  return [...first, ...worded(isBoth ? rest : values)].join(", ");
 };
+
+/**
+ * Every setting by its name.
+ * @param {Record<string, any>} values
+ */
+export const inFull = (values) => worded(values).join(", ");
+
+/** @param {Record<string, any>} values */
+const worded = (values) =>
+  Object.entries(values).map(
+    ([name, value]) => `${name} ${typeof value === "number" ? plain(value) : value}`,
+  );
 
 /**
  * A row for every copy, made anew when one comes or goes.
@@ -83,6 +93,7 @@ export const copyRows = (cards, form, costs) => {
       remove.setAttribute("aria-label", `Remove ${copy.label}`);
       summary.setAttribute("aria-label", `Settings of ${copy.label}`);
       set.textContent = brief(copy.settings);
+      set.title = inFull(copy.settings);
       cost.textContent = format("times", costs[copy.label] ?? card.cost);
     });
     const presets = card.presets.map((preset) => {

@@ -6,7 +6,7 @@ import { format } from "../lib/format.js";
 import { onceStill } from "../lib/latest.js";
 import { swatch } from "../lib/marks.js";
 import { knob } from "./controls.js";
-import { brief, copyRows } from "./copies.js";
+import { brief, copyRows, inFull } from "./copies.js";
 
 /** @typedef {import("../wire.js").MethodCard} Card */
 /** @typedef {import("./controls.js").Settings} Settings */
@@ -137,6 +137,7 @@ export const methods = (cards, most, form, price) => {
       costly.textContent = `Takes about ${times} the work of zero-shot CLIP${texts}.`;
       input.checked = card.name in settings.methods;
       set.textContent = brief(settings.methods[card.name] ?? {});
+      set.title = inFull(settings.methods[card.name] ?? {});
     });
     const called = { "aria-label": `About and settings of ${card.title}` };
     const more = h(

@@ -187,7 +187,7 @@ const focusedIn = (grid) => {
  */
 const legend = (pictured, judged, gated) =>
   [
-    !pictured && "The pictures of this batch are no longer kept.",
+    !pictured && "The pictures of this batch are not kept.",
     !judged && "No labels, so no marks.",
     "Struck through: the prediction of zero-shot CLIP, where it was another.",
     gated && "In or out: whether its score passes the threshold; in italics, pictures of no class.",

@@ -289,8 +289,7 @@ export default function mount({ element, props, watch, trigger, server }) {
   };
   menus.table.append(...props.tables.map((one) => h("option", { value: one.name, text: one.title })));
   menus.size.append(...props.sizes.map((one) => h("option", { value: one.name, text: one.title })));
-  const first = props.tables.find((one) => one.name === "mini") ?? props.tables[0];
-  menus.table.value = first.name;
+  for (const name of /** @type {const} */ (["table", "size"])) menus[name].value = props[name];
   for (const menu of Object.values(menus)) menu.addEventListener("change", choose);
   for (const [name, filter] of Object.entries(filters)) {
     filter.addEventListener("input", () => look());

@@ -3,18 +3,20 @@
 // shown to a room, printed, and made part of other pages.
 
 import { buttonsOf, find, h, isLow } from "../lib/dom.js";
-import { asking, choice, looks, mode, recorded, run, settings, textOf } from "../lib/store.js";
+import { asking, choice, curve, looks, mode, recorded, run, settings, textOf } from "../lib/store.js";
 import { tell } from "../lib/terms.js";
 import { STATES } from "../wire.js";
 import { addressOf, frameOf } from "./lessons/address.js";
 import { write } from "./lessons/handout.js";
 import { keepMode } from "./lessons/modes.js";
+import { showNeeds } from "./lessons/needs.js";
 import { ask } from "./lessons/question.js";
 
 /** @typedef {import("../wire.js").LessonCard} LessonCard */
 
 const OWN = "Your own settings.";
 const SAID = 2500; // milliseconds that a button says what became of a press
+const linked = new URL(location.href).searchParams.get("lesson"); // by the address the page was opened with
 
 let choices = 0; // so far; on its way to the server one may overtake another
 
@@ -27,6 +29,7 @@ export default function mount({ element, props, trigger }) {
   const about = find(element, ".about", HTMLDetailsElement);
   const says = find(element, ".look-for");
   const protocol = find(element, ".protocol");
+  const needs = find(element, ".needs");
   const question = find(element, ".question");
   const button = buttonsOf(element);
   const copied = find(element, ".copied", HTMLInputElement);
@@ -73,6 +76,10 @@ export default function mount({ element, props, trigger }) {
   };
   button.previous.addEventListener("click", () => go(-1));
   button.next.addEventListener("click", () => go(1));
+  button.twin.addEventListener("click", () => {
+    const twin = lessons.find((one) => one.name === shown.needs?.twin);
+    if (twin) choose(twin);
+  });
   keepMode(element, { go, lesson: () => shown.name, button: button.present });
 
   const introduce = () => {
@@ -124,6 +131,7 @@ export default function mount({ element, props, trigger }) {
     const isChanged = !lesson && change && textOf(now) === textOf(change.settings);
     tell(says, lesson?.look_for ?? (isChanged ? `${shown.title} · changed: ${change.says}` : OWN));
     tell(protocol, lesson?.protocol ?? "");
+    showNeeds(needs, button.twin, lesson?.needs);
     question.hidden = !lesson?.question && !isChanged;
     if (question.hidden) asking.put(false);
   };
@@ -132,6 +140,16 @@ export default function mount({ element, props, trigger }) {
   const mark = () => {
     const lesson = lessons.find((one) => one.name === settings.value?.lesson);
     if (lesson?.question && run.value.state === "recorded") recorded.put(lesson.settings);
+  };
+
+  /**
+   * Look at what the lesson is about. A link that names the lesson may name another curve besides.
+   * @param {string} name
+   * @param {import("../wire.js").Looks} what
+   */
+  const look = (name, what) => {
+    const isLinked = !looks.value && name === linked;
+    looks.put(isLinked ? { ...what, curve: curve.value ?? what.curve } : what);
   };
   about.open = !isLow();
   introduce();
@@ -147,7 +165,8 @@ export default function mount({ element, props, trigger }) {
       introduce();
       mode.put(mode.value); // the address names the lesson
     }
-    if (current !== null && lesson?.looks && current !== lesson.name) looks.put(lesson.looks);
+    const isFirstPaint = current === null && lesson === lessons[0];
+    if (lesson?.looks && current !== lesson.name && !isFirstPaint) look(lesson.name, lesson.looks);
     current = now.lesson;
     if (lesson?.question && asked !== lesson.name) {
       asked = lesson.name;

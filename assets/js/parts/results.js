@@ -12,14 +12,16 @@ import { explain } from "../lib/terms.js";
 /** @typedef {import("../wire.js").Measure} Measure */
 
 /**
- * The best of some numbers; null where none is, or where it says nothing.
+ * The best of some numbers as it is written, so that those that read alike are as good; null where none is
+ * better than another, or where it says nothing.
  * @param {Measure} column
  * @param {number[]} values
  */
 const bestOf = (column, values) => {
   const all = values.filter(Number.isFinite);
-  if (!column.better || all.length < 2 || column.kind === "seconds") return null;
-  return column.better === "high" ? Math.max(...all) : Math.min(...all);
+  if (!column.better || column.kind === "seconds") return null;
+  if (new Set(all.map((value) => format(column.kind, value))).size < 2) return null;
+  return format(column.kind, column.better === "high" ? Math.max(...all) : Math.min(...all));
 };
 
 /**
@@ -52,8 +54,8 @@ const draw = (table, view) => {
     return values.map((value, row) => {
       // Zero-shot CLIP is what changes are counted from.
       if (row === unadapted && (column.kind === "count" || column.name === "changed")) return h("td");
-      const cell = h("td", { class: best !== null && value === best ? "best" : null });
-      cell.textContent = format(column.kind, value);
+      const text = format(column.kind, value);
+      const cell = h("td", { class: text === best ? "best" : null, text });
       const compared = column.name === "accuracy" && unadapted >= 0 && row !== unadapted;
       if (compared && Number.isFinite(value)) cell.append(gain(value - values[unadapted]));
       return cell;

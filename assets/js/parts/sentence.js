@@ -9,7 +9,7 @@ import { STATES } from "../wire.js";
 
 const TAKEN = 300; // milliseconds after which the form shows what an answer has set
 const ALOUD_EVERY = 20; // batches
-const GUESS = "Guess first: what the run says stands here once you have answered.";
+const GUESS = "Guess first: what the run says appears here once you have answered.";
 const NOTHING_YET = "Press Run to watch CLIP adapt itself to pictures it was not trained for.";
 
 /** @param {import("../part.js").Part<"sentence">} part */
@@ -23,6 +23,8 @@ export default function mount({ element }) {
   let set = ""; // the settings of the form
   /** The settings that the results came from. @type {string | null} */
   let shown = null;
+  /** Those of a run that was asked for and has not shown anything yet. @type {string | null} */
+  let pending = null;
 
   const caption = () => {
     const { state, done } = run.value;
@@ -61,8 +63,9 @@ export default function mount({ element }) {
     draw();
   });
   run.follow(element, ({ state, local }) => {
+    if (state === "recorded" || state === "idle") pending = null; // it was refused, or failed
     if (local && state === "waiting") {
-      shown = set;
+      pending = set;
       // Where the page is narrow, the results begin below what the lesson says.
       if (isNarrow()) element.scrollIntoView({ behavior: "smooth" });
     }
@@ -71,6 +74,7 @@ export default function mount({ element }) {
   });
   view("sentence").follow(element, (now) => {
     news = now;
+    if (pending !== null) [shown, pending] = [pending, null];
     if (opened.value) {
       opened.value = false;
       // The form takes the settings of the file with the same answer.

@@ -155,6 +155,6 @@ export default function mount({ element }) {
     histogram.replaceChildren(...bars(news, work));
     const ticks = news.labelled ? " A tick: how often it is really there." : "";
     const outline = "In outline: the answers of zero-shot CLIP.";
-    help.textContent = `Numbers and bars are those of ${work.title}. ${outline}${ticks}`;
+    help.textContent = `${news.says} Numbers and bars are those of ${work.title}. ${outline}${ticks}`.trim();
   });
 }

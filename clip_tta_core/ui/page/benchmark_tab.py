@@ -7,8 +7,19 @@ from typing import Any
 
 import gradio as gr
 
-from clip_tta_core.ui.page.parts import NOW, PRESSED, PRIVATE, Part, press_of, sent, served, session_of
-from clip_tta_core.ui.session.benchmark import Benchmark, props
+from clip_tta_core.ui.page.parts import (
+    NOW,
+    PRESSED,
+    PRIVATE,
+    UNDOCUMENTED,
+    Part,
+    press_of,
+    sent,
+    served,
+    session_of,
+)
+from clip_tta_core.ui.session.benchmark import Benchmark
+from clip_tta_core.ui.session.heat import props
 from clip_tta_core.ui.session.news import told
 from clip_tta_core.ui.session.workshop import Workshop
 from clip_tta_core.ui.wire.parts import PARTS
@@ -70,7 +81,7 @@ def benchmark_tab(tabs: gr.Tabs, benchmark: Benchmark) -> None:
 
     heat = Heat(
         View("idle"),
-        props(benchmark.folder),
+        props(benchmark.folder, benchmark.recorded),
         server_functions=[
             served(benchmark.look, looking, lambda sentence: View("failed", message=sentence)),
             served(benchmark.card, looking),
@@ -82,6 +93,7 @@ def benchmark_tab(tabs: gr.Tabs, benchmark: Benchmark) -> None:
         None,
         [heat],
         api_name="benchmark",
+        **UNDOCUMENTED,
         **PRESSED,
         show_progress="hidden",
     )

@@ -53,8 +53,8 @@ at zero-shot CLIP; the scale of accuracies is fitted to the methods.</p></figure
 <figure class="table"><figcaption><h3>Ranking</h3></figcaption>
 <div class="scroll" tabindex="0" role="region" aria-label="Ranking"><table><thead></thead><tbody></tbody>
 </table></div><p class="help">One stream and one seed. A place such as 2–5 means that its pictures do not tell
-these methods apart. With another seed the pictures, their order and what methods draw are others, and so may
-be the places: the tab Benchmark repeats methods over seeds.</p></figure>"""
+these methods apart. With another seed the pictures, their order and the methods’ random draws differ, and so
+may the places: the tab Benchmark repeats methods over seeds.</p></figure>"""
 
 
 def compare_tab(tabs: gr.Tabs, compare: Compare, form: Form, cards: tuple[MethodCard, ...]) -> None:

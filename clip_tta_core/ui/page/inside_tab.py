@@ -43,8 +43,9 @@ interval allows for neighbouring batches being alike.</p></figure>"""
 
 _FLIPS = f"""<figure class="flips"><figcaption><h3>Flips</h3>
 {_pick("span", "Flips of", {"batch": "This batch", "run": "The whole run"})}</figcaption>
-<div class="both"><section class="gained"><h4></h4><ul tabindex="0" aria-label="Put right"></ul></section>
-<section class="lost"><h4></h4><ul tabindex="0" aria-label="Put wrong"></ul></section></div>
+<div class="both">
+<section class="gained"><h4></h4><ul tabindex="0" aria-label="Wrong to right"></ul></section>
+<section class="lost"><h4></h4><ul tabindex="0" aria-label="Right to wrong"></ul></section></div>
 <p class="help"></p></figure>"""
 
 _CONFUSION = """<figure class="confusion"><figcaption><h3>Confusion, over the whole run</h3></figcaption>

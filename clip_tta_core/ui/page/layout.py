@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import zlib
 
 import gradio as gr
 
@@ -31,8 +30,6 @@ from clip_tta_core.ui.session.site import Site
 
 TITLE = "CLIPTTA Playground"
 LEAD = "Watch CLIP adapt itself, live, to pictures it was not trained for."
-# What reading a damaged file of ours can raise.
-BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, EOFError, zlib.error)
 log = logging.getLogger(__name__)
 RECORDED_COMPARISON = ASSETS / "recorded_comparison.json"
 WAITING = 100  # uploads that may wait; runs have a line of their own, see session.turns
@@ -97,7 +94,7 @@ def open_by_link(page: gr.Blocks, tabs: gr.Tabs) -> None:
 def _recorded_comparison(site: Site) -> Table | None:
     try:
         return read_comparison(RECORDED_COMPARISON, site.catalog)
-    except BROKEN as error:
+    except recordings.BROKEN as error:
         name = RECORDED_COMPARISON.name
         log.warning("%s is damaged (%s), so the page starts without it.", name, type(error).__name__)
         return None
@@ -105,17 +102,11 @@ def _recorded_comparison(site: Site) -> Table | None:
 
 def _site() -> Site:
     """The site as it stands: what every lesson shows before anybody presses anything has been recorded."""
-    recorded: dict[str, RunLog] = {}
-    for lesson in LESSONS:
-        try:
-            found = recordings.read(lesson.name)
-        except BROKEN as error:
-            kind = type(error).__name__
-            log.warning(
-                "The recording of '%s' is damaged (%s): the page starts without it.", lesson.name, kind
-            )
-        else:
-            recorded |= {lesson.name: found} if found else {}
+    recorded = recordings.Recordings(lesson.name for lesson in LESSONS)
+    try:
+        first = recorded.get(FIRST.name, RunLog())
+    except ValueError:  # damaged, as the log says by now
+        first = RunLog()
     if said := datasets.nothing_found():
         log.warning("%s", said)
-    return Site(engine.catalog(), recorded.get(FIRST.name, RunLog()), recordings=recorded)
+    return Site(engine.catalog(), first, recordings=recorded, ends=recorded.ends)

@@ -26,6 +26,8 @@ OWN_LINE: dict[str, Any] = {
 PRESSED: dict[str, Any] = {**OWN_LINE, "trigger_mode": "multiple"}
 FILE_MARK = FileData(path="").meta["_type"]
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # events that are the page's own business
+# Events that clients can call, but that answer with what the page draws: for scripts there are others.
+UNDOCUMENTED: dict[str, Any] = {"api_visibility": "undocumented"}
 
 
 class Part(gr.HTML):
@@ -171,7 +173,9 @@ class Results(Part):
     name = "results"
     describe = "Measures per method."
     template = """<figure><figcaption><h3>In numbers</h3></figcaption><div class="scroll" tabindex="0"
-role="region" aria-label="Results"><table><thead></thead><tbody></tbody></table></div></figure>"""
+role="region" aria-label="Results"><table><thead></thead><tbody></tbody></table></div>
+<p class="help">In bold: the best number of a column. Whether the pictures tell it from the others is what
+the sentence above says.</p></figure>"""
 
 
 class Sentence(Part):
@@ -234,7 +238,8 @@ class Lessons(Part):
     describe = "Lessons."
     template = """<div class="cards" role="radiogroup" aria-label="Lessons"></div>
 <h2 class="title"></h2><div class="lesson"><details class="about" open><summary>What to look for</summary>
-<p class="look-for" aria-live="polite"></p><p class="protocol help"></p></details>
+<p class="look-for" aria-live="polite"></p><p class="protocol help"></p>
+<p class="needs help" hidden><span></span> <button type="button" data-do="twin"></button></p></details>
 <div class="go" role="group" aria-label="This lesson">
 <button type="button" data-do="previous" aria-label="Previous lesson" title="Previous lesson">‹</button>
 <span class="place"></span>

@@ -10,7 +10,16 @@ import gradio as gr
 from clip_tta_core import engine, hosting
 from clip_tta_core.sources.limits import LIMITS
 from clip_tta_core.ui.page import examples, parts
-from clip_tta_core.ui.page.parts import NOW, PRESSED, PRIVATE, press_of, sent, served, session_of
+from clip_tta_core.ui.page.parts import (
+    NOW,
+    PRESSED,
+    PRIVATE,
+    UNDOCUMENTED,
+    press_of,
+    sent,
+    served,
+    session_of,
+)
 from clip_tta_core.ui.session import form, keep, links
 from clip_tta_core.ui.session.desk import OWN_FOLDER, Desk
 from clip_tta_core.ui.session.expense import expense
@@ -52,7 +61,7 @@ def play_tab(page: gr.Blocks, site: Site) -> parts.Form:
     """What stands in the tab. -> the form"""
     play = Play(site)
     board = parts.Board(play.first_paint())
-    lessons = parts.Lessons(props=LessonsProps(lesson_cards(site.recordings)))
+    lessons = parts.Lessons(props=LessonsProps(lesson_cards(site.ends)))
     transport, status = run_panel(site)
     parts.Message()
     parts.Expense()
@@ -166,13 +175,14 @@ def wire_run(
         [settings],
         [board],
         api_name="run",
+        **UNDOCUMENTED,
         **PRESSED,
         show_progress="minimal",
         show_progress_on=[status],
     )
-    transport.pause(pause, None, None, api_name="pause", **NOW)
-    transport.step(step, None, None, api_name="step", **NOW)
-    transport.stop(stop, None, [board], api_name="stop", **NOW)
+    transport.pause(pause, None, None, api_name="pause", **UNDOCUMENTED, **NOW)
+    transport.step(step, None, None, api_name="step", **UNDOCUMENTED, **NOW)
+    transport.stop(stop, None, [board], api_name="stop", **UNDOCUMENTED, **NOW)
 
 
 def wire_uploads(desk: Desk, uploads: dict[Purpose, parts.Upload], settings: parts.Form) -> None:
@@ -221,6 +231,7 @@ def _wire_upload(desk: Desk, purpose: Purpose, upload: parts.Upload, settings: p
         [upload, settings],
         [upload, settings],
         api_name=f"upload_{purpose}",
+        **UNDOCUMENTED,
         **READING,
     )
     upload.clear(remove, [settings], [upload, settings], **NOW, **PRIVATE)
@@ -291,7 +302,10 @@ def wire_visit(
         wanted, problem = found
         run = request.query_params.get("run") == "1" and not problem
         # All of the first paint: this answer may come before the page has drawn the one it was built with.
-        lesson = play.lesson(wanted["lesson"], session_of(request))
+        try:
+            lesson = play.lesson(wanted["lesson"], session_of(request))
+        except ValueError as damaged:
+            lesson, problem = None, problem or str(damaged)
         return [wanted, play.first_paint(problem, run, lesson)]
 
     def reset(request: gr.Request) -> list[Any]:

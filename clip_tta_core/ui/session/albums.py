@@ -174,7 +174,7 @@ def view(upload: Upload, purpose: Purpose, class_names: Sequence[str] = (), mode
         f"{_count(len(images), 'picture')}.",
         kept=True,
         skipped=upload.skipped,
-        thumbnails=jpeg_url(thumbnails.sheet(images[shown], COLUMNS, THUMBNAIL)),
+        thumbnails=jpeg_url(thumbnails.sheet(upload.wholes[shown], COLUMNS, THUMBNAIL)),
         shown=len(shown),
     )
     if purpose == "unknowns":
@@ -243,4 +243,4 @@ def _count(number: int, what: str) -> str:
 
 
 def _bytes(upload: Upload) -> int:
-    return 0 if upload.pictures is None else upload.pictures.images.nbytes
+    return 0 if upload.pictures is None else upload.pictures.images.nbytes + upload.wholes.nbytes

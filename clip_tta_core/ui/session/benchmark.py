@@ -6,38 +6,33 @@ import base64
 import functools
 import itertools
 import math
-import statistics
-import threading
-import time
 from collections import OrderedDict
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from clip_tta_core import engine, limits, plots
-from clip_tta_core.clip.embedded import EMBEDDED
+from clip_tta_core import limits, plots
 from clip_tta_core.control import Control
-from clip_tta_core.records import Catalog, Cost, RunConfig
-from clip_tta_core.sources import datasets
+from clip_tta_core.records import RunConfig
 from clip_tta_core.sweep.cells import Cell, measure
 from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.sweep.recorded import Either, Recorded
 from clip_tta_core.sweep.sizes import SIZES, Size
-from clip_tta_core.sweep.summary import FORMATS, light, summarize
-from clip_tta_core.sweep.tables import TABLES, UNADAPTED, Column, Table
+from clip_tta_core.sweep.summary import FORMATS, summarize
+from clip_tta_core.sweep.tables import TABLES, Table
+from clip_tta_core.ui.session.cell_costs import Clock, allowed
 from clip_tta_core.ui.session.follow import follow
+from clip_tta_core.ui.session.heat import needs, titles, view
+from clip_tta_core.ui.session.known import Known, Measured
 from clip_tta_core.ui.session.runs import Run
 from clip_tta_core.ui.session.settings import Settings, defaults
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.session.turns import Full, Turn
-from clip_tta_core.ui.wire.form import Option
-from clip_tta_core.ui.wire.parts import Heat, HeatCard, HeatProps, HeatRow, HeatTable, KeptFile
-from clip_tta_core.ui.wire.states import RunState
+from clip_tta_core.ui.wire.parts import Heat, HeatCard, KeptFile
 from clip_tta_core.ui.words import benchmark as words
 from clip_tta_core.ui.words.comparison import turn
-from clip_tta_core.validation import attack_steps, start_steps
 
 KEPT_CELLS = 20_000  # files of about 1 KB
 KEPT_VISITORS = 64
@@ -46,200 +41,8 @@ KINDS = {
     **{"csv": "text/csv", "md": "text/markdown", "tex": "application/x-tex"},
     **{"png": "image/png", "svg": "image/svg+xml"},
 }
-BUDGETS = (
-    5,
-    50,
-)  # times what unadapted CLIP takes for a batch: one step or none, and ten steps with a memory
-FIRST = {"table": "mini", "size": "quick"}
 LATE = "Benchmark: on this page one press may take {seconds} seconds. What is measured is kept: press Go on."
 ENOUGH = "What one press may measure on this page is measured, and kept: press Go on for the rest."
-Numbers = Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A cell begins, or has come to its end."""
-
-    cell: Cell
-    numbers: Numbers | None = None  # None while it begins, or where it failed
-    problem: str = ""
-
-
-@dataclass
-class Known:
-    """What is known of a table's cells."""
-
-    table: Table
-    source: Folder | Recorded
-    numbers: dict[Cell, Numbers] = field(default_factory=dict)
-    problems: dict[Cell, str] = field(default_factory=dict)
-    now: Cell | None = None  # which is measured
-
-    @classmethod
-    def read(cls, table: Table, source: Folder | Recorded) -> Known:
-        """What a folder or a recording has of a table."""
-        return cls(table, source, *source.read(table.cells()))
-
-    def get(self, cell: Cell) -> Numbers | None:
-        """As a folder answers."""
-        return self.numbers.get(cell)
-
-    def take(self, news: Measured) -> None:
-        self.now = None if news.numbers or news.problem else news.cell
-        self.problems.pop(news.cell, None)
-        if news.numbers:
-            self.numbers[news.cell] = news.numbers
-        elif news.problem:
-            self.problems[news.cell] = news.problem
-
-    @functools.cached_property
-    def places(self) -> dict[Cell, tuple[int, int]]:
-        """(contender, shift) of every cell, in the order in which they are measured."""
-        table = self.table
-        return {
-            table.cell(row, column, seed): (place, shift)
-            for seed in table.seeds
-            for shift, row in enumerate(table.rows)
-            for place, column in enumerate(table.columns)
-        }
-
-    def missing(self) -> list[Cell]:
-        return [cell for cell in self.places if cell not in self.numbers]
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Seconds that this machine takes for a batch of 64: to make it, and for one pass of CLIP over it."""
-
-    stream: float
-    forward: float
-
-
-def props(folder: Folder) -> HeatProps:
-    """The tables and sizes there are; those that need what is not here say so."""
-    made = [(one, one.make(folder)) for one in TABLES.values()]
-    families = dict.fromkeys(column.family for _, table in made for column in table.columns)
-    kinds = dict.fromkeys(row.kind for _, table in made for row in table.rows)
-    return HeatProps(
-        tuple(HeatTable(one.name, one.title, _needs(table)) for one, table in made),
-        tuple(Option(one.name, one.title, one.help) for one in SIZES.values()),
-        tuple(families),
-        tuple(kinds),
-    )
-
-
-def _needs(table: Table) -> str:
-    models = dict.fromkeys(one.model for one in table.columns if one.model not in EMBEDDED)
-    named = (name for row in table.rows for name in (row.source, row.protocol.unknown_source))
-    data = dict.fromkeys(name.partition(":")[2] for name in named if name.startswith("dataset:"))
-    lacking = [name for name in data if not datasets.is_here(name)]
-    return words.needs([*models], lacking, table.name) if models or lacking else ""
-
-
-def view(known: Known, catalog: Catalog, state: RunState, doing: str = "") -> Heat:
-    """A table as the page draws it: contenders down, shifts across, their means last."""
-    table, lines = known.table, summarize(known.table, known)
-    failed = {known.places[cell]: problem for cell, problem in known.problems.items()}
-    rows = tuple(
-        HeatRow(
-            title,
-            tuple(_plain(line[place].mean) for line in lines),
-            tuple(_plain(line[place].spread) for line in lines),
-            tuple(line[place].seeds for line in lines),
-            tuple(failed.get((place, shift), "") for shift in range(len(lines))),
-            tuple(", ".join(f"{one.value:g}" for one in line[place].published) for line in lines),
-        )
-        for place, title in enumerate(titles(table, catalog))
-    )
-    return Heat(
-        state=state,
-        table=table.name,
-        columns=tuple(line[0].row for line in lines),
-        shifts=len(table.rows),
-        rows=rows,
-        baseline=_baseline(table),
-        now=known.places[known.now] if known.now else (),
-        done=len(known.numbers),
-        count=len(known.places),
-        doing=doing,
-        advice=advice(known, catalog),
-        message="",
-    )
-
-
-def titles(table: Table, catalog: Catalog) -> tuple[str, ...]:
-    """What the page calls the contenders; the model, too, where there are several."""
-    named = {card.name: card.title for card in catalog.methods}
-    several = len({column.model for column in table.columns}) > 1
-
-    def title(column: Column) -> str:
-        one = column.contender
-        called = one.label.replace(one.method, named.get(one.method, one.method), 1)
-        return f"{called}, {column.model}" if several else called
-
-    return tuple(map(title, table.columns))
-
-
-def advice(known: Known, catalog: Catalog) -> tuple[str, ...]:
-    """Which method is ahead on which kind of shift and within which time, as far as the seeds can tell."""
-    table, place = known.table, _baseline(known.table)
-    if place < 0 or not known.numbers:
-        return ()
-    said = light([line[place] for line in summarize(table, known)])
-    if len(table.seeds) < words.FEWEST:
-        return tuple(filter(None, (said, words.TOO_FEW)))
-    called = titles(table, catalog)
-    values = dict(zip(called, (_by_row(known, column) for column in table.columns), strict=True))
-    kinds = {row.kind: [other.kind == row.kind for other in table.rows] for row in table.rows}
-    whole = "all shifts together" if len(kinds) > 1 else next(iter(kinds))
-    kinds[whole] = [True] * len(table.rows)
-    groups = {kind: {one: _means(values[one], chosen) for one in called} for kind, chosen in kinds.items()}
-    slowness = dict(zip(called, _slowness(known, place), strict=True))
-    for times in BUDGETS:
-        quick = {one: own for one, own in groups[whole].items() if slowness[one] <= times}
-        if 1 < len(quick) < len(called):
-            groups[words.within(whole, times, called[place])] = quick
-    sentences = words.which_method(groups, called[place])
-    lacking = sum(len(own) < words.FEWEST for own in groups[whole].values())
-    rest = words.left_out(lacking, len(called)) if sentences else ""
-    return tuple(filter(None, (said, *sentences, rest)))
-
-
-def _by_row(known: Known, column: Column) -> list[dict[int, float]]:
-    """Accuracy of a contender by seed, for every row."""
-    table = known.table
-    found = [{seed: known.get(table.cell(row, column, seed)) for seed in table.seeds} for row in table.rows]
-    return [{seed: own["accuracy"] for seed, own in line.items() if own} for line in found]
-
-
-def _means(lines: Sequence[Mapping[int, float]], chosen: Sequence[bool]) -> dict[int, float]:
-    """Means over the rows that are chosen, of the seeds that all of them have."""
-    rows = [line for line, wanted in zip(lines, chosen, strict=True) if wanted]
-    seeds = [seed for seed in rows[0] if all(seed in line for line in rows)]
-    return {seed: statistics.fmean(line[seed] for line in rows) for seed in seeds}
-
-
-def _slowness(known: Known, place: int) -> list[float]:
-    """For every contender, how many times the baseline's time a batch takes it; the median over cells."""
-    table = known.table
-    found = []
-    for column in table.columns:
-        ratios = []
-        for row, seed in itertools.product(table.rows, table.seeds):
-            own, base = (known.get(table.cell(row, one, seed)) for one in (column, table.columns[place]))
-            if own and base and base["seconds"] > 0:
-                ratios.append(own["seconds"] / base["seconds"])
-        found.append(statistics.median(ratios) if ratios else math.inf)
-    return found
-
-
-def _baseline(table: Table) -> int:
-    methods = [column.contender.method for column in table.columns]
-    return methods.index(UNADAPTED) if UNADAPTED in methods else -1
-
-
-def _plain(value: float) -> float | None:
-    return round(value, 5) if math.isfinite(value) else None
 
 
 class Benchmark:
@@ -248,8 +51,7 @@ class Benchmark:
     def __init__(self, site: Site, folder: Folder, recorded: Recorded | None = None) -> None:
         self.site, self.folder, self.recorded = site, folder, recorded or Recorded()
         self._latest: OrderedDict[str, Mapping[str, Any]] = OrderedDict()  # by session, for Stop
-        self._lock = threading.Lock()
-        self._pace: Pace | None = None
+        self._clock = Clock(site)
 
     def look(self, wanted: Mapping[str, Any]) -> Heat:
         """What is measured of a table already, and how long the rest will take."""
@@ -259,8 +61,8 @@ class Benchmark:
             return Heat("failed", message=str(problem))
         known, catalog = self._known(table), self.site.catalog
         missing = known.missing() if known.source is self.folder else [*known.places]
-        seconds = self._seconds(missing) if missing and not _needs(table) else math.nan
-        doing = _needs(table) or words.ahead(len(missing), len(known.places), seconds)
+        seconds = self._clock.seconds(missing) if missing and not needs(table) else math.nan
+        doing = needs(table) or words.ahead(len(missing), len(known.places), seconds)
         heat = view(known, catalog, "idle", doing)
         if known.source is not self.folder:
             heat = replace(heat, done=0, doing=words.recorded(self._one(known)[0], doing))
@@ -290,7 +92,7 @@ class Benchmark:
         """
         try:
             table = self._part(wanted)
-            if said := _needs(table):
+            if said := needs(table):
                 raise ValueError(said)
             turn = self.site.turns.join(session, "Start", press)
         except Full as problem:
@@ -404,7 +206,7 @@ class Benchmark:
 
     def _figure(self, known: Known, size: Size) -> Figure:
         table, lines = known.table, summarize(known.table, known)
-        called, place = titles(table, self.site.catalog), _baseline(table)
+        called, place = titles(table, self.site.catalog), known.baseline
         title = TABLES[table.name].title
         caption = words.caption(
             title, size.title, table, self._one(known), called[place] if place >= 0 else ""
@@ -418,56 +220,6 @@ class Benchmark:
         self._latest.move_to_end(session)
         while len(self._latest) > KEPT_VISITORS:
             self._latest.popitem(last=False)
-
-    def _seconds(self, cells: Iterable[Cell]) -> float:
-        """About how long cells will take here."""
-        with self._lock:  # one look at the machine for all who ask
-            self._pace = self._pace or pace(self.site)
-        stream, forward = self._pace.stream, self._pace.forward
-        seconds, begun = 0.0, set()
-        for cell in cells:
-            config = cell.config()
-            passes = _cost(cell).relative + 3 * attack_steps(config, config.contenders) / config.batches
-            seconds += _batches(cell) * (stream + forward * passes)
-            start = (cell.model, cell.source, cell.seed, str(cell.pre_step))
-            if start not in begun:  # made once, then remembered
-                seconds += 3 * forward * start_steps(config)
-                begun.add(start)
-        return seconds
-
-
-def pace(site: Site) -> Pace:
-    """How fast this machine is: the second of two batches of the frozen model, when all is warm."""
-    config = RunConfig(methods={"zero_shot": {}}, batches=2, corruption="fog")
-    start, whole, forward = time.monotonic(), 0.0, 0.0
-    for report in site.engine(config, Control()):
-        whole, start = time.monotonic() - start, time.monotonic()
-        forward = report.outcomes["zero_shot"].seconds
-    return Pace(max(0.0, whole - forward), forward)
-
-
-def _batches(cell: Cell) -> float:
-    """How many batches of 64 a cell has."""
-    return cell.protocol.batches * cell.protocol.batch_size / 64
-
-
-def _cost(cell: Cell) -> Cost:
-    one = {cell.method: cell.settings}
-    return engine.costs(one, cell.protocol.batch_size, cell.protocol.batches)[cell.method]
-
-
-def allowed(cells: Sequence[Cell]) -> Sequence[Cell]:
-    """The first cells, as many as the operator allows in one run, and one at least."""
-    pictures = steps = 0.0
-    for count, cell in enumerate(cells):
-        pictures += cell.protocol.batch_size * cell.protocol.batches
-        config = cell.config()
-        steps += _cost(cell).backwards * cell.protocol.batches
-        steps += start_steps(config) + attack_steps(config, config.contenders)
-        over = (0 < limits.MAX_IMAGES.value < pictures) or (0 < limits.MAX_STEPS.value < steps)
-        if over and count:
-            return cells[:count]
-    return cells
 
 
 def to_settings(cell: Cell) -> Settings:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clip_tta_core import metrics, thumbnails
-from clip_tta_core.records import Batch, Glimpse, Remembered, loss_curve
+from clip_tta_core.records import Batch, Glimpse, Remembered, StepsOn, loss_curve
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,14 @@ class Course:
         self.latest: Glimpse | None = None
         self.seen: dict[str, list[Seen]] = {}  # by label, in the order of their turns
         self.steps: dict[str, int] = {}  # planned, by label
+        self.on: dict[str, StepsOn] = {}  # what the steps learn from, by label, of those that take any
         self.memories: dict[str, Remembered] = {}  # by label, the newest
         self.sheet = b""  # the batch's pictures, see `thumbnails`
 
     def take(self, glimpse: Glimpse) -> None:
         """The next look; one of another batch begins anew."""
         if self.latest is None or self.latest.batch is not glimpse.batch:
-            self.seen, self.steps = {}, {}
+            self.seen, self.steps, self.on = {}, {}, {}
             self.sheet = thumbnails.sheet(glimpse.batch.images)
         self.latest = glimpse
         self.memories |= glimpse.memories
@@ -44,7 +45,7 @@ class Course:
                 self._add(label, end, outcome.probs, {})
         if glimpse.step is not None:
             step = glimpse.step
-            self.steps[step.label] = step.steps
+            self.steps[step.label], self.on[step.label] = step.steps, step.on
             self._add(step.label, step.step, step.probs, step.losses)
 
     def _add(self, label: str, taken: int, probs: np.ndarray, losses: Mapping[str, float]) -> None:

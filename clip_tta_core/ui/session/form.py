@@ -98,7 +98,7 @@ def _shift(catalog: Catalog) -> tuple[Field, ...]:
                 Option(
                     "linf", "every pixel", "Every pixel moves a little, where it misleads CLIP most (PGD)."
                 ),
-                Option("l2", "in all", "The change as a whole stays small (PGD, L2)."),
+                Option("l2", "overall", "The change as a whole stays small (PGD, L2)."),
             ),
         ),
         _number(

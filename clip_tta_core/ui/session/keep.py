@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from matplotlib.figure import Figure
 
@@ -21,6 +21,7 @@ from clip_tta_core.ui.session.settings import Settings, defaults, to_config
 from clip_tta_core.ui.wire import measures
 from clip_tta_core.ui.wire.parts import KeptFile, Link, Refused, Snippet
 
+T = TypeVar("T")
 WRITERS = {  # by what is asked for: the end of its name, the media type, and what writes it
     "csv": (".csv", "text/csv", export.to_csv),
     "pictures": ("-pictures.csv", "text/csv", export.pictures_to_csv),
@@ -84,11 +85,14 @@ def keep_table(kind: str, table: Table | None, catalog: Catalog) -> KeptFile:
     return _file(name, media, write(table, titles))
 
 
-def _figure(table: Table, titles: Mapping[str, str]) -> Figure:
+def _with_caption(draw: Callable[..., T], table: Table, titles: Mapping[str, str]) -> T:
+    """A table, or a figure of it, that says of which stream and settings it is."""
     standings = table.ranked()
-    return plots.draw_standings(
-        standings, titles, plots.caption_of_standings(table.stream, standings, titles)
-    )
+    return draw(standings, titles, plots.caption_of_standings(table.stream, standings, titles))
+
+
+def _figure(table: Table, titles: Mapping[str, str]) -> Figure:
+    return _with_caption(plots.draw_standings, table, titles)
 
 
 TABLES: dict[str, tuple[str, str, Callable[[Table, Mapping[str, str]], str | bytes]]] = {  # as WRITERS
@@ -98,12 +102,12 @@ TABLES: dict[str, tuple[str, str, Callable[[Table, Mapping[str, str]], str | byt
     "markdown": (
         ".md",
         "text/markdown",
-        lambda table, titles: export.standings_to_markdown(table.ranked(), titles),
+        lambda *what: _with_caption(export.standings_to_markdown, *what),
     ),
     "latex": (
         ".tex",
         "application/x-tex",
-        lambda table, titles: export.standings_to_latex(table.ranked(), titles),
+        lambda *what: _with_caption(export.standings_to_latex, *what),
     ),
 }
 

@@ -36,6 +36,8 @@ class Lesson:
     methods: dict[str, dict[str, Any]] = field(default_factory=lambda: STEADY)
     copies: tuple[dict[str, Any], ...] = ()  # {label, method, settings} of methods that take part again
     minutes: int = 3  # in a course of 45: to guess, to look, and to talk about it
+    needs: str = ""  # a name of DATASETS, of the pictures it runs on; "" for those that are drawn here
+    twin: str = ""  # the lesson that shows the same on drawings, where those pictures are missing
 
     def settings(self) -> Settings:
         """Every setting of the page, as plain values of its own."""
@@ -65,8 +67,8 @@ LESSONS = (
     Lesson(
         "seen",
         "What adaptation may see",
-        "A method sees each batch before it answers, and how sure it is itself. It never sees a label: the "
-        "accuracy here is ours alone.",
+        "A method sees each batch before it answers, and how sure it is itself. It never sees a label: "
+        "accuracy is measured for us alone.",
         {"corruption": "fog", "severity": 5},
     ),
     Lesson(
@@ -113,6 +115,7 @@ LESSONS = (
         "Both take three steps of 0.001 a batch. Set as by their authors, TENT takes one, and CLIPTTA ten of "
         "0.0001.",
         {"tent": {"lr": 1e-3, "steps": 3}, "cliptta": {"lr": 1e-3, "steps": 3}},
+        minutes=2,
     ),
     Lesson(
         "one",
@@ -130,12 +133,13 @@ LESSONS = (
         "One class after another, as in a video: one or two per batch. CLIPTTA's bonus asks every batch for "
         "answers spread over all twenty.",
         {"corruption": "gaussian_noise", "severity": 3, "order": "sorted"},
+        minutes=2,
     ),
     Lesson(
         "few",
         "Few classes at a time",
         "Every batch shows one to four of the twenty classes. StatA and OnZeta train no weights: they learn "
-        "where the pictures of a class lie, and reckon with absent ones.",
+        "where the pictures of a class lie, and allow for absent ones.",
         {"corruption": "fog", "severity": 3, "order": "few"},
         "TENT and CLIPTTA take ten steps of 0.001 a batch, StatA runs as set by its authors, and OnZeta at a "
         "tenth of their balance, for streams of few classes.",
@@ -144,7 +148,7 @@ LESSONS = (
     Lesson(
         "mixed",
         "Every picture another corruption",
-        "Fifteen corruptions in one stream, every picture by chance another. Ramen takes a step for each "
+        "Fifteen corruptions in one stream, in random order. Ramen takes a step for each "
         "picture alone, along the gradients of earlier ones most like it.",
         {"corruption": "gaussian_noise", "schedule": "mixed", "severity": 5},
         "TENT and CLIPTTA take ten steps of 0.001 a batch; Ramen runs as by default, with one caption each, "
@@ -169,8 +173,8 @@ LESSONS = (
     Lesson(
         "unknowns",
         "A flood of unknowns",
-        "Half of the images show things outside the class list. Watch the scores of known and unknown images "
-        "separate.",
+        "Half of the images show things outside the class list. Accuracy on the known ones rises; watch by "
+        "the AUROC whether their scores part from those of the unknown.",
         {
             "corruption": "gaussian_noise",
             "severity": 3,
@@ -214,7 +218,7 @@ LESSONS = (
     ),
     Lesson(
         "which",
-        "Many methods, which when",
+        "Many methods: which one when?",
         "Five kinds of methods on the fog of an earlier lesson, all classes mixed. The tab Compare lets all "
         "of them run in turn, on any stream.",
         {"corruption": "fog", "severity": 3},
@@ -222,5 +226,22 @@ LESSONS = (
         {"tent": {"lr": 1e-3, "steps": 1}, "cliptta": {"lr": 1e-4, "steps": 10}}
         | {"stata": {}, "dota": {}, "ramen": {}},
     ),
+    Lesson(
+        "photographs",
+        "The same on photographs",
+        "Real photographs in fog, 32 pixels a side, ten classes, and photo-CLIP in place of mini-CLIP. Watch "
+        "both accuracies along the stream, and how many classes stay in use.",
+        {
+            "source": "dataset:cifar10",
+            "model": "photo-clip",
+            "corruption": "fog",
+            "severity": 5,
+            "batches": 12,
+        },
+        minutes=2,
+        needs="cifar10",
+        twin="seen",
+    ),
 )
 FIRST = LESSONS[0]
+BY_NAME = {lesson.name: lesson for lesson in LESSONS}

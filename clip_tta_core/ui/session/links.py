@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -142,8 +143,8 @@ def _start(own: Mapping[str, str]) -> tuple[Settings, list[str]]:
         problems.append(f"Link: its lesson must be one of {names}; got '{name:.40}'.")
     if lesson is not None:
         start = lesson.settings()
-    elif own.keys() <= {"run"}:
-        start = LESSONS[0].settings()
+    elif own.keys() <= {"run"} or (name and own.keys() <= {"v", "run", "lesson"}):
+        start = LESSONS[0].settings()  # nothing else is asked for
     return start, problems
 
 
@@ -219,5 +220,9 @@ def _read(text: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A whole number that no float can hold is no number of ours."""
-    return str(value)[:40] if isinstance(value, int) and abs(value) > 2**63 else value
+    """A whole number beyond all of ours as a float, which every check knows how to refuse."""
+    if not isinstance(value, int) or abs(value) <= 2**63:
+        return value
+    if abs(value) < 10**300:
+        return float(value)
+    return math.inf if value > 0 else -math.inf

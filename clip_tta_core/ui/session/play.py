@@ -92,7 +92,7 @@ class Play:
             if run.abandoned:  # something else is shown by now
                 continue
             if moment.last:  # a run that has shown nothing leaves the earlier results where they are
-                line = status.status(moment.state, log, active=moment.active if len(log) else 0.0)
+                line = self._ended(moment, log, session)
                 yield news.tell(status=line, message=Message(run.problem), **shown(log))
                 continue
             now = time.monotonic()
@@ -102,12 +102,17 @@ class Play:
             drawn = shown(log, with_pictures) if moment.fresh else {}
             yield news.tell(status=line, **(drawn | inside.views(moment)))
 
+    def _ended(self, moment: Moment, log: RunLog, session: str) -> Status:
+        """The status of a run that is over; of one that has shown nothing, of what is still shown."""
+        if len(log):
+            return status.status(moment.state, log, active=moment.active)
+        return self._as_before(session) if moment.state == "failed" else self._stopped(session)
+
     def _as_before(self, session: str) -> Status:
         """The status of what is still shown after a run that was refused."""
         log = self.site.log(session)
         line = status.recorded(log)
-        recorded = log is self.site.recorded or any(log is one for one in self.site.recordings.values())
-        return line if recorded else dataclasses.replace(line, state="idle")
+        return line if self.site.is_recording(log) else dataclasses.replace(line, state="idle")
 
     def _open_log(self, settings: Mapping[str, Any], config: RunConfig) -> RunLog:
         kept = {key: settings[key] for key in defaults() if key in settings and key != "lesson"}
@@ -182,13 +187,19 @@ class Play:
             number: of the choice, which grows from one to the next: None, too, for one that was overtaken.
             session: the visitor's.
         """
-        log = self.lesson(name, session, number if isinstance(number, int) else 0)
+        try:
+            log = self.lesson(name, session, number if isinstance(number, int) else 0)
+        except ValueError as problem:
+            return say(str(problem))
         return None if log is None else _told(log, Message(""))
 
     def lesson(self, name: str, session: str, number: int = 0) -> RunLog | None:
-        """The recording of a lesson, which is from now on what the visitor looks at."""
-        log = self.site.recordings.get(name)
-        if log is None or self.site.runs.current(session):
+        """The recording of a lesson, which is from now on what the visitor looks at.
+
+        Raises:
+            ValueError: it is damaged; one sentence.
+        """
+        if self.site.runs.current(session) or (log := self.site.recording(name)) is None:
             return None
         return log if self.site.runs.look_at(session, log, number) else None
 
@@ -215,7 +226,7 @@ class Inside:
             return {}
         reported = log.last is not None and log.last.batch_number >= glimpse.batch_number
         since = moment.active - (log.elapsed[-1] if log.elapsed else 0.0)
-        wanted = not reported and (moment.state == "paused" or since >= SLOW)
+        wanted = moment.state == "paused" or (not reported and since >= SLOW)
         begun = self._told is not None and self._told.batch_number == glimpse.batch_number
         if not wanted and not begun:
             return {}

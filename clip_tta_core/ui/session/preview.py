@@ -12,11 +12,13 @@ from PIL import Image
 from clip_tta_core import engine
 from clip_tta_core.clip.loading import MINI
 from clip_tta_core.records import RunLog
+from clip_tta_core.sources.datasets import is_here
 from clip_tta_core.ui.session.lessons import LESSONS, Lesson
 from clip_tta_core.ui.session.settings import USUAL, to_config
 from clip_tta_core.ui.session.teaching import TEACHINGS
 from clip_tta_core.ui.wire.encode import DataUrl, data_url
-from clip_tta_core.ui.wire.parts import LessonCard
+from clip_tta_core.ui.wire.parts import LessonCard, Needs
+from clip_tta_core.ui.words import data as words
 
 # Set for a preview, which depends on none of these.
 ONE_PICTURE = {"model": MINI, "device": "auto", "templates": USUAL, "unknown_source": "none", "batches": 1}
@@ -39,9 +41,13 @@ def preview(settings: Mapping[str, Any]) -> list[DataUrl] | None:
         return None  # the same sentence comes when Run is pressed
 
 
-def lesson_cards(recordings: Mapping[str, RunLog]) -> tuple[LessonCard, ...]:
-    """Every lesson with a picture of its stream; those that have been recorded ask what will happen."""
-    return tuple(_card(lesson, recordings.get(lesson.name)) for lesson in LESSONS)
+def lesson_cards(ends: Mapping[str, RunLog]) -> tuple[LessonCard, ...]:
+    """Every lesson with a picture of its stream; those that have been recorded ask what will happen.
+
+    Args:
+        ends: of the recorded runs, by lesson; nothing is read but the ends of their curves.
+    """
+    return tuple(_card(lesson, ends.get(lesson.name)) for lesson in LESSONS)
 
 
 def _card(lesson: Lesson, log: RunLog | None) -> LessonCard:
@@ -55,11 +61,20 @@ def _card(lesson: Lesson, log: RunLog | None) -> LessonCard:
         lesson.minutes,
         settings,
         shown[1] if shown else None,
+        needs=_needs(lesson),
     )
     teaching = TEACHINGS.get(lesson.name)
     if log is None or teaching is None:
         return card
     return dataclasses.replace(card, looks=teaching.looks(), question=teaching.question(lesson, log))
+
+
+def _needs(lesson: Lesson) -> Needs | None:
+    if not lesson.needs:
+        return None
+    twin = "" if is_here(lesson.needs) else lesson.twin
+    instead = next((one.title for one in LESSONS if one.name == twin), "")
+    return Needs(words.needs(lesson.needs), twin, instead)
 
 
 def _thumbnail(image: np.ndarray) -> DataUrl:

@@ -10,7 +10,7 @@ from clip_tta_core import hosting
 from clip_tta_core.bench.pace import Pace
 from clip_tta_core.records import Catalog, RunConfig, RunLog
 from clip_tta_core.ui.session.albums import Albums
-from clip_tta_core.ui.session.lessons import FIRST, LESSONS
+from clip_tta_core.ui.session.lessons import BY_NAME, FIRST, Lesson
 from clip_tta_core.ui.session.listeners import Absence, Listeners
 from clip_tta_core.ui.session.runs import Run, Runs
 from clip_tta_core.ui.session.settings import to_config
@@ -29,10 +29,15 @@ class Site:
         recorded: RunLog,
         run: Any = hosting.run,
         recordings: Mapping[str, RunLog] | None = None,
+        ends: Mapping[str, RunLog] | None = None,
     ) -> None:
         self.catalog = catalog
         self.recorded = recorded  # shown before anybody presses anything
-        self.recordings = dict(recordings or {})  # by lesson, shown when it is chosen
+        first = {FIRST.name: recorded} if len(recorded) else {}
+        self._recordings = recordings or {}  # by lesson; one may be read only when it is asked for
+        self._shown = dict(first)  # those that have been asked for
+        # Of all of them, logs with the ends of their curves at least.
+        self.ends = {**(self._recordings if ends is None else ends), **first}
         self.engine = run
         self.runs = Runs()
         self.turns = Turns()
@@ -40,11 +45,7 @@ class Site:
         self.albums = Albums()
         self.pace = Pace()
         if len(recorded):
-            self.recordings[FIRST.name] = recorded
-        for lesson in LESSONS:
-            if lesson.name in self.recordings:
-                config = to_config(lesson.settings())
-                self.recordings[lesson.name].settings["stream"] = stream(config, catalog)
+            self._name_stream(FIRST, recorded)
 
     def configure(self, settings: Mapping[str, Any], session: str) -> RunConfig:
         """The settings as a run takes them, with the visitor's own pictures where they ask for those."""
@@ -54,6 +55,21 @@ class Site:
         if config.unknown_source == "upload":
             own["unknown_pictures"] = self.albums.pictures(session, "unknowns")
         return dataclasses.replace(config, **own)
+
+    def recording(self, name: str) -> RunLog | None:
+        """The recorded run of a lesson; None where there is none, ValueError where it cannot be read."""
+        if name not in self._shown and name in self._recordings:
+            found = self._recordings[name]
+            self._name_stream(BY_NAME[name], found)
+            self._shown[name] = found
+        return self._shown.get(name)
+
+    def is_recording(self, log: RunLog) -> bool:
+        """Whether a run was recorded before the page was opened."""
+        return any(log is one for one in (self.recorded, *self._shown.values()))
+
+    def _name_stream(self, lesson: Lesson, log: RunLog) -> None:
+        log.settings["stream"] = stream(to_config(lesson.settings()), self.catalog)
 
     def log(self, session: str) -> RunLog:
         """The visitor's latest run or the recording of the lesson chosen since, else the first one."""

@@ -251,14 +251,16 @@ TEACHINGS: dict[str, Teaching] = {
     ),
     "unknowns": Teaching(
         asks="Half of the pictures belong to no class. How well does CLIPTTA tell them apart (AUROC)?",
-        answers=(("Under 60%; 50% is guessing", 0.6), ("60 to 80%", 0.8), ("More than 80%", REST)),
+        answers=(("Under 70%; 50% is guessing", 0.7), ("70 to 90%", 0.9), ("More than 90%", REST)),
         measure="auroc",
         method="cliptta",
         says="CLIPTTA reaches an AUROC of {cliptta:auroc}, zero-shot CLIP {zero_shot:auroc} and TENT "
-        "{tent:auroc}.",
+        "{tent:auroc}; of the known pictures they get {cliptta:accuracy}, {zero_shot:accuracy} and "
+        "{tent:accuracy} right.",
         why="No loss knows which pictures are unknown; TENT makes every one of them sure of some caption. "
         "CLIPTTA’s open-set part guesses from the scores, pushes the two groups apart, and lets those that "
-        "seem unknown take no part in the rest. It can only be as good as that guess.",
+        "seem unknown take no part in the rest. It can only be as good as that guess: under this noise the "
+        "scores hardly tell the two apart, and CLIPTTA does no better than TENT with the bonus.",
         preset="unknown",
         try_this="switch CLIPTTA’s open-set part off",
         changes={"methods": {"cliptta": {"open_set": False}}},
@@ -337,10 +339,10 @@ TEACHINGS: dict[str, Teaching] = {
         against="zero_shot",
         says="CLIPTTA is right on {cliptta:accuracy}, TENT on {tent:accuracy}, Ramen on {ramen:accuracy}, "
         "DOTA on {dota:accuracy}, StatA on {stata:accuracy} and zero-shot CLIP on {zero_shot:accuracy}.",
-        why="No method is best on every stream. In these lessons CLIPTTA is ahead under hard noise with all "
-        "classes mixed, TENT where few come at a time; on this mild fog one step of TENT does as well as ten "
-        "of CLIPTTA, and on clean pictures there is nothing to win. Each method assumes something of the "
-        "stream, and without labels none can check it.",
+        why="No method is best on every stream. In these lessons CLIPTTA is ahead of TENT under hard noise "
+        "with all classes mixed, and behind it where few come at a time; on this mild fog one step of TENT "
+        "comes close to ten of CLIPTTA, and on clean pictures there is nothing to win. Each method assumes "
+        "something of the stream, and without labels none can check it.",
         preset="frequent",
         try_this="show few classes at a time",
         changes={"order": "few"},
@@ -383,5 +385,25 @@ TEACHINGS: dict[str, Teaching] = {
         try_this="begin with Core-tuning instead",
         changes={"start": "core_tuning"},
         pictures="gained",
+    ),
+    "photographs": Teaching(
+        asks="These are photographs in fog, and another CLIP sees them. What becomes of TENT?",
+        answers=(
+            ("It falls behind zero-shot CLIP", -0.02),
+            ("It stays within 2 points", 0.02),
+            ("It gains more", REST),
+        ),
+        measure="accuracy",
+        method="tent",
+        against="zero_shot",
+        says="TENT ends with {tent:effective_classes} of 10 classes in use and {tent:accuracy} of all right, "
+        "CLIPTTA with {cliptta:effective_classes} and {cliptta:accuracy}, zero-shot CLIP with "
+        "{zero_shot:effective_classes} and {zero_shot:accuracy}.",
+        why="Nothing in either loss is about drawings. In fog photo-CLIP names some classes more often than "
+        "they come; TENT follows that lean until little else is left, and CLIPTTA keeps its answers spread. "
+        "The photographs may not be passed on, so this recording holds the numbers alone.",
+        preset="collapse",
+        try_this="take the stream of seed 1, on which TENT first gains, as in the paper, and then falls",
+        changes={"seed": 1},
     ),
 }

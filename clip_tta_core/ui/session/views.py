@@ -26,6 +26,7 @@ from clip_tta_core.ui.wire.parts import (
     Sentence,
     Steps,
 )
+from clip_tta_core.ui.words import steps as words
 from clip_tta_core.ui.words.run import sentence as sentence_at
 from clip_tta_core.ui.words.run import summary
 
@@ -278,6 +279,9 @@ def steps(log: RunLog, course: Course) -> Steps | None:
         },
         counts={label: counted(own[~batch.unknown]) for label, own in answers.items()},
         truth=counted(batch.labels[(batch.labels >= 0) & ~batch.unknown]),
+        says=words.steps(
+            log.titles[course.work], course.on.get(course.work), course.work in glimpse.outcomes
+        ),
     )
 
 

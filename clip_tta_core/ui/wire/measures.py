@@ -151,7 +151,8 @@ MEASURES = (
         "Truth rising",
         "share",
         "high",
-        "Share of each batch whose true class is more probable than to zero-shot CLIP, right or not.",
+        "Share of each batch whose true class has become more probable than it is to zero-shot CLIP, "
+        "whether the answer is right or not.",
         ("curves",),
         needs="labels",
         full="one",

@@ -139,6 +139,7 @@ class Steps:
     values: Mapping[str, Mapping[str, Numbers]]  # {measure: {method: one number a look}}
     counts: Mapping[str, Counts]  # a line: how often each class is predicted now
     truth: Counts
+    says: str  # what a step of the method at work is, or ""
 
 
 @dataclass(frozen=True)
@@ -263,6 +264,15 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Needs:
+    """Pictures that a lesson runs on and that do not come with the page."""
+
+    says: str  # whether they are here, and what Run does where they are not
+    twin: str  # the lesson that shows the same on drawings; "" where the pictures are here
+    instead: str  # its title
+
+
+@dataclass(frozen=True)
 class LessonCard:
     """One lesson, with a picture of its stream; only a recorded one can be shown at once and asks."""
 
@@ -275,6 +285,7 @@ class LessonCard:
     picture: DataUrl | None
     looks: Looks | None = None
     question: Question | None = None
+    needs: Needs | None = None
 
 
 @dataclass(frozen=True)
@@ -478,6 +489,8 @@ class HeatProps:
 
     tables: tuple[HeatTable, ...]
     sizes: tuple[Option, ...]
+    table: str  # at first sight
+    size: str
     methods: tuple[str, ...]  # families to look for
     shifts: tuple[str, ...]  # kinds
 

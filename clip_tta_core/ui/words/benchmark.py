@@ -25,7 +25,7 @@ ADAPTED = (
     "Made for each method as it has adapted: an attack on the loaded model may miss the weights that answer, "
     "and a method then looks robust that nobody attacked."
 )
-TOO_FEW = "One seed tells no method from another; three seeds may."
+TOO_FEW = "One seed does not tell one method from another; three seeds may."
 
 
 def lead(one: Values, other: Values) -> tuple[float, float]:
@@ -65,7 +65,7 @@ def _best(kind: str, values: Mapping[str, Values], baseline: str) -> str:
     best = max(means, key=lambda name: means[name])
     before = f"On {kind}: "
     if not is_ahead(whole[best], whole[baseline]):
-        return f"{before}the seeds tell no method from {baseline} ({percent(means[baseline])})."
+        return f"{before}the seeds do not tell any method from {baseline} ({percent(means[baseline])})."
     level = [
         name for name in whole if name not in (best, baseline) and not is_ahead(whole[best], whole[name])
     ]

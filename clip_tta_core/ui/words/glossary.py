@@ -45,6 +45,7 @@ CODE = {
     "tent": Link.code("clip_tta_core/methods/tent.py"),
     "cliptta": Link.code("clip_tta_core/methods/cliptta.py"),
     "losses": Link.code("clip_tta_core/losses.py"),
+    "scores": Link.code("clip_tta_core/scores.py"),
     "memory": Link.code("clip_tta_core/memory.py"),
     "plane": Link.code("assets/js/lib/plane.js"),
 }
@@ -168,7 +169,13 @@ GLOSSARY = (
         (CORRUPTIONS,),
         also=("corruptions",),
     ),
-    Term("logits", "The scores before softmax: cosine times CLIP’s scale.", also=("scores",)),
+    Term("logits", "What softmax turns into probabilities: cosines times CLIP’s scale."),
+    Term(
+        "scores",
+        "Numbers, one for each picture, that should be larger for known pictures than for unknown ones. "
+        "CLIPTTA’s is the largest log-probability of a class.",
+        (CODE["scores"],),
+    ),
 )
 
 
@@ -203,7 +210,7 @@ PRIMER = (
         "TENT",
         "Without labels, one can still ask for sure answers: TENT lowers the entropy of each prediction. "
         "Where most answers are right, that sharpens them. It also sharpens wrong ones, and since all "
-        "pictures share the weights, the many take the few along.",
+        "pictures share the weights, the majority drags the others along.",
         (TENT, CODE["tent"]),
     ),
     Section(

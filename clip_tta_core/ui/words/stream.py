@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clip_tta_core.records import Catalog, Choice, RunConfig, StartCard
+from clip_tta_core.sources.datasets import DATASETS
 from clip_tta_core.stream import lay_out, open_source, open_unknowns
 from clip_tta_core.ui.words.numbers import percent
 
@@ -30,7 +31,8 @@ def stream(config: RunConfig, catalog: Catalog) -> str:
     """What a run sees, in one line: pictures, what happens to them, order, length, model."""
 
     def title(choices: tuple[Choice, ...] | tuple[StartCard, ...], name: str) -> str:
-        return next((one.title for one in choices if one.name == name), name)
+        known = {f"dataset:{one.name}": one.title for one in DATASETS.values()}  # also those not offered here
+        return next((one.title for one in choices if one.name == name), known.get(name, name))
 
     shift = []
     if config.style != "none":

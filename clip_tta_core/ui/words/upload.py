@@ -11,15 +11,17 @@ def offer(known: int, count: int) -> str:
     classes = f"all {count} of your classes" if known == count else f"{known} of your {count} classes"
     side, words = _about(PHOTO.name)
     return (
-        f"{PHOTO.title} knows {classes}. It is quick and knows photographs of {words} kinds of things, of "
-        f"which it sees {side} pixels a side; {MINI.title} knows drawings alone."
+        f"{PHOTO.title} knows {classes}. It is quick and knows photographs of {words} kinds of things, each "
+        f"filling its picture: of {side} pixels a side, small or hidden things are lost, and whatever it is "
+        f"shown, it answers one of the classes. {MINI.title} knows drawings alone."
     )
 
 
 def sees(model: str) -> str:
     """How an embedded model takes a picture."""
     side, _ = _about(model)
-    return f"As {EMBEDDED[model].title} sees them: the middle square, in {side} × {side} pixels."
+    lost = "; what is small, or at the edge, is lost" if model == PHOTO.name else ""
+    return f"As {EMBEDDED[model].title} sees them: the middle square, in {side} × {side} pixels{lost}."
 
 
 def _about(model: str) -> tuple[int, int]:

@@ -156,7 +156,7 @@ def test_advice_stands_below_a_table_of_three_seeds(open_tab, cells):
         cells.put(cell, {"accuracy": 0.4 + GAINS[cell.method] + 0.001 * cell.seed, "seconds": 0.1})
     page = open_tab(fake_engine())
     expect(page.locator("#ct-heat .advice li")).to_have_text(
-        ["One seed tells no method from another; three seeds may."]
+        ["One seed does not tell one method from another; three seeds may."]
     )
     page.locator("#ct-heat [data-of=size]").select_option("seeds")
     expect(page.locator("#ct-heat .advice li").first).to_have_text(

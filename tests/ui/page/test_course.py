@@ -15,7 +15,7 @@ from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.session.teaching import TEACHINGS
 from clip_tta_core.ui.words.glossary import GLOSSARY
 from tests.ui.conftest import serious_violations, serve
-from tests.ui.drawn import call
+from tests.ui.drawn import call, stream_of
 from tests.ui.fakes import fake_engine
 
 pytestmark = pytest.mark.browser
@@ -41,7 +41,7 @@ def present(visit, url, lesson: str, query: str = "", size: tuple[int, int] = (1
 
 def expect_recorded(page, lesson: str) -> None:
     """The lesson's own recording is drawn."""
-    stream = str(RECORDED[lesson].settings["stream"])
+    stream = stream_of(lesson)
     expect(page.locator("#ct-sentence .stream")).to_have_text(stream)
     expect(page.locator("#ct-lessons .title")).to_have_text(title_of(lesson))
 
@@ -103,7 +103,7 @@ def test_of_two_choices_the_later_one_is_drawn_whichever_the_network_brings_last
     expect_recorded(page, FIRST.name)
     put = "void m.view('sentence').follow(document.body, (one) => (window.told ??= []).push(one.stream))"
     call(page, "lib/store.js", put)
-    streams = {name: str(RECORDED[name].settings["stream"]) for name in ("style", "clean", "one")}
+    streams = {name: stream_of(name) for name in ("style", "clean", "one")}
     held, answers = [], []
 
     def hold_the_first(route):

@@ -205,6 +205,22 @@ def test_the_best_is_marked_whether_high_or_low_is_better(page, title, best):
     assert marked == [best]
 
 
+@pytest.mark.parametrize(
+    "shares, best",
+    [((0.5, 0.5861, 0.5859), ["tent", "cliptta"]), ((0.5, 0.5, 0.5001), [])],
+    ids=["two alike", "all alike"],
+)
+def test_numbers_that_read_alike_are_as_good(page, shares, best):
+    call(page, "lib/store.js", 'window.before = m.view("results").value')
+    accuracy = {name: f"{share} " for name, share in zip(METHODS, shares, strict=True)}
+    change = """m.view("results").put({ ...window.before,
+        values: { ...window.before.values, accuracy: a } })"""
+    call(page, "lib/store.js", change, accuracy)
+    found = cells(page, "Accuracy, so far").items()
+    assert [name for name, cell in found if cell.get_attribute("class") == "best"] == best
+    call(page, "lib/store.js", 'm.view("results").put(window.before)')
+
+
 def test_the_table_looks_back(page):
     call(page, "lib/store.js", "m.step.put(0)")
     assert cells(page, "Accuracy, so far")["tent"].text_content() == "60.0%+10.0"

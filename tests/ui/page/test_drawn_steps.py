@@ -29,6 +29,7 @@ def steps(taken: str, entropy: str, counts: str) -> dict:
         },
         "counts": {"zero_shot": "0:5 1:5\n", "tent": counts},
         "truth": "0:2 1:2 2:2 3:2 4:2\n",
+        "says": "TENT learns from its memory.",
     }
 
 
@@ -45,6 +46,7 @@ def test_a_step_moves_the_numbers_the_curves_and_the_bars(page):
     part = page.locator("#ct-steps")
     expect(part.locator("h3")).to_have_text("Inside batch 3", timeout=PATIENT)
     expect(part.locator(".turn.now")).to_have_text("TENT: 0 of 4 steps")
+    expect(part.locator(".help")).to_contain_text("TENT learns from its memory. Numbers and bars are")
     expect(part.locator("[data-class=cat]")).to_have_attribute("data-count", "5")
     call(page, "lib/store.js", put, steps("0 1 ", "1.5 0.5 ", "0:9 2:1\n"))
     expect(part.locator(".turn.now")).to_have_text("TENT: 1 of 4 steps")

@@ -39,7 +39,7 @@ def test_what_a_slow_model_will_take_stands_by_the_run_and_shrinks_by_a_click(vi
     run, charts = (page.locator(one).evaluate(below_run) for one in (".ct-run", "#ct-curves"))
     assert run < part.evaluate(below_run) < charts, "near Run, not among the settings"
     part.get_by_role("button", name=re.compile("^One step a batch")).click()
-    expect(page.locator("#ct-form [data-method=tent] .brief")).to_contain_text("1 step")
+    expect(page.locator("#ct-form [data-method=tent] .brief")).to_contain_text("1 × ")
     expect(part.locator(".says")).not_to_have_text(before)
     part.get_by_role("button", name=re.compile("^8 batches of 16")).click()
     expect(page.locator("[data-field=batch_size] .box")).to_have_value("16")

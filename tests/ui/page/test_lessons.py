@@ -5,18 +5,20 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from clip_tta_core import engine
+from clip_tta_core import engine, limits
 from clip_tta_core.ui.session import recordings
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.session.teaching import TEACHINGS
 from tests.ui.conftest import serious_violations, serve
+from tests.ui.drawn import stream_of
 from tests.ui.fakes import fake_engine
 
 pytestmark = pytest.mark.browser
 RECORDED = {one.name: log for one in LESSONS if (log := recordings.read(one.name))}
 BY_NAME = {lesson.name: lesson for lesson in LESSONS}
 TAUGHT = [name for name in TEACHINGS if name in RECORDED and name != FIRST.name]
+PATIENT = 30_000  # milliseconds
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def test_every_lesson_goes_from_its_question_to_its_answer(visit, url):
     for name in TAUGHT:
         log, teaching = RECORDED[name], TEACHINGS[name]
         choose(page, name)
-        stream = str(log.settings["stream"])
+        stream = stream_of(name)
         page.wait_for_function("text => document.querySelector('.stream').textContent === text", arg=stream)
         assert page.locator(".status .what").text_content().startswith("A recorded run")
         assert page.locator("#ct-curves select").input_value() == teaching.measure
@@ -48,6 +50,42 @@ def test_every_lesson_goes_from_its_question_to_its_answer(visit, url):
         assert page.locator("#ct-lessons .says").text_content() == question.says
         assert page.locator(".answers .right").text_content() == question.answers[question.right]
         assert page.locator(".answers button[aria-pressed=true]").text_content() == question.answers[0]
+
+
+def test_the_table_of_a_lesson_with_unknown_pictures_is_not_cut_off(visit, url):
+    page = visit(url, "?lesson=unknowns", width=1280)
+    expect(page.locator("#ct-results thead")).to_contain_text("FPR95", timeout=PATIENT)
+    table = page.locator("#ct-results .scroll")
+    assert table.evaluate("one => one.scrollWidth - one.clientWidth") <= 0
+
+
+@pytest.fixture(scope="module")
+def without_data():
+    """The page where no folder for data sets is named."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(limits.DATA, raising=False)
+        page, address = serve(Site(engine.catalog(), RECORDED[FIRST.name], fake_engine(), RECORDED))
+    yield address
+    page.close(verbose=False)
+
+
+@pytest.mark.parametrize("lesson", [one for one in LESSONS if one.needs], ids=lambda one: one.name)
+def test_a_lesson_whose_pictures_are_missing_leads_to_its_twin(visit, without_data, lesson):
+    page = visit(without_data)
+    needs = page.locator("#ct-lessons .needs")
+    expect(page.locator("#ct-lessons .look-for")).to_have_text(FIRST.look_for)
+    expect(needs).to_be_hidden()
+    choose(page, lesson.name)
+    expect(needs).to_contain_text("which this page lacks")
+    expect(page.locator("[data-field=source] .help")).to_have_text(
+        f"This page lacks “dataset:{lesson.needs}”."
+    )
+    page.locator("#ct-gallery").scroll_into_view_if_needed()
+    expect(page.locator("#ct-gallery .help")).to_contain_text("The pictures of this batch are not kept.")
+    needs.locator("button").click()
+    expect(page.locator(f"#ct-lessons input[value={lesson.twin}]")).to_be_checked()
+    expect(page.locator("#ct-sentence .stream")).to_have_text(str(RECORDED[lesson.twin].settings["stream"]))
+    expect(needs).to_be_hidden()
 
 
 def test_the_gallery_shows_the_pictures_that_a_lesson_is_about(visit, url):
@@ -131,8 +169,19 @@ def test_a_link_opens_a_lesson(visit, url):
     page = visit(url, "?lesson=alone")
     asks = TEACHINGS["alone"].asks
     page.wait_for_function("text => document.querySelector('#ct-lessons h3')?.textContent === text", arg=asks)
-    stream = str(RECORDED["alone"].settings["stream"])
+    stream = stream_of("alone")
     page.wait_for_function("text => document.querySelector('.stream').textContent === text", arg=stream)
+
+
+@pytest.mark.parametrize("query, curve", [("", TEACHINGS["small"].measure), ("&curve=ece", "ece")])
+def test_a_link_to_a_lesson_looks_at_what_it_is_about_or_at_the_curve_it_names(visit, url, query, curve):
+    page = visit(url, f"?lesson=small{query}")
+    expect(page.locator("#ct-lessons h3")).to_have_text(TEACHINGS["small"].asks, timeout=PATIENT)
+    expect(page.locator("#ct-curves select")).to_have_value(curve, timeout=PATIENT)
+    page.locator("#ct-gallery").scroll_into_view_if_needed()
+    for kind, name in (("choose", TEACHINGS["small"].method), ("filter", TEACHINGS["small"].pictures)):
+        button = page.locator(f"#ct-gallery .{kind} [data-name={name}]")
+        expect(button).to_have_attribute("aria-pressed", "true", timeout=PATIENT)
 
 
 @pytest.mark.parametrize("query", ["?__theme=light", "?__theme=dark"])

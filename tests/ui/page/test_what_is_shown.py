@@ -93,6 +93,20 @@ def test_results_of_other_settings_are_visibly_so(page):
         expect(one).to_have_css("opacity", "1")
 
 
+def test_a_run_that_is_refused_leaves_the_results_those_of_other_settings(page):
+    stream = page.locator(".ct-sentence .stream")
+    before = stream.text_content()
+    classes = page.locator("[data-field=class_names] textarea")
+    classes.evaluate("one => { one.value = 'cat, cat'; one.dispatchEvent(new Event('change')); }")
+    said = f"{before}. Press Run to see what is set up now."
+    expect(stream).to_have_text(said, timeout=PATIENT)
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator("#ct-message")).to_contain_text("each must be listed once", timeout=PATIENT)
+    expect(stream).to_have_text(said, timeout=PATIENT)
+    classes.evaluate("one => { one.value = ''; one.dispatchEvent(new Event('change')); }")
+    expect(stream).to_have_text(before, timeout=PATIENT)
+
+
 def test_what_is_set_while_a_run_goes_on_counts_from_the_next(page):
     stream = page.locator(".ct-sentence .stream")
     call(page, "lib/store.js", "m.run.put({ state: 'paused', done: 2 })")

@@ -17,8 +17,8 @@ from clip_tta_core.ui.wire.encode import plain
 def upload(*names: str, side: int = 8) -> Upload:
     labels, classes = uploads.label(names)
     images = np.zeros((len(names), side, side, 3), dtype=np.uint8)
-    found = uploads.labels(names)
-    return Upload(Pictures(images, labels, names, classes), classes, found.counts(), (), found.levels)
+    found, pictures = uploads.labels(names), Pictures(images, labels, names, classes)
+    return Upload(pictures, classes, found.counts(), (), found.levels, wholes=images)
 
 
 def shown(*args) -> dict:
@@ -53,7 +53,7 @@ def test_each_visitor_and_purpose_has_its_own():
 
 def test_those_used_longest_ago_make_room():
     one = upload("a.png")
-    room = Albums(most_bytes=2 * one.pictures.images.nbytes)
+    room = Albums(most_bytes=2 * (one.pictures.images.nbytes + one.wholes.nbytes))
     room.keep("first", "pictures", one)
     room.keep("second", "pictures", upload("a.png"))
     room.get("first", "pictures")  # used again
@@ -148,14 +148,14 @@ def test_a_file_that_somebody_else_reads_stays_until_then(tmp_path):
 def test_a_reading_without_its_visitor_ends_and_leaves_no_file(tmp_path, monkeypatch):
     paths = [png(tmp_path / str(k) / "a.png", k) for k in range(5)]
     room, at_first, go_on = Albums(), threading.Event(), threading.Event()
-    decode = uploads.decode
+    decode = uploads.decode_beside
 
     def slow(*args):
         at_first.set()
         assert go_on.wait(20)
         return decode(*args)
 
-    monkeypatch.setattr(uploads, "decode", slow)
+    monkeypatch.setattr(uploads, "decode_beside", slow)
     reading = Reading(room, paths)
     reading.start()
     assert at_first.wait(20)

@@ -22,8 +22,9 @@ from clip_tta_core.sweep.recorded import Recorded, record
 from clip_tta_core.sweep.sizes import SIZES
 from clip_tta_core.sweep.summary import Entry
 from clip_tta_core.sweep.tables import STANDARD, TABLES
-from clip_tta_core.ui.session import benchmark
-from clip_tta_core.ui.session.benchmark import Benchmark, allowed, to_settings
+from clip_tta_core.ui.session.benchmark import ENOUGH, Benchmark, to_settings
+from clip_tta_core.ui.session.cell_costs import Clock, Speed, allowed
+from clip_tta_core.ui.session.heat import props
 from clip_tta_core.ui.session.settings import to_config
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.wire.encode import plain
@@ -92,6 +93,20 @@ def test_a_recorded_table_is_shown_until_something_is_measured_here(bench, tmp_p
     assert after.done == 1 and sum(mean is not None for row in after.rows for mean in row.means) == 1
 
 
+def test_a_recorded_table_is_seen_whole_until_something_is_measured_here(bench):
+    def first():
+        shown = props(bench.folder, bench.recorded)
+        return shown.table, shown.size
+
+    assert first() == ("mini", "quick"), "where nothing is recorded"
+    elsewhere, cells = Folder(bench.folder.path / "elsewhere"), cells_of(bench)
+    elsewhere.put(cells[0], made_up(cells[0]))
+    record(TABLES["mini"].make(bench.folder), elsewhere, bench.recorded.path)
+    assert first() == ("mini", "published")
+    bench.folder.put(cells[1], made_up(cells[1]))
+    assert first() == ("mini", "quick")
+
+
 def test_stop_keeps_whole_cells_and_start_goes_on_with_the_rest(bench):
     bench.site.engine = fake_engine(delay=0.002)
     for heat in bench.start(QUICK, "somebody"):
@@ -126,7 +141,7 @@ def test_a_cell_that_fails_says_why_and_the_others_are_measured(bench):
 def test_a_press_measures_what_the_operator_allows_and_says_so(bench, monkeypatch):
     monkeypatch.setenv("CLIPTTA_MAX_IMAGES", str(5 * 256))
     last = list(bench.start(QUICK, "somebody"))[-1]
-    assert (last.state, last.done, last.message) == ("stopped", 5, benchmark.ENOUGH)
+    assert (last.state, last.done, last.message) == ("stopped", 5, ENOUGH)
     assert list(bench.start(QUICK, "somebody"))[-1].done == 10
 
 
@@ -137,15 +152,14 @@ def test_one_cell_is_always_allowed_and_the_run_says_if_it_is_too_much(monkeypat
 
 
 def test_tables_of_papers_say_what_they_need(bench):
-    props = benchmark.props(bench.folder)
-    needs = {table.name: table.needs for table in props.tables}
+    needs = {table.name: table.needs for table in props(bench.folder, bench.recorded).tables}
     assert needs["mini"] == "" and "ViT-B-16/openai" in needs["T8"] and "svhn" in needs["T8"]
     assert list(bench.start({"table": "T8", "size": "quick"}, "somebody"))[-1].message == needs["T8"]
 
 
 def test_a_table_of_photographs_can_be_measured_where_they_are(bench, tmp_path, monkeypatch):
     def needs(name):
-        return next(table.needs for table in benchmark.props(bench.folder).tables if table.name == name)
+        return next(table.needs for table in props(bench.folder, bench.recorded).tables if table.name == name)
 
     monkeypatch.setenv(limits.DATA, str(tmp_path))
     assert "Needs cifar10." in needs("photo") and "cifar10-c" in needs("photo-live")
@@ -163,7 +177,7 @@ def test_what_is_not_there_is_a_sentence(bench, wanted):
 
 def test_advice_waits_for_seeds_that_can_tell_methods_apart(bench):
     fill(bench)
-    assert bench.look(QUICK).advice == ("One seed tells no method from another; three seeds may.",)
+    assert bench.look(QUICK).advice == ("One seed does not tell one method from another; three seeds may.",)
     seeds = {"table": "mini", "size": "seeds"}
     for cell in cells_of(bench, seeds):
         if cell.method != "tda" or cell.seed < 2:
@@ -257,10 +271,10 @@ def test_attacks_and_starts_count_for_the_limits_and_for_the_time_ahead(bench, m
     few = Protocol(64, 1)
     plain, shaken = Cell("zero_shot", protocol=few), Cell("zero_shot", shift=attacked, protocol=few)
     begun = Cell("zero_shot", protocol=few, pre_step=PreStep("clipood", {"steps": 50}))
-    bench._pace = benchmark.Pace(1.0, 2.0)
-    assert bench._seconds([plain]) == 1 + 2
-    assert bench._seconds([shaken]) == 1 + 2 * (1 + 3 * 7)
-    assert bench._seconds([begun, begun]) == 2 * (1 + 2) + 50 * 3 * 2, "a start is made once"
+    clock = Clock(bench.site, Speed(1.0, 2.0))
+    assert clock.seconds([plain]) == 1 + 2
+    assert clock.seconds([shaken]) == 1 + 2 * (1 + 3 * 7)
+    assert clock.seconds([begun, begun]) == 2 * (1 + 2) + 50 * 3 * 2, "a start is made once"
     monkeypatch.setenv("CLIPTTA_MAX_STEPS", "20")
     assert allowed([shaken] * 3) == [shaken] * 2 and allowed([begun, plain]) == [begun]
 

@@ -81,6 +81,30 @@ def test_a_method_that_is_done_ends_its_curve_and_the_next_batch_begins_anew(cou
     assert list(course.seen) == ["zero_shot"]
 
 
+def test_what_a_step_is_is_said_where_it_is_not_one_on_the_batch(course):
+    def said() -> str:
+        return plain(views.steps(open_log(CONFIG), course))["says"]
+
+    assert said() == "", "a step on the batch needs no words"
+    for on, words in (("memory", "TENT learns from the pictures in its memory"), ("picture", "one picture")):
+        look = glimpse("tent", 1, SURE, zero_shot=EVEN)
+        course.take(dataclasses.replace(look, step=dataclasses.replace(look.step, on=on)))
+        assert words in said()
+    course.take(glimpse(zero_shot=EVEN, tent=SURE))
+    assert said() == "", "now the answers are those that count"
+    course.take(glimpse(zero_shot=EVEN, tent=SURE, cliptta=SURE))
+    assert said() == "CLIPTTA takes no optimization steps on this batch; Step goes on to what comes next."
+
+
+def test_a_held_run_shows_the_batch_that_it_has_done_too():
+    """A method without steps is held between batches only."""
+    log = open_log(CONFIG)
+    inside, done = Inside(log), glimpse(zero_shot=EVEN, tent=SURE, cliptta=SURE)
+    inside.course.take(done)
+    log.append(Report(1, 4, BATCH, done.outcomes, "cpu"), 0.5)
+    assert not inside.views(moment(0.5)) and set(inside.views(moment(0.5, "paused"))) == {"steps"}
+
+
 def test_without_labels_nothing_is_said_of_accuracy():
     unlabelled, made = dataclasses.replace(BATCH, labels=np.full(4, -1)), Course()
     made.take(glimpse(batch=unlabelled, zero_shot=EVEN))

@@ -56,6 +56,7 @@ def test_photo_clip_is_offered_for_the_classes_it_knows(desk, path):
     names = "cat, dog, umbrella"
     *_, (view, _) = desk.read("pictures", [path], {"class_names": names}, "me")
     assert view.offer.said.startswith("photo-CLIP knows 2 of your 3 classes.")
+    assert "110 kinds of things" in view.offer.said and "small or hidden things are lost" in view.offer.said
     assert view.offer.settings == {"model": "photo-clip", "class_names": "cat\ndog", "lesson": ""}
     assert desk.recount({"class_names": names, "model": "photo-clip"}, "me").offer is None
     assert desk.recount({"class_names": "cat, umbrella"}, "me").offer is None, "one class is no choice"

@@ -1,12 +1,14 @@
 """Lessons: what has been recorded, what is asked about it, and that the numbers answer."""
 
+import dataclasses
+import gzip
 import math
 import re
 
 import pytest
 
-from clip_tta_core import engine, logs
-from clip_tta_core.records import RunConfig
+from clip_tta_core import engine, export, limits, logs
+from clip_tta_core.records import RunConfig, RunLog
 from clip_tta_core.ui.page.theme import ASSETS
 from clip_tta_core.ui.session import recordings, views
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
@@ -16,6 +18,8 @@ from clip_tta_core.ui.session.settings import to_config
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.session.teaching import TEACHINGS, last
 from clip_tta_core.ui.wire import measures
+from clip_tta_core.ui.words.numbers import SURE
+from clip_tta_core.ui.words.run import summary
 from clip_tta_core.validation import references_of
 from tests.ui.conftest import make_log
 from tests.ui.drawn import known_log
@@ -35,9 +39,68 @@ def test_a_recording_shows_what_the_run_showed(open_log):
     assert after.sprite.startswith("data:image/jpeg")
 
 
+@pytest.mark.parametrize("kind", ["source", "unknown_source"])
+@pytest.mark.parametrize("name", ["dataset:cifar10", "upload"])
+def test_pictures_of_others_stay_out_of_a_recording(kind, name, open_log):
+    of_others = dataclasses.replace(open_log, settings=open_log.settings | {kind: name})
+    content = recordings.pack(of_others)
+    assert b"data:" not in gzip.decompress(content) and len(content) < len(recordings.pack(open_log))
+    back = recordings.unpack(content)
+    assert back.sheets == [b""] * len(open_log) and (back.last.batch.images == 128).all()
+    shown = views.gallery(back)
+    assert shown.sprite == "" and shown.answers == views.gallery(open_log).answers
+
+
 def test_a_file_is_found_by_the_name_of_its_lesson(tmp_path, log):
     recordings.write("some", log, tmp_path)
     assert recordings.read("some", tmp_path) and recordings.read("other", tmp_path) is None
+
+
+@pytest.fixture
+def folder(tmp_path, log):
+    """Two recordings, and a third that was cut while it was fetched."""
+    for name in ("collapse", "style", "clean"):
+        recordings.write(name, log, tmp_path)
+    cut = tmp_path / f"clean{recordings.ENDING}"
+    cut.write_bytes(cut.read_bytes()[:-100])
+    return tmp_path
+
+
+def test_of_the_recordings_only_the_ends_of_curves_are_read_before_one_is_chosen(folder, log, monkeypatch):
+    whole, read = [], export.from_json
+    monkeypatch.setattr(export, "from_json", lambda text: (whole.append(text), read(text))[1])
+    found = recordings.Recordings(BY_NAME, folder)
+    assert list(found) == ["collapse", "style"] and not whole
+    for label, curves in log.series.items():
+        for curve in curves:
+            assert last(found.ends["style"], label, curve) == pytest.approx(
+                last(log, label, curve), nan_ok=True
+            )
+    cards = {card.name: card for card in lesson_cards(found.ends)}
+    assert [name for name, card in cards.items() if card.question] == ["collapse", "style"] and not whole
+    site = Site(engine.catalog(), RunLog(), recordings=found, ends=found.ends)
+    assert not whole
+    for _ in range(2):
+        assert site.recording("style").answers == log.answers
+    assert len(whole) == 1, "and once only"
+    assert site.is_recording(site.recording("style")) and not site.is_recording(log)
+    assert site.recording("alone") is None
+
+
+def test_a_damaged_recording_is_left_out_or_told_when_it_is_chosen(folder, caplog):
+    found = recordings.Recordings(BY_NAME, folder)
+    assert "'clean' is damaged (EOFError): the page starts without it" in caplog.text
+    recordings.write("style", known_log(), folder)
+    content = gzip.decompress((folder / f"style{recordings.ENDING}").read_bytes())
+    broken = content.replace(b'"answers": {', b'"answers": 7, "no": {')
+    (folder / f"style{recordings.ENDING}").write_bytes(gzip.compress(broken))
+    play = Play(Site(engine.catalog(), RunLog(), recordings=found, ends=found.ends))
+    told = play.choose("style", 1, "me")
+    assert (
+        told["message"]["text"]
+        == "Lesson: its recording, style.json.gz, is damaged; press Run to see it live."
+    )
+    assert play.choose("collapse", 2, "me")["status"]["state"] == "recorded"
 
 
 def test_the_recordings_are_small_and_the_first_lesson_has_one():
@@ -46,7 +109,7 @@ def test_the_recordings_are_small_and_the_first_lesson_has_one():
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_a_recording_is_the_whole_run_of_its_lesson_on_rendered_pictures(name):
+def test_a_recording_is_the_whole_run_of_its_lesson_and_shows_rendered_pictures_alone(name):
     log, config = RECORDED[name], to_config(BY_NAME[name].settings())
     # A setting that is younger than the recording stands at its default there.
     asked, kept = logs.settings_of(config), logs.settings_of(RunConfig()) | dict(log.settings)
@@ -55,7 +118,9 @@ def test_a_recording_is_the_whole_run_of_its_lesson_on_rendered_pictures(name):
         one.label: one.settings for one in (*references_of(config), *config.contenders)
     }
     assert len(log) == log.total == config.batches
-    assert config.source == "rendered" and config.unknown_source in ("none", "objects", "characters")
+    drawn_here = config.source == "rendered" and config.unknown_source in ("none", "objects", "characters")
+    assert all(log.sheets) if drawn_here else not any(log.sheets)
+    assert log.last.batch.images.shape[1:3] == (1, 1), "and no pixel besides"
 
 
 @pytest.mark.parametrize("name", TAUGHT)
@@ -72,6 +137,52 @@ def test_a_lesson_asks_what_its_run_answers(name):
     assert teaching.method in RECORDED[name].series
     bounds = [most for _, most in teaching.answers]
     assert bounds == sorted(set(bounds)) and bounds[-1] == math.inf
+
+
+HARD_NOISE = (("cliptta", "zero_shot"), ("zero_shot", "tent"))
+AHEAD = {  # who gets more right than whom, as the words of a lesson have it
+    **dict.fromkeys(("collapse", "seen", "cliff", "small", "one"), HARD_NOISE),
+    "parts": (("TENT + diversity", "tent"), ("CLIPTTA, contrast only", "tent")),
+    "sorted": (("tent", "cliptta"),),
+    "few": (("tent", "stata"), ("stata", "zero_shot"), ("zero_shot", "cliptta")),
+    "mixed": (("cliptta", "zero_shot"), ("zero_shot", "tent")),
+    "style": (("tent", "zero_shot"), ("cliptta", "zero_shot")),
+    "unknowns": (("tent", "zero_shot"), ("cliptta", "zero_shot")),
+    "attack": (("r_tpt", "zero_shot"),),
+    "start": (
+        ("CLIPood, 16 shots", "zero_shot"),
+        ("CLIPTTA alone", "zero_shot"),
+        ("cliptta", "CLIPTTA alone"),
+    ),
+    "which": (("tent", "zero_shot"), ("cliptta", "zero_shot")),
+}
+LEVEL = {  # whom the pictures do not tell apart
+    "gentle": (("tent", "zero_shot"),),
+    "parts": (("TENT + diversity", "cliptta"), ("CLIPTTA, contrast only", "cliptta")),
+    "few": (("onzeta", "zero_shot"),),
+    "mixed": (("ramen", "zero_shot"),),
+    "clean": (("tent", "zero_shot"), ("cliptta", "zero_shot")),
+    "unknowns": (("tent", "cliptta"),),
+    "nonsense": (("tent", "zero_shot"), ("cliptta", "zero_shot")),
+    "attack": (("tent", "zero_shot"), ("cliptta", "zero_shot")),
+    "which": (("stata", "zero_shot"),),
+}
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_what_a_lesson_says_of_its_methods_is_what_its_pictures_tell(name):
+    log = RECORDED[name]
+    for better, worse in AHEAD.get(name, ()):
+        pair = log.paired(worse, better)
+        assert pair.gained > pair.lost and pair.p < SURE, (better, worse)
+    for one, other in LEVEL.get(name, ()):
+        assert log.paired(one, other).p >= SURE, (one, other)
+    assert name == "alone" or name in AHEAD.keys() | LEVEL.keys()
+
+
+@pytest.mark.parametrize("name", ["unknowns", "nonsense"])
+def test_where_scores_tell_nothing_more_after_adapting_the_summary_says_so_too(name):
+    assert "no method can be told from zero-shot CLIP (AUROC" in summary(RECORDED[name])
 
 
 @pytest.mark.parametrize("name", TEACHINGS)
@@ -102,6 +213,39 @@ def test_a_difference_counts_from_the_other_contender():
 def test_only_a_recorded_lesson_asks():
     cards = {card.name: card for card in lesson_cards({FIRST.name: known_log()})}
     assert [name for name, card in cards.items() if card.question] == [FIRST.name]
+
+
+NEEDY = [lesson for lesson in LESSONS if lesson.needs]
+
+
+@pytest.mark.parametrize("lesson", NEEDY, ids=lambda lesson: lesson.name)
+def test_a_lesson_on_photographs_has_a_twin_on_drawings_with_the_same_methods(lesson):
+    twin = BY_NAME[lesson.twin]
+    assert lesson.settings()["source"] == f"dataset:{lesson.needs}" and not twin.needs
+    assert to_config(twin.settings()).source == "rendered" and twin.methods == lesson.methods
+
+
+def card_of(lesson):
+    return next(card for card in lesson_cards({}) if card.name == lesson.name)
+
+
+@pytest.mark.parametrize("lesson", NEEDY, ids=lambda lesson: lesson.name)
+def test_what_a_lesson_needs_is_said_and_its_twin_offered_where_that_is_missing(
+    lesson, tmp_path, monkeypatch
+):
+    monkeypatch.delenv(limits.DATA, raising=False)
+    missing = card_of(lesson).needs
+    assert "which this page lacks" in missing.says and limits.DATA in missing.says and "MB" in missing.says
+    assert (missing.twin, missing.instead) == (lesson.twin, BY_NAME[lesson.twin].title)
+    monkeypatch.setenv(limits.DATA, str(tmp_path))
+    fetched = card_of(lesson).needs
+    assert (
+        fetched.says.endswith(" MB, which Run fetches first; Stop ends that.") and fetched.twin == lesson.twin
+    )
+    (tmp_path / f"{lesson.needs}_test" / "cat").mkdir(parents=True)
+    here = card_of(lesson).needs
+    assert here.says.endswith("which is on this machine.") and (here.twin, here.instead) == ("", "")
+    assert card_of(FIRST).needs is None
 
 
 def test_choosing_a_lesson_shows_its_run_unless_ones_own_goes_on():

@@ -44,6 +44,18 @@ def test_stop_is_heard_between_ones_turn_and_the_run(site, monkeypatch):
     assert last["status"]["state"] == "stopped"
 
 
+def test_a_run_that_fails_before_its_first_batch_leaves_the_timeline_of_what_is_shown():
+    def fails(config, control=None):
+        raise ValueError("Model: it is not here.")
+        yield
+
+    recorded = make_log()
+    told = list(Play(Site(engine.catalog(), recorded, run=fails)).run(FIRST.settings(), "me"))
+    assert told[-1]["message"]["text"] == "Model: it is not here."
+    assert told[-1]["status"]["state"] == "recorded" and told[-1]["status"]["done"] == len(recorded)
+    assert not any("curves" in answer for answer in told)
+
+
 def test_what_is_begun_anew_or_opened_is_not_overwritten_by_the_last_word_of_the_run_before(site):
     room, settings = Play(site), FIRST.settings() | {"batches": 500, "batch_size": 4}
     saved = export.to_json(make_log())

@@ -188,6 +188,14 @@ def test_a_lesson_that_is_not_there_is_said_and_the_rest_applies():
     assert settings["corruption"] == "fog" and problem.startswith(
         "Link: its lesson must be one of collapse, "
     )
+    for query in ("lesson=nothing", "v=1&lesson=nothing&run=1"):
+        settings, problem = opened(query)
+        assert settings == FIRST.settings() and problem.startswith("Link: its lesson must be one of")
+
+
+def test_a_number_that_is_too_large_is_called_that_and_not_something_else():
+    _, problem = opened("batches=" + "9" * 23)
+    assert "batches must be in [1, " in problem and "got 99999" in problem
 
 
 def test_run_alone_runs_the_first_lesson():

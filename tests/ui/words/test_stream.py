@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from clip_tta_core import engine
+from clip_tta_core import engine, limits
 from clip_tta_core.records import Pictures, RunConfig
 from clip_tta_core.stream import Stream
 from clip_tta_core.ui.words.stream import length, stream
@@ -47,3 +47,9 @@ def test_with_unknown_pictures_between_them_the_stream_is_as_long_as_it_says():
 def test_what_cannot_be_counted_yet_is_a_bound(source):
     assert length(RunConfig(source=source)) == "up to 16 × 64 pictures"
     assert length(RunConfig()) == "16 × 64 pictures"
+
+
+def test_a_data_set_has_its_title_also_on_a_page_that_lacks_it(monkeypatch):
+    monkeypatch.delenv(limits.DATA, raising=False)
+    said = stream(RunConfig(source="dataset:cifar10", corruption="fog"), engine.catalog())
+    assert said.startswith("Photographs (CIFAR-10), fog 5 · shuffled, up to 16 × 64 pictures")
