@@ -15,14 +15,11 @@ from clip_tta_core.clip.loading import classifier, load
 from clip_tta_core.corruptions import CORRUPTIONS, corrupt
 from clip_tta_core.records import RunConfig
 from clip_tta_core.sources.rendered import TASK
-from clip_tta_core.ui.page import corruptions_tab as drawn_tab
 from clip_tta_core.ui.session import corruptions as corruptions_tab
 from clip_tta_core.ui.session.corruptions import KEPT_UPLOADS, SIDE, Corruptions, families
 from clip_tta_core.ui.session.settings import to_config
-from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.wire.encode import plain
-from tests.ui.conftest import eventually, make_log, serious_violations, serve
-from tests.ui.fakes import fake_engine
+from tests.ui.conftest import serious_violations
 
 NEAREST = Image.Resampling.NEAREST
 CAT = {"object": "cat", "seed": 4}
@@ -193,30 +190,6 @@ def test_the_figure_titles_every_picture(room):
     figure = plots.corruption_sheet(image, dict.fromkeys(CORRUPTIONS, image), 2)
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["As it is", *(one.title for one in CORRUPTIONS.values())]
-
-
-@pytest.mark.browser
-def test_a_picture_of_ones_own_leaves_no_file_and_goes_with_its_visitor(
-    visit, photograph, tmp_path, monkeypatch
-):
-    from playwright.sync_api import expect
-
-    uploaded = tmp_path / "uploads"
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(uploaded))
-    monkeypatch.setenv("GRADIO_IS_E2E_TEST", "1")  # heartbeats by the quarter second
-    rooms = []
-    monkeypatch.setattr(drawn_tab, "Corruptions", lambda: rooms.append(Corruptions()) or rooms[0])
-    served, address = serve(Site(engine.catalog(), make_log(), run=fake_engine()))
-    try:
-        page = visit(address, "?tab=corruptions")
-        page.locator("#ct-own input[type=file]").set_input_files(photograph())
-        expect(page.locator("#ct-subject .own")).to_have_text("Yours: b0.png")
-        assert len(rooms[0]._uploads) == 1
-        assert eventually(lambda: not [path for path in uploaded.rglob("*") if path.is_file()])
-        page.close()
-        assert eventually(lambda: not rooms[0]._uploads)
-    finally:
-        served.close(verbose=False)
 
 
 @pytest.mark.browser
