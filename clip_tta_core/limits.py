@@ -6,6 +6,7 @@ machine, or, on Hugging Face Spaces (where SPACE_ID is set), the one for a publi
 
 from __future__ import annotations
 
+import difflib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,16 +85,26 @@ def data_folder() -> Path | None:
     Raises:
         ValueError: one sentence, where what is named is no folder.
     """
-    named = os.environ.get(DATA, "").strip().strip("\"'")
+    named = _written(DATA)
     if not named:
         return None
     try:
-        folder = Path(named).expanduser()
+        folder = _path(named)
         if folder.is_dir():
             return folder
     except (OSError, RuntimeError):  # a name too long, a home that this machine does not know
         pass
     raise ValueError(f"Data sets: {DATA} must name a folder, got '{named}'.")
+
+
+def _written(variable: str) -> str:
+    """What the operator has written, without the quotes around it."""
+    return os.environ.get(variable, "").strip().strip("\"'").strip()
+
+
+def _path(named: str) -> Path:
+    """A path as people write it: "~/data", "$HOME/data", "file:///data"."""
+    return Path(os.path.expandvars(named.removeprefix("file://"))).expanduser()
 
 
 def cells_folder() -> Path:
@@ -107,9 +118,8 @@ def starts_folder() -> Path:
 
 
 def _cache(variable: str, name: str) -> Path:
-    named = os.environ.get(variable, "").strip()
     cache = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
-    return Path(named or f"{cache}/cliptta-playground/{name}").expanduser()
+    return _path(_written(variable) or f"{cache}/cliptta-playground/{name}")
 
 
 def check() -> None:
@@ -117,3 +127,12 @@ def check() -> None:
     for setting in SETTINGS:
         _ = setting.value
     data_folder()
+    known = [*(setting.name for setting in SETTINGS), DATA, CELLS, STARTS]
+    for name in os.environ:
+        if name.startswith("CLIPTTA_") and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise ValueError(f"{name} is no variable of this page, so it would do nothing.{hint}")
+    for variable, folder in ((CELLS, cells_folder()), (STARTS, starts_folder())):
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"{variable} must name a folder, got the file '{folder}'.")

@@ -43,6 +43,8 @@ def start(*arguments: str, cwd: Path = ROOT, **environment: str) -> tuple[int, s
         ((), {"CLIPTTA_DATA": "/no/such/folder"}, "CLIPTTA_DATA must name a folder, got '/no/such/folder'."),
         ((), {"CLIPTTA_DATA": "x" * 5000}, "CLIPTTA_DATA must name a folder"),
         ((), {"CLIPTTA_MAX_STEPS": "many"}, "CLIPTTA_MAX_STEPS must be a whole number"),
+        ((), {"CLIPTTA_MAX_SECOND": "5"}, "no variable of this page, so it would do nothing. Did you mean"),
+        ((), {"CLIPTTA_CELLS": __file__}, "CLIPTTA_CELLS must name a folder, got the file"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(arguments, environment, sentence):
@@ -64,7 +66,8 @@ def test_a_folder_is_taken_as_people_write_it(monkeypatch, tmp_path):
 
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "data sets").mkdir()
-    for written in ("~/data sets", f"'{tmp_path}/data sets'", f" {tmp_path}/data sets/ "):
+    home = ("~/data sets", "$HOME/data sets", '"${HOME}/data sets"', f"file://{tmp_path}/data sets")
+    for written in (*home, f"'{tmp_path}/data sets'", f" {tmp_path}/data sets/ "):
         monkeypatch.setenv("CLIPTTA_DATA", written)
         assert limits.data_folder() == tmp_path / "data sets"
     monkeypatch.setenv("CLIPTTA_DATA", "")

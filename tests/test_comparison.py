@@ -2,11 +2,13 @@
 
 import math
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from clip_tta_core import comparison, engine
+from clip_tta_core import control as clock
 from clip_tta_core.control import Control
 from clip_tta_core.methods import METHODS, looks_of
 from clip_tta_core.records import Contender, RunConfig, Standing
@@ -64,6 +66,22 @@ def test_the_time_of_a_public_page_is_one_for_all_methods(monkeypatch):
     assert first.label == "tent" and "may take 1 seconds" in first.problem
     with pytest.raises(ValueError, match="may take 1 seconds, and only 0 of 2 methods"):
         next(standings)
+
+
+def test_the_last_method_gets_what_is_left_of_the_time_and_not_all_of_it_again(monkeypatch):
+    """Each batch takes 40 of 100 seconds: the third of four is in time, and the fourth would end at 160."""
+    now = [0.0]
+    monkeypatch.setenv("CLIPTTA_MAX_SECONDS", "100")
+    monkeypatch.setattr(clock, "time", SimpleNamespace(monotonic=lambda: now[0], perf_counter=lambda: now[0]))
+
+    def slow(config, control):
+        for report in engine.run(config, control):
+            now[0] += 40
+            yield report
+
+    standings = last(comparison.in_turns(SHORT, TWO, run=slow))
+    assert (standings["tent"].done, standings["cliptta"].done) == (2, 1) and now[0] == 120
+    assert "may take 100 seconds" in standings["cliptta"].problem
 
 
 def test_the_steps_of_all_contenders_together_are_limited(monkeypatch):

@@ -466,6 +466,7 @@ export interface UploadLimits {
 export interface UploadProps {
   purpose: "pictures" | "unknowns";
   limits: UploadLimits;
+  folder: string;
 }
 
 /** Where one contender is. */
@@ -707,7 +708,7 @@ export interface Parts {
   board: { view: Board; props: null; events: never; serves: never };
   transport: { view: null; props: TransportProps; events: "run" | "pause" | "step" | "stop" | "reset"; serves: never };
   lessons: { view: null; props: LessonsProps; events: "choose"; serves: never };
-  form: { view: Record<string, any>; props: FormProps; events: never; serves: "preview" | "costs" | "expense" };
+  form: { view: Record<string, any>; props: FormProps; events: never; serves: "preview" | "costs" | "expense" | "names" };
   expense: { view: Expense | null; props: null; events: never; serves: never };
   exports: { view: Exports; props: null; events: "csv" | "pictures" | "json" | "png" | "svg" | "link" | "script" | "open"; serves: never };
   upload: { view: Upload; props: UploadProps; events: "read" | "examples" | "recount" | "level" | "clear"; serves: never };

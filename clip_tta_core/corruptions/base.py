@@ -175,16 +175,19 @@ def _corrupt(image: np.ndarray, chosen: Corruption, severity: int, seed: int) ->
 
 def _corrupt_panorama(image: np.ndarray, chosen: Corruption, severity: int, seed: int) -> np.ndarray:
     """Squares along the long side, each with numbers of its own, cut in the middle of what two share."""
-    if image.shape[0] > image.shape[1]:
-        return _corrupt_panorama(image.swapaxes(0, 1), chosen, severity, seed).swapaxes(0, 1).copy()
-    side, width = image.shape[:2]
-    count = math.ceil((width - side * OVERLAP) / (side * (1 - OVERLAP)))
-    starts = np.linspace(0, width - side, count).round().astype(int)
-    cuts = [0, *((starts[1:] + starts[:-1] + side) // 2), width]
+    side, length = sorted(image.shape[:2])
+    count = math.ceil((length - side * OVERLAP) / (side * (1 - OVERLAP)))
+    starts = np.linspace(0, length - side, count).round().astype(int)
+    cuts = [0, *((starts[1:] + starts[:-1] + side) // 2), length]
     corrupted = np.empty_like(image)
+
+    def part(first: int, last: int) -> tuple[slice, ...]:
+        along = slice(first, last)  # snow falls downwards in a tall picture, too
+        return (along,) if len(image) == length else (slice(None), along)
+
     for k, start in enumerate(starts):
-        square = _corrupt(image[:, start : start + side], chosen, severity, image_seed(seed, k))
-        corrupted[:, cuts[k] : cuts[k + 1]] = square[:, cuts[k] - start : cuts[k + 1] - start]
+        square = _corrupt(image[part(start, start + side)], chosen, severity, image_seed(seed, k))
+        corrupted[part(cuts[k], cuts[k + 1])] = square[part(cuts[k] - start, cuts[k + 1] - start)]
     return corrupted
 
 

@@ -31,6 +31,7 @@ from clip_tta_core.sources.folders import Labels
 from clip_tta_core.sources.readers import Items
 
 DATA_VARIABLE = limits.DATA
+OWN = "folder"  # the set that is somebody's own
 BROKEN = 0.01  # share of a set's pictures that may be unreadable; one always may
 DOWNLOAD_MB = 1_000  # larger sets are for the operator to fetch, not for a visitor's click
 # What damaged files raise in the libraries that read them.
@@ -202,6 +203,15 @@ def _labels(items: Items, class_names: tuple[str, ...], depth: int | None) -> La
     return Labels(labels, class_names, unfound=names.unfound(items.class_names, class_names))
 
 
+def own_labels(class_names: tuple[str, ...] = (), depth: int | None = None) -> Labels:
+    """What the folders of one's own data folder say of its pictures, as `folders.label` finds it.
+
+    Raises:
+        ValueError: one sentence, where there is no such folder or nothing in it.
+    """
+    return _labels(_open(OWN, str(data_folder())), class_names, depth)
+
+
 def _other_levels(found: Labels) -> tuple[str, ...]:
     """How a visitor takes another level of folders for the classes: a list that names its folders does."""
     others = [one for one in found.levels if found.level is not None and one != found.level]
@@ -251,6 +261,20 @@ def choices() -> tuple[Choice, ...]:
             first = f" {one.megabytes:,} MB are downloaded first." if one.downloadable and missing else ""
             found.append(Choice(f"dataset:{one.name}", one.title, one.help + first, "Data sets"))
     return tuple(found)
+
+
+def nothing_found() -> str:
+    """What to tell an operator who has named a folder without any of the sets; "" for everybody else."""
+    try:
+        folder = data_folder()
+    except ValueError:
+        return ""
+    if any(not one.missing(folder) or one.nearly(folder) for one in DATASETS.values()):
+        return ""
+    return (
+        f"{DATA_VARIABLE}: no data set was found in {folder}; each belongs there in a folder of its own, and "
+        "one's own pictures in the folder 'own', in a folder for each class."
+    )
 
 
 # Two visitors must not write one file, nor one read what the other has written half; other sets do not wait.
@@ -678,7 +702,7 @@ for _dataset in (
         ),
     ),
     Dataset(
-        "folder",
+        OWN,
         "Your own folder",
         "Any pictures in a folder for each class, inside the folder 'own' of the data folder.",
         ("own/*",),

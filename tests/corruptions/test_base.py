@@ -1,5 +1,6 @@
 """The contract: what holds for every corruption, whatever it does."""
 
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -181,6 +182,29 @@ def test_a_picture_that_is_not_square_is_corrupted_inside_a_mirrored_square(name
     wide = photograph(64)[:40]
     square = np.pad(wide, ((12, 12), (0, 0), (0, 0)), mode="symmetric")
     np.testing.assert_array_equal(corrupt(wide, name, 3), corrupt(square, name, 3)[12:52])
+
+
+@every_corruption
+@pytest.mark.parametrize("shape", [(60, 540), (540, 60)])
+def test_a_panorama_takes_the_memory_of_its_pixels_and_not_of_the_square_around_it(name, shape):
+    def most(size: tuple[int, int]) -> int:
+        image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+        corrupt(image, name, 5)  # what is made once
+        tracemalloc.start()
+        corrupt(image, name, 5)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    assert most(shape) < 2 * most((180, 180)), "as many pixels"
+
+
+def test_in_a_tall_picture_snow_falls_as_in_a_square_one():
+    """Each of its squares is corrupted as it stands: the first is what a picture of that size would be."""
+    tall = np.random.default_rng(0).integers(0, 256, (640, 64, 3), dtype=np.uint8)
+    for name in ("snow", "motion_blur", "elastic_transform"):
+        square = corrupt(tall[:64], name, 4, image_seed(0, 0))
+        np.testing.assert_array_equal(corrupt(tall, name, 4)[:16], square[:16])
 
 
 @every_corruption

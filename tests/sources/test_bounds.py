@@ -102,6 +102,21 @@ def test_sixteen_bits_of_white_are_white():
         assert (decoding.decode(encoded(image, "PNG"), 8) == expected).all()
 
 
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_picture_that_is_cut_off_leaves_nothing_in_the_log(share, tmp_path):
+    """In a process of its own, for its decoders may write themselves."""
+    names = []
+    for number, options in enumerate(({}, {"compression": "tiff_lzw"}, {"compression": "jpeg"})):
+        data = encoded(Image.effect_noise((90, 90), 80).convert("RGB"), "TIFF", **options)
+        names.append(tmp_path / f"{number}.tif")
+        names[-1].write_bytes(data[: int(share * len(data))])
+    code = (
+        "import sys; from clip_tta_core.sources.uploads import read; print(len(read(sys.argv[1:]).skipped))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *names], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and str(tmp_path) not in done.stderr and "Warning" not in done.stderr
+
+
 def zip_of(count: int) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

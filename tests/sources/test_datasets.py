@@ -794,6 +794,17 @@ def test_without_a_folder_nothing_is_offered(monkeypatch, tmp_path):
         DatasetSource("cifar10")
 
 
+def test_an_operator_whose_folder_holds_no_set_is_told_where_they_belong(folder, monkeypatch):
+    picture(folder / "cat/1.jpg")
+    assert datasets.nothing_found().startswith(
+        f"CLIPTTA_DATA: no data set was found in {folder}; each belongs"
+    )
+    picture(folder / "own/cat/1.jpg")
+    assert datasets.nothing_found() == ""
+    monkeypatch.delenv(datasets.DATA_VARIABLE)
+    assert datasets.nothing_found() == ""
+
+
 def test_large_sets_are_not_downloaded_by_a_click(folder):
     assert not DATASETS["sun397"].downloadable and DATASETS["cifar10"].downloadable
     with pytest.raises(ValueError, match="not downloaded by itself, put it there"):

@@ -4,16 +4,20 @@
 
 import { h } from "../lib/dom.js";
 import { plain } from "../lib/format.js";
+import { onceStill } from "../lib/latest.js";
 import { decoded, review } from "../lib/names.js";
 import { slider } from "../lib/slider.js";
 import { CLASS_LIST } from "../wire.js";
+
+const STILL = 150; // milliseconds without a change of a list before the server is asked what it holds
 
 /** @typedef {boolean | number | string} Value */
 /** @typedef {Record<string, any>} Settings */
 /**
  * @template {import("../wire.js").Field} Field
- * @typedef {(spec: Field, read: () => any, write: (value: Value) => void) => Control} Make
+ * @typedef {(spec: Field, read: () => any, write: (value: Value) => void, ask: Ask) => Control} Make
  */
+/** @typedef {(text: string) => Promise<{names?: string[], problem?: string} | null>} Ask what a list holds */
 /** @typedef {{node: HTMLElement, show: (settings: Settings) => void}} Control */
 
 /**
@@ -178,15 +182,27 @@ const pick = (spec, read, write) => {
  * The list of classes, typed or from a file.
  * @type {Make<import("../wire.js").NamesField>}
  */
-const names = (spec, read, write) => {
+const names = (spec, read, write, ask) => {
   const area = h("textarea", { rows: 4, "aria-label": spec.title, spellcheck: "false" });
   const note = h("p", { class: "help", role: "status" });
   const put = draft(area);
   let model = "";
+  /** @type {{text: string, names?: string[], problem?: string} | null} what the server reads */
+  let found = null;
   const count = () => {
-    const said = review(area.value, spec.knows[model]);
-    note.textContent = [...said, ...(said.length > 1 ? [] : [spec.help])].join(" ");
+    const news = found?.text === area.value ? found : null;
+    const said = news?.problem ? [news.problem] : review(area.value, spec.knows[model], news?.names ?? null);
+    note.textContent = [...said, ...(said.length > 1 || news?.problem ? [] : [spec.help])].join(" ");
+    if (area.value.trim()) look(area.value);
   };
+  const look = onceStill(
+    STILL,
+    async (text) => ({ text, ...(await ask(text)) }),
+    (reply) => {
+      found = reply;
+      count();
+    },
+  );
   const file = h("input", {
     type: "file",
     accept: ".txt,.csv,.tsv,.json,.names,.py,text/plain",
@@ -242,10 +258,11 @@ const MAKE = { number, choice, pick, names, switch: onOff };
  * @param {import("../wire.js").Field} spec
  * @param {() => any} read the value there is
  * @param {(value: Value) => void} write
+ * @param {Ask} [ask]
  * @returns {Control}
  */
-export const control = (spec, read, write) => {
-  const { node, show } = MAKE[spec.kind](spec, read, write);
+export const control = (spec, read, write, ask = async () => null) => {
+  const { node, show } = MAKE[spec.kind](spec, read, write, ask);
   const title = spec.kind !== "switch" && h("div", { class: "title", text: spec.title });
   return { node: h("div", { class: `field field-${spec.kind}` }, title, node), show };
 };
@@ -255,10 +272,11 @@ export const control = (spec, read, write) => {
  * @param {import("../wire.js").Field} spec
  * @param {() => any} read
  * @param {(value: Value) => void} write
+ * @param {Ask} ask
  * @returns {Control}
  */
-export const field = (spec, read, write) => {
-  const { node, show } = control(spec, read, write);
+export const field = (spec, read, write, ask) => {
+  const { node, show } = control(spec, read, write, ask);
   node.dataset.field = spec.name;
   if (spec.kind === "number" && spec.help) node.append(h("p", { class: "help", text: spec.help }));
   return {

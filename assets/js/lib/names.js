@@ -54,10 +54,13 @@ export const split = (text) => {
  * What to say of a list: how many classes it has, and each rule that it breaks.
  * @param {string} text
  * @param {string[]} [known] the words that the model knows, where it does not know all
+ * @param {string[] | null} [read] what the server reads in the text, which knows more forms of lists
  * @returns {string[]} sentences; none for an empty list
  */
-export const review = (text, known) => {
-  const { names, empty } = split(text);
+export const review = (text, known, read) => {
+  const typed = split(text);
+  const other = Boolean(read) && String(read) !== String(typed.names);
+  const { names, empty } = other && read ? { names: read, empty: 0 } : typed;
   if (!names.length) return [];
   const { most, longest, words } = CLASS_LIST;
   const distinct = new Set(names);
@@ -70,7 +73,8 @@ export const review = (text, known) => {
       .match(/[\p{L}\p{N}]+/gu),
   );
   const strange = known ? [...used].filter((word) => !known.includes(word)) : [];
-  const said = [`${plural(distinct.size, "class", "classes")}.`];
+  const count = plural(distinct.size, "class", "classes");
+  const said = [other ? `${count}: ${listed([...distinct])}.` : `${count}.`];
   if (names.length === 1) said.push(filled(words.few, {}));
   if (repeated.length) said.push(filled(words.repeated, { names: listed(repeated) }));
   if (empty) said.push(filled(words.empty, { count: empty }));

@@ -3,6 +3,9 @@
 
 const SAID = 2500; // milliseconds that the button says what became of the link
 
+/** The address of this page alone: what else came with it may let somebody in, and is nobody else's. */
+export const bareAddress = () => new URL(location.pathname, location.origin);
+
 /**
  * Write a link into a field and copy it.
  * @param {HTMLInputElement} field
@@ -11,9 +14,8 @@ const SAID = 2500; // milliseconds that the button says what became of the link
  * @param {Record<string, string | null>} looks what to look at; null is left out
  */
 export const share = async (field, button, query, looks) => {
-  const address = new URL(location.href);
+  const address = bareAddress();
   address.search = query;
-  address.hash = "";
   for (const [name, value] of Object.entries(looks)) if (value) address.searchParams.set(name, value);
   field.value = address.toString();
   field.hidden = false;

@@ -97,6 +97,7 @@ export default function mount({ element, props, watch, server }) {
         spec,
         () => read(settings),
         (value) => adopt({ ...news(settings, value), lesson: "" }),
+        server.names,
       );
     });
     shows.push(...fields.map((one) => one.show));

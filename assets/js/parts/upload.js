@@ -40,6 +40,7 @@ const picked = (files) =>
 /** @param {import("../part.js").Part<"upload">} part */
 export default function mount({ element, props, watch, trigger, upload }) {
   const { limits, purpose } = props;
+  const folder = purpose === "pictures" ? props.folder : ""; // the source whose folders are chosen here
   const button = buttonsOf(element);
   const bar = find(element, "progress", HTMLProgressElement);
   const said = find(element, ".read");
@@ -216,17 +217,18 @@ export default function mount({ element, props, watch, trigger, upload }) {
   let source = null;
   let timer = 0;
   settings.follow(element, (now) => {
-    const asked = now[SOURCE[purpose]];
-    const isNews = source !== null && source !== "upload" && asked === "upload";
-    if (isNews && !props.value?.kept) find(element, "details", HTMLDetailsElement).open = true;
+    const [before, asked] = [source, now[SOURCE[purpose]]];
+    const enters = (/** @type {string} */ one) => before !== one && asked === one;
+    const isNews = before !== null && enters("upload") && !props.value?.kept;
+    if (isNews || enters(folder)) find(element, "details", HTMLDetailsElement).open = true;
     source = asked;
-    const asks = JSON.stringify([now.class_names, now.model]);
-    const changed = fit !== null && fit !== asks;
-    if (changed && props.value?.kept && purpose === "pictures") {
-      clearTimeout(timer);
-      timer = setTimeout(() => trigger("recount"), STILL);
-    }
+    const asks = JSON.stringify([now.class_names, now.model, asked === folder]);
+    const shows = props.value?.kept || [before, asked].includes(folder);
+    const changed = fit !== null ? fit !== asks : asked === folder;
     fit = asks;
+    if (!changed || !shows || purpose !== "pictures") return;
+    clearTimeout(timer);
+    timer = setTimeout(() => trigger("recount"), STILL);
   });
   watch("value", () => {
     busy = props.value?.share !== undefined;

@@ -8,6 +8,7 @@ import gradio as gr
 
 from clip_tta_core import engine, limits
 from clip_tta_core.records import RunLog
+from clip_tta_core.sources import datasets
 from clip_tta_core.sweep.folder import Folder
 from clip_tta_core.ui.page.benchmark_tab import benchmark_tab
 from clip_tta_core.ui.page.compare_tab import compare_tab
@@ -106,4 +107,6 @@ def _site() -> Site:
         first = recorded.get(FIRST.name, RunLog())
     except ValueError:  # damaged, as the log says by now
         first = RunLog()
+    if said := datasets.nothing_found():
+        log.warning("%s", said)
     return Site(engine.catalog(), first, recordings=recorded, ends=recorded.ends)

@@ -21,14 +21,14 @@ from clip_tta_core.ui.page.parts import (
     session_of,
 )
 from clip_tta_core.ui.session import form, keep, links
-from clip_tta_core.ui.session.desk import Desk
+from clip_tta_core.ui.session.desk import OWN_FOLDER, Desk
 from clip_tta_core.ui.session.expense import expense
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.news import View, say
 from clip_tta_core.ui.session.play import Play
 from clip_tta_core.ui.session.preview import lesson_cards, preview
 from clip_tta_core.ui.session.site import Site
-from clip_tta_core.ui.session.workshop import Workshop
+from clip_tta_core.ui.session.workshop import Busy, Workshop
 from clip_tta_core.ui.wire import measures
 from clip_tta_core.ui.wire.encode import plain
 from clip_tta_core.ui.wire.parts import (
@@ -95,12 +95,13 @@ def settings_panel(site: Site) -> tuple[parts.Form, dict[Purpose, parts.Upload]]
         server_functions=[
             served(preview, workshop),
             served(form.costs, workshop, lambda sentence: {}),
+            served(form.names, workshop),
             served(expense_here, Workshop("expense", at_once=1, waiting=100)),
         ],
     )
     limits = UploadLimits(LIMITS.sentence(), LIMITS.total_bytes, LIMITS.entries, ARCHIVES)
     uploads: dict[Purpose, parts.Upload] = {
-        purpose: parts.Upload(UploadProps(purpose, limits), title, help)
+        purpose: parts.Upload(UploadProps(purpose, limits, OWN_FOLDER), title, help)
         for purpose, (title, help) in UPLOADS.items()
     }
     return settings, uploads
@@ -189,11 +190,20 @@ def wire_uploads(desk: Desk, uploads: dict[Purpose, parts.Upload], settings: par
     for purpose, upload in uploads.items():
         _wire_upload(desk, purpose, upload, settings)
 
-    def recount(settings: dict, request: gr.Request) -> View:
-        return _or_skip(desk.recount(settings, session_of(request)))
+    counting = Workshop("counting", at_once=2, waiting=100)  # a data folder may hold very many files
 
-    def choose_level(settings: dict, event: gr.EventData, request: gr.Request) -> list[Any]:
-        answer = desk.choose_level(sent(event, "depth"), settings, session_of(request))
+    async def recount(settings: dict, request: gr.Request) -> View:
+        try:
+            return plain(await counting.do(desk.recount, settings, session_of(request)))
+        except Busy:
+            return gr.skip()
+
+    async def choose_level(settings: dict, event: gr.EventData, request: gr.Request) -> list[Any]:
+        try:
+            depth = sent(event, "depth")
+            answer = await counting.do(desk.choose_level, depth, settings, session_of(request))
+        except Busy:
+            answer = None
         return list(map(_or_skip, answer or (None, None)))
 
     pictures = uploads["pictures"]

@@ -17,7 +17,7 @@ from clip_tta_core import thumbnails
 from clip_tta_core.clip import embedded
 from clip_tta_core.clip.embedded import EMBEDDED, MINI, PHOTO
 from clip_tta_core.records import Pictures
-from clip_tta_core.sources import folders, uploads
+from clip_tta_core.sources import datasets, folders, uploads
 from clip_tta_core.sources.class_lists import SEPARATORS
 from clip_tta_core.sources.folders import Labels
 from clip_tta_core.sources.uploads import Upload
@@ -154,9 +154,9 @@ def _labels(upload: Upload, class_names: Sequence[str]) -> Labels:
     return uploads.labels(upload.usable().names, class_names, upload.depth)
 
 
-def own_classes(upload: Upload) -> tuple[str, ...]:
-    """The folders of an upload as class names that can be typed: a separator would make two of one."""
-    return tuple(" ".join(re.sub(f"[{SEPARATORS}]", " ", name).split()) for name in upload.class_names)
+def own_classes(found: Upload | Labels) -> tuple[str, ...]:
+    """Folders as class names that can be typed: a separator would make two of one."""
+    return tuple(" ".join(re.sub(f"[{SEPARATORS}]", " ", name).split()) for name in found.class_names)
 
 
 def reading_view(share: float, name: str) -> wire.Upload:
@@ -180,7 +180,8 @@ def view(upload: Upload, purpose: Purpose, class_names: Sequence[str] = (), mode
     if purpose == "unknowns":
         return seen
     names = class_names or _labels(upload, ()).class_names
-    seen = dataclasses.replace(seen, **_fit(upload, class_names), offer=offer(names, model))
+    fit = _fit(_labels(upload, class_names), own_classes(upload), class_names)
+    seen = dataclasses.replace(seen, **fit, offer=offer(names, model))
     if model not in EMBEDDED:
         return seen
     side = embedded.read_config(EMBEDDED[model].folder).image_size
@@ -203,16 +204,30 @@ def suits(class_names: Sequence[str], model: str) -> bool:
     return made is not None and len(embedded.known(class_names, PHOTO.name)) == len(class_names)
 
 
-def _fit(upload: Upload, class_names: Sequence[str]) -> dict[str, Any]:
-    """Which classes have how many pictures, where they were found, and folders that could be classes."""
-    found = _labels(upload, class_names)
-    counts, total = found.counts(), len(upload)
+def folder_view(class_names: Sequence[str] = ()) -> wire.Upload:
+    """One's own data folder, and how it fits the class list; the sentence where it cannot be read."""
+    try:
+        found, own = datasets.own_labels(tuple(class_names)), datasets.own_labels()
+    except ValueError as problem:
+        return wire.Upload(str(problem))
+    fit = _fit(found, own_classes(own), class_names)
+    return wire.Upload(**{**fit, "said": f"In the data folder: {fit['said']}"})
+
+
+def _fit(found: Labels, own: tuple[str, ...], class_names: Sequence[str]) -> dict[str, Any]:
+    """Which classes have how many pictures, where they were found, and folders that could be classes.
+
+    Args:
+        found: what the folders say, given the list.
+        own: the folders that would be the classes without one.
+        class_names: the list.
+    """
+    counts, total = found.counts(), len(found.labels)
     known = sum(counts)
     what = "all with a label" if known == total else f"{known} with a label" if known else "none with a label"
     said = f"{_count(total, 'picture')}, {what}."
     if len(class_names or found.class_names) < 2:
         said += " Type your classes under Model and classes."
-    own = own_classes(upload)
     return {
         "said": said,
         "counts": tuple((name, n) for name, n in zip(found.class_names, counts, strict=True) if n),

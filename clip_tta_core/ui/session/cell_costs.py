@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -31,9 +32,12 @@ class Clock:
         self._lock = threading.Lock()
 
     def seconds(self, cells: Iterable[Cell]) -> float:
-        """About how long cells will take."""
+        """About how long cells will take; NaN where the operator allows fewer pictures than a look takes."""
         with self._lock:  # one look at the machine for all who ask
-            self._speed = self._speed or measure(self._site)
+            try:
+                self._speed = self._speed or measure(self._site)
+            except ValueError:
+                return math.nan
         stream, forward = self._speed.stream, self._speed.forward
         seconds, begun = 0.0, set()
         for cell in cells:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clip_tta_core.clip.embedded import PHOTO
-from clip_tta_core.sources import class_lists, uploads
+from clip_tta_core.sources import class_lists, datasets, uploads
 from clip_tta_core.ui.session import albums
 from clip_tta_core.ui.session.albums import Reading
 from clip_tta_core.ui.session.follow import BETWEEN
@@ -24,6 +24,7 @@ WITHOUT: dict[Purpose, tuple[str, str]] = {  # once it is removed
     "pictures": ("source", "rendered"),
     "unknowns": ("unknown_source", "none"),
 }
+OWN_FOLDER = f"dataset:{datasets.OWN}"  # the source
 Answer = tuple[Upload, Settings | None]  # what the upload shows, and settings that change
 
 
@@ -64,16 +65,23 @@ class Desk:
         finally:
             reading.abandon()
 
-    def recount(self, settings: Mapping[str, Any], session: str) -> Upload | None:
-        """How the pictures fit the class list, which has changed; None where there are none."""
+    def recount(self, settings: Mapping[str, Any], session: str) -> Upload:
+        """How the visitor's pictures, or those of the data folder, fit the class list, which has changed."""
+        if _is_own_folder(settings):
+            return albums.folder_view(_typed(settings))
         upload = self.albums.get(session, "pictures")
-        return None if upload is None else albums.view(upload, "pictures", _typed(settings), _model(settings))
+        if upload is None:
+            return Upload("")
+        return albums.view(upload, "pictures", _typed(settings), _model(settings))
 
     def choose_level(self, depth: Any, settings: Mapping[str, Any], session: str) -> Answer | None:
         """Take the folders of another level as classes; None where there are no pictures.
 
-        A class list that names the folders of the level before becomes that of the new one.
+        A class list that names the folders of the level before becomes that of the new one. In the data
+        folder every list does, for nothing else says there which level was chosen.
         """
+        if _is_own_folder(settings):
+            return _at_level(depth, settings)
         upload = self.albums.get(session, "pictures")
         if upload is None:
             return None
@@ -90,6 +98,21 @@ class Desk:
         name, other = WITHOUT[purpose]
         chosen = isinstance(settings, Mapping) and settings.get(name) == "upload"
         return Upload(""), {name: other} if chosen else None
+
+
+def _is_own_folder(settings: Any) -> bool:
+    """Whether the pictures are those of the data folder."""
+    return isinstance(settings, Mapping) and settings.get("source") == OWN_FOLDER
+
+
+def _at_level(depth: Any, settings: Mapping[str, Any]) -> Answer:
+    """The data folder with the folders of a level as its classes."""
+    try:
+        names = albums.own_classes(datasets.own_labels((), depth))
+    except ValueError as problem:
+        return Upload(str(problem)), None
+    news = {"class_names": class_lists.written(names), "lesson": ""}
+    return albums.folder_view(_typed(settings, news)), news
 
 
 def _model(settings: Any, news: Settings | None = None) -> str:

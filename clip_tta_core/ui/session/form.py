@@ -13,7 +13,7 @@ from clip_tta_core.engine import LIMITS
 from clip_tta_core.hparams import Knob
 from clip_tta_core.records import Catalog, Choice
 from clip_tta_core.records import MethodCard as Method
-from clip_tta_core.ui.session.settings import USUAL, contenders, whole
+from clip_tta_core.ui.session.settings import USUAL, contenders, split_names, whole
 from clip_tta_core.ui.wire.form import (
     ChoiceField,
     Field,
@@ -57,6 +57,14 @@ def sections(catalog: Catalog) -> tuple[Section, ...]:
 def cards(catalog: Catalog) -> tuple[MethodCard, ...]:
     """Every method with its look, its presets and a field for each of its knobs."""
     return tuple(_card(method) for method in catalog.methods)
+
+
+def names(text: Any) -> dict[str, Any]:
+    """The class names that a text holds, as a run reads them: {names}, or {problem} with the sentence."""
+    try:
+        return {"names": list(split_names(text))}
+    except ValueError as problem:
+        return {"problem": str(problem)}
 
 
 def costs(settings: Mapping[str, Any]) -> dict[str, float]:

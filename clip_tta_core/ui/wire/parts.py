@@ -395,6 +395,7 @@ class UploadProps:
 
     purpose: Purpose
     limits: UploadLimits
+    folder: str  # the source that is a folder on the server, whose classes are chosen in the same place
 
 
 # ---- Compare ----
@@ -722,7 +723,7 @@ PARTS: dict[str, Spec] = {
     "board": Spec(Board),
     "transport": Spec(props=TransportProps, events=("run", "pause", "step", "stop", "reset")),
     "lessons": Spec(props=LessonsProps, events=("choose",)),
-    "form": Spec(Settings, FormProps, serves=("preview", "costs", "expense")),
+    "form": Spec(Settings, FormProps, serves=("preview", "costs", "expense", "names")),
     "expense": Spec(Expense | None),
     "exports": Spec(Exports, events=("csv", "pictures", "json", "png", "svg", "link", "script", "open")),
     "upload": Spec(Upload, UploadProps, events=("read", "examples", "recount", "level", "clear")),

@@ -103,6 +103,8 @@ def ahead(missing: int, count: int, seconds: float) -> str:
         return f"All {count} cells are measured."
     there = f", {count - missing} of them measured" if missing < count else ""
     button = "Go on" if there else "Start"
+    if math.isnan(seconds):
+        return f"{count} cells{there}."
     return f"{count} cells{there}; {button} takes about {_duration(seconds)} on this machine."
 
 

@@ -1,6 +1,7 @@
 """The page in a real browser: press Run, watch numbers move, press Stop; and what visitors may type."""
 
 import io
+import re
 import time
 from urllib.parse import urlencode
 
@@ -243,6 +244,27 @@ def test_the_link_restores_what_was_set(visit, url):
     assert other.locator("[data-field=corruption] select").input_value() == "snow"
     assert "snow 5" in other.locator("#ct-sentence .stream").text_content()
     assert other.locator("#ct-curves select").input_value() == "ece"
+
+
+def test_nothing_that_came_with_the_address_goes_along_with_what_is_copied(visit, url):
+    """A token lets in whoever has it. It is in no link, no lesson's address, no frame, no script."""
+    came = "?__sign=header.payload.signature&token=hf_secret&__theme=dark#id_token=mine"
+    page, copied = visit(url, came), []
+    for button, field in (
+        ("#ct-exports [data-do=link]", "#ct-exports input[type=text]"),
+        ("#ct-lessons [data-do=address]", "#ct-lessons .copied"),
+        ("#ct-lessons [data-do=frame]", "#ct-lessons .copied"),
+    ):
+        page.locator(button).click()
+        page.wait_for_function("at => document.querySelector(at).value", arg=field)
+        copied.append(page.locator(field).input_value())
+    page.locator("#ct-exports [data-do=script]").click()
+    page.locator("#ct-exports pre").wait_for(state="visible")
+    copied.append(page.locator("#ct-exports pre").text_content())
+    copied += page.locator("a[href]").evaluate_all("all => all.map((a) => a.href)")
+    for text in copied:
+        assert not re.search("payload|hf_secret|id_token", text), text
+    assert copied[0].startswith(url)
 
 
 def test_a_lessons_link_opens_the_lesson(visit, url):

@@ -245,6 +245,14 @@ def test_class_lists_are_reviewed_by_the_rules_of_the_server(page, text, says):
     assert call(page, "lib/names.js", "m.review(a)", text) == says
 
 
+def test_what_the_server_reads_in_a_list_counts_and_is_shown(page):
+    text, names = '{"0": "tench", "1": "goldfish"}', ["tench", "goldfish"]
+    assert call(page, "lib/names.js", "m.review(...a)", [text, None, names]) == [
+        "2 classes: “tench”, “goldfish”."
+    ]
+    assert call(page, "lib/names.js", "m.review(...a)", ["cat,,dog", None, ["cat", "dog"]])[0] == "2 classes."
+
+
 @pytest.mark.parametrize(
     ("data", "text"),
     [

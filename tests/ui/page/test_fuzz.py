@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,9 +26,20 @@ ODD: list[Any] = [
     *("", "x" * 300, "\x00", "a/../../b", "<script>", "local-dir:/", [], [5], {}, {"": {}}, DEEP),
     *(FILE, {"files": 5}, {"files": [5, {"path": 5}, FILE]}),
 ]
-# What scripts send with events, and the events that read it; of the others a few calls are enough.
-SENT = ("methods", "knobs", "table", "size", "lesson", "text", "depth", "asked", "method", "tiles")
-READ_IT = {"choose", "open_saved", "compare", "benchmark", "choose_level", "answered", "answered_1"}
+PAGE = Path(__file__).parents[3] / "clip_tta_core" / "ui"
+CODE = "\n".join(
+    path.read_text("utf-8") for room in ("page", "session") for path in (PAGE / room).glob("*.py")
+)
+# Whatever the page's code reads of what scripts send with events, or ask server functions for.
+SENT = sorted(
+    {*re.findall(r'sent\(event, "(\w+)"', CODE), "methods", "shifts", "table", "size", "chart", "curve"}
+    | {"asked", "method", "tiles"}
+)
+ASKED = sorted({*re.findall(r'wanted(?:\.get\(|\[)"(\w+)"', CODE)} - {*SENT, "lesson"} | {"table", "size"})
+GOOD_ASKED = {
+    **{"table": "mini", "size": "quick", "row": 0, "column": 0, "format": "csv", "methods": "", "shifts": ""},
+    **{"object": "cat", "seed": 4, "severity": 1, "corruption": "fog", "key": ""},
+}
 AT_ONCE = 4
 
 
@@ -81,8 +94,8 @@ def calls_of(event: dict, good: dict) -> list[tuple[list, Any]]:
     """Arguments, and what comes with the event."""
     count = len(event["inputs"])
     calls = [([odd] * count, None) for odd in ODD] if count else [([], None), ([], 5)]
-    if event["api_name"] in READ_IT:
-        calls += [([good] * count, sent) for odd in ODD for sent in (odd, {name: odd for name in SENT})]
+    calls += [([good] * count, {name: odd for name in SENT}) for odd in ODD]
+    calls += [([good] * count, odd) for odd in ODD[::4]]
     return [*calls, ([], None), ([good] * (count + 1), None), ("x", None)]
 
 
@@ -94,6 +107,12 @@ def hangs(work: tuple) -> str:
     except (httpx.TimeoutException, AssertionError) as problem:
         return f"{call.__name__} {arguments!r:.300}: {problem!r:.300}"
     return ""
+
+
+def test_what_the_code_reads_is_what_is_varied():
+    """A new name to be asked for needs a good value here, without which the others would not be looked at."""
+    assert set(ASKED) <= set(GOOD_ASKED)
+    assert {"press", "lesson", "number", "depth", "batch", "index", "step", "text"} <= set(SENT)
 
 
 @pytest.mark.slow
@@ -111,8 +130,10 @@ def test_nothing_that_is_sent_makes_the_page_fall_over_or_hang(real):
         work.append((caller.event, "restore", [], None, query))
     for component in real.config["components"]:
         for name in component["props"].get("server_fns") or ():
-            for odd in [*ODD, *({"object": o, "seed": o, "severity": o, "corruption": o} for o in ODD)]:
-                work.append((caller.function, component["id"], name, odd))
+            wanted = [*ODD, *({one: odd for one in ASKED} for odd in ODD)]
+            for number, one in enumerate(ASKED):  # each odd by itself, among good ones
+                wanted.append(GOOD_ASKED | {one: ODD[(number + len(work)) % len(ODD)]})
+            work += [(caller.function, component["id"], name, one) for one in wanted]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         hung = [one for one in pool.map(hangs, work) if one]
     assert len(work) > 1000 and not hung and real.own_traces() == []

@@ -92,6 +92,39 @@ def test_mounted_behind_the_path_of_a_proxy(visit):
         works(visit(f"{url}/outer/demo/"))
 
 
+def around(page: gr.Blocks) -> gr.Blocks:
+    with gr.Blocks() as outer:
+        gr.Markdown("# A page around it")
+        page.render()
+    return outer
+
+
+def beside(page: gr.Blocks) -> gr.Blocks:
+    return gr.TabbedInterface([page, gr.Interface(str, "text", "text")], ["Playground", "Something else"])
+
+
+@pytest.mark.parametrize("put", [around, beside])
+def test_as_a_part_of_another_page(visit, put):
+    page = put(build(site()))
+    _, url, _ = page.launch(
+        server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True, ssr_mode=False
+    )
+    try:
+        works(visit(url))
+    finally:
+        page.close(verbose=False)
+
+
+def test_twice_in_one_app(visit):
+    """Two pages with their own sites, on two paths."""
+    app = FastAPI()
+    for path in ("/one", "/two"):
+        app = gr.mount_gradio_app(app, build(site()), path=path)
+    with Served(app) as url:
+        for path in ("/one/", "/two/"):
+            works(visit(url + path))
+
+
 def test_a_page_whose_scripts_do_not_arrive_says_so(chromium):
     page = build(site())
     _, url, _ = page.launch(

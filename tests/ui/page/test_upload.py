@@ -16,6 +16,7 @@ from playwright.sync_api import expect
 from clip_tta_core import engine, hosting
 from clip_tta_core.control import Progress, Stopped
 from clip_tta_core.ui.session.lessons import FIRST
+from clip_tta_core.ui.session.settings import split_names
 from clip_tta_core.ui.session.site import Site
 from tests.ui.conftest import eventually, make_log, serious_violations, serve, zipped
 from tests.ui.fakes import fake_engine
@@ -173,6 +174,27 @@ def test_the_page_says_which_folders_are_classes_and_takes_others(visit, url, tm
 
 
 @pytest.mark.browser
+def test_a_visitor_chooses_which_folders_of_the_data_folder_are_classes(visit, tmp_path, monkeypatch, files):
+    monkeypatch.setenv("CLIPTTA_DATA", str(tmp_path))
+    for name in ("pets/cat/1.png", "pets/dog/1.png", "cars/van/1.png"):
+        (tmp_path / "own" / name).parent.mkdir(parents=True)
+        (tmp_path / "own" / name).write_bytes(png())
+    served, address = serve(Site(engine.catalog(), make_log(), run=fake_engine()))
+    try:
+        page = visit(address)
+        page.locator("[data-field=source] select").select_option("dataset:folder")
+        expect(said(page)).to_have_text("In the data folder: 3 pictures, all with a label.")
+        page.locator("#ct-upload-pictures .level select").select_option(label="cars, pets")
+        expect(page.locator("[data-field=class_names] textarea")).to_have_value("cars\npets")
+        expect(page.locator("#ct-upload-pictures .counts li")).to_have_text(["cars1", "pets2"])
+        assert not serious_violations(page, "#ct-upload-pictures")
+        page.locator("[data-field=source] select").select_option("rendered")
+        expect(said(page)).to_have_text("")
+    finally:
+        served.close(verbose=False)
+
+
+@pytest.mark.browser
 def test_example_photographs_are_one_click_and_photo_clip_reads_them(visit, room):
     """They come with Gradio, in a folder for each class; what the model sees stands below them."""
     page = visit(room[1])
@@ -253,6 +275,27 @@ def test_the_class_box_says_what_is_wrong_while_one_types_and_takes_a_file(visit
     assert help.text_content() == "Each line must hold {} once; “no hole” does not."
     own.fill("a sketch of a {}\na {} at night")
     assert help.text_content().startswith("One template a line")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["okapi", "tapir, Malayan", "gnu"]',
+        '{"0": ["n01440764", "tench"], "1": ["n01443537", "goldfish"]}',
+        "id,name\n0,okapi\n1,tapir\n2,gnu\n3,emu",
+        "names:\n  0: okapi\n  1: tapir",
+        "0: okapi\n1: tapir\n2: gnu",
+        "okapi, tapir\ngnu",
+    ],
+)
+def test_the_number_of_classes_is_what_a_run_will_have(visit, url, text):
+    page = visit(url)
+    page.locator("[data-section=model] > summary").click()
+    page.locator("[data-field=class_names] textarea").fill(text)
+    expect(page.locator(".names .help")).to_contain_text(f"{len(split_names(text))} classes")
+    page.locator("[data-field=class_names] textarea").fill('["okapi", "tapir" {]')
+    expect(page.locator(".names .help")).to_contain_text("begins as JSON or Python and cannot be read")
 
 
 @pytest.mark.browser

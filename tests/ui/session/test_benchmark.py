@@ -313,3 +313,10 @@ def test_pictures_of_a_table_stand_alone(bench):
         assert part in caption
     png = base64.b64decode(bench.keep({**QUICK, "format": "png"}).data)
     assert png.startswith(b"\x89PNG") and np.asarray(Image.open(io.BytesIO(png)).convert("L")).std() > 10
+
+
+def test_where_a_run_may_be_no_longer_than_a_look_a_table_is_shown_without_the_time(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIPTTA_MAX_IMAGES", "16")
+    bench = Benchmark(Site(CATALOG, RunLog()), Folder(tmp_path / "here"), Recorded(tmp_path / "recorded"))
+    heat = bench.look(QUICK)
+    assert heat.state == "idle" and heat.count == len(cells_of(bench)) and "nan" not in heat.doing

@@ -7,7 +7,10 @@ from PIL import Image
 
 from clip_tta_core import engine
 from clip_tta_core.records import RunLog
+from clip_tta_core.sources import datasets
+from clip_tta_core.sources.datasets import DatasetSource
 from clip_tta_core.ui.session.desk import Desk
+from clip_tta_core.ui.session.settings import split_names
 from clip_tta_core.ui.session.site import Site
 
 
@@ -29,7 +32,7 @@ def test_an_upload_becomes_the_source_and_leaves_no_corruption(desk, path):
     assert view.kept and view.said.startswith("1 picture")
     assert news == {"source": "upload", "corruption": "none", "style": "none", "lesson": ""}
     assert desk.recount({"class_names": "cat, dog"}, "me").kept
-    assert desk.recount({}, "somebody else") is None
+    assert desk.recount({}, "somebody else").said == ""
 
 
 @pytest.mark.parametrize(
@@ -96,6 +99,39 @@ def test_the_class_list_follows_the_level_that_is_chosen_unless_it_is_ones_own(d
     view, news = desk.choose_level(1, {"class_names": "dog, horse"}, "me")
     assert news is None and view.counts == (("dog", 1),) and view.folders == ("cat", "dog", "van")
     assert desk.choose_level(0, {}, "somebody else") is None
+
+
+@pytest.fixture
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIPTTA_DATA", str(tmp_path))
+    datasets._open.cache_clear()
+    for name in ("pets/cat/1.png", "pets/dog/1.png", "cars/van/1.png"):
+        (tmp_path / "own" / name).parent.mkdir(parents=True)
+        Image.new("RGB", (20, 10)).save(tmp_path / "own" / name)
+    return {"source": "dataset:folder"}
+
+
+def test_which_folders_are_classes_is_chosen_in_the_data_folder_as_in_an_upload(desk, own_folder):
+    view = desk.recount(own_folder, "me")
+    assert view.said == "In the data folder: 3 pictures, all with a label." and not view.kept
+    assert view.levels == ((0, "cars, pets"), (1, "cat, dog, van")) and view.level == 1
+    view, news = desk.choose_level(0, own_folder, "me")
+    assert (
+        view.level == 0 and view.counts == (("cars", 1), ("pets", 2)) and news["class_names"] == "cars\npets"
+    )
+    source = DatasetSource("folder", split_names(news["class_names"]))
+    assert source.class_names == ("cars", "pets") and source.labels.tolist() == [0, 1, 1], "so does a run"
+    assert desk.recount(own_folder | news, "me").level == 0, "and it is told again after another change"
+    assert desk.choose_level(7, own_folder | news, "me")[0].level == 1, "no such level: the likeliest"
+    assert desk.recount({"source": "rendered"}, "me").said == ""
+
+
+def test_a_data_folder_that_cannot_be_read_is_answered_with_a_sentence(desk, tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIPTTA_DATA", str(tmp_path))
+    datasets._open.cache_clear()
+    assert "looked for 'own/*'" in desk.recount({"source": "dataset:folder"}, "me").said
+    view, news = desk.choose_level(0, {"source": "dataset:folder"}, "me")
+    assert "looked for 'own/*'" in view.said and news is None
 
 
 def test_a_visitor_who_leaves_when_it_has_been_read_leaves_nothing_either(desk, path):

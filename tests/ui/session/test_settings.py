@@ -120,6 +120,14 @@ def test_defaults_that_change_later_do_not_change_an_old_link(monkeypatch):
     assert links.to_query(start()) == "v=2" and opened("v=2")[0]["methods"] == changed["methods"]
 
 
+@pytest.mark.parametrize("name", ["seed", "tent.steps", "severity", "shots"])
+def test_a_link_with_a_very_large_whole_number_loses_that_setting_alone_and_says_so(name):
+    """Four hundred zeros are too many for a float, and for Python to write out."""
+    settings, problem = opened(f"{name}=1{'0' * 400}&corruption=fog&batches=3&methods=tent")
+    assert settings["corruption"] == "fog" and settings["batches"] == 3 and "tent" in settings["methods"]
+    assert problem.startswith("The link asks for something impossible")
+
+
 def test_copies_of_a_method_survive_in_a_link():
     copies = [
         {"label": "TENT + diversity, 10", "method": "tent", "settings": {"lr": 1e-3, "beta_reg": 1.0}},
