@@ -41,20 +41,14 @@ class Study:
 
 
 class PerPicture(Forgetful[P]):
-    """Base of methods that tune something for every single picture.
-
-    Args:
-        clip, config, rng: as of every method.
-        weight_decay: of AdamW.
-    """
+    """Base of methods that tune something for every single picture."""
 
     steps_on = "picture"
+    weight_decay = 0.01  # of AdamW
 
-    def __init__(
-        self, clip: ClipClassifier, config: P, rng: torch.Generator, weight_decay: float = 0.01
-    ) -> None:
+    def __init__(self, clip: ClipClassifier, config: P, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
-        self.episode = optim.Episode(clip.trainable(), config.lr, weight_decay)
+        self.episode = optim.Episode(clip.trainable(), config.lr, self.weight_decay)
 
     def studies(self, images: Tensor, source: Prediction) -> Iterator[Study]:
         """One study for each picture, made when its turn comes.

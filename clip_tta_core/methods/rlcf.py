@@ -104,7 +104,8 @@ class Rlcf(PerPicture[RlcfConfig]):
         return Cost(config.views + config.steps * kept + 1, config.steps * kept)
 
     def __init__(self, clip: ClipClassifier, config: RlcfConfig, rng: torch.Generator) -> None:
-        super().__init__(clip.source.fork(FORKS[config.tune]), config, rng, config.weight_decay)
+        self.weight_decay = config.weight_decay  # before the optimizer is made
+        super().__init__(clip.source.fork(FORKS[config.tune]), config, rng)
         self.judges = self._judges()
 
     def _judges(self) -> list[_Judge]:
