@@ -59,6 +59,18 @@ class PerPicture(Forgetful[P]):
         """
         raise NotImplementedError
 
+    def look_again(self, picture: Tensor, unadapted: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """A picture (1, 3, H, W) through the encoder as it has learned. -> logits (K,), feature (D,)
+
+        Args:
+            picture: the one.
+            unadapted: the answer where nothing was learned.
+        """
+        if not self.episode.moved:
+            return unadapted
+        seen = self.clip.predict(picture)
+        return seen.logits[0], seen.features[0]
+
     @torch.no_grad()
     def answer(self, images: Tensor) -> tuple[Prediction, dict[str, float]]:
         config = self.config

@@ -170,13 +170,7 @@ class Rlcf(PerPicture[RlcfConfig]):
         def loss() -> Tensor:
             return reward_loss(self.clip.predict(pixels).logits, reward, self.config.samples)
 
-        def answer() -> tuple[Tensor, Tensor]:
-            if not self.episode.moved:
-                return unadapted
-            seen = self.clip.predict(picture)
-            return seen.logits[0], seen.features[0]
-
-        return Study(loss, answer)
+        return Study(loss, lambda: self.look_again(picture, unadapted))
 
     def _pixels(self, images: Tensor, kept: Tensor, state: Tensor) -> Tensor:
         """The kept views themselves (B, n, 3, H, W); n is 0 where no encoder but the frozen one sees them."""

@@ -128,13 +128,7 @@ class Tapt(PerPicture[TaptConfig]):
             features, inputs = self.clip.encode_blocks(kept)
             return losses.view_entropy(self.clip.classify(features)) + self._alignment(inputs)
 
-        def answer() -> tuple[Tensor, Tensor]:
-            if not self.episode.moved:
-                return unadapted
-            seen = self.clip.predict(picture)
-            return seen.logits[0], seen.features[0]
-
-        return Study(loss, answer)
+        return Study(loss, lambda: self.look_again(picture, unadapted))
 
     def _alignment(self, inputs: list[Tensor]) -> Tensor | float:
         """Weighted distance of the kept views' tokens to the references. (n, N, width) per block -> ()"""

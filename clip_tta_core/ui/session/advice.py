@@ -7,7 +7,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from clip_tta_core.sweep.summary import light, summarize
+from clip_tta_core.sweep.summary import Entry, light
 from clip_tta_core.sweep.tables import Column
 from clip_tta_core.ui.session.known import Known
 from clip_tta_core.ui.words import benchmark as words
@@ -15,17 +15,18 @@ from clip_tta_core.ui.words import benchmark as words
 BUDGETS = (5, 50)  # times unadapted CLIP's time for a batch: one step or none, ten steps with a memory
 
 
-def advice(known: Known, called: Sequence[str]) -> tuple[str, ...]:
+def advice(known: Known, called: Sequence[str], lines: Sequence[Sequence[Entry]]) -> tuple[str, ...]:
     """Which method is ahead on which kind of shift and within which time, as far as the seeds can tell.
 
     Args:
         known: the table's numbers.
         called: what the page calls the contenders.
+        lines: the table summed up over its seeds.
     """
     table, place = known.table, known.baseline
     if place < 0 or not known.numbers:
         return ()
-    said = light([line[place] for line in summarize(table, known)])
+    said = light([line[place] for line in lines])
     if len(table.seeds) < words.FEWEST:
         return tuple(filter(None, (said, words.TOO_FEW)))
     values = dict(zip(called, (_by_row(known, column) for column in table.columns), strict=True))

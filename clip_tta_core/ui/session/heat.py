@@ -24,14 +24,14 @@ FIRST = "mini"  # the table that is shown first
 
 def props(folder: Folder, recorded: Recorded) -> HeatProps:
     """The tables and sizes there are; those that need what is not here say so."""
-    made = [(one, one.make(folder)) for one in TABLES.values()]
-    families = dict.fromkeys(column.family for _, table in made for column in table.columns)
-    kinds = dict.fromkeys(row.kind for _, table in made for row in table.rows)
+    made = {name: one.make(folder) for name, one in TABLES.items()}
+    families = dict.fromkeys(column.family for table in made.values() for column in table.columns)
+    kinds = dict.fromkeys(row.kind for table in made.values() for row in table.rows)
     return HeatProps(
-        tuple(HeatTable(one.name, one.title, needs(table)) for one, table in made),
+        tuple(HeatTable(name, TABLES[name].title, needs(table)) for name, table in made.items()),
         tuple(Option(one.name, one.title, one.help) for one in SIZES.values()),
         FIRST,
-        _first_size(TABLES[FIRST].make(folder), folder, recorded),
+        _first_size(made[FIRST], folder, recorded),
         tuple(families),
         tuple(kinds),
     )
@@ -80,7 +80,7 @@ def view(known: Known, catalog: Catalog, state: RunState, doing: str = "") -> He
         done=len(known.numbers),
         count=len(known.places),
         doing=doing,
-        advice=advice(known, called),
+        advice=advice(known, called, lines),
         message="",
     )
 
