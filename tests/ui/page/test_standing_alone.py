@@ -30,7 +30,14 @@ class Served:
     def __init__(self, app: FastAPI, **options) -> None:
         self.port = free_port()
         self._server = uvicorn.Server(
-            uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="error", **options)
+            uvicorn.Config(
+                app,
+                host="127.0.0.1",
+                port=self.port,
+                log_level="error",
+                timeout_graceful_shutdown=1,  # a page that is open still listens, and would for ever
+                **options,
+            )
         )
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
@@ -65,8 +72,7 @@ def works(page) -> None:
     )
 
 
-def test_launched_directly(visit):
-    page = build(site())
+def works_launched(visit, page: gr.Blocks) -> None:
     _, url, _ = page.launch(
         server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True, ssr_mode=False
     )
@@ -74,6 +80,10 @@ def test_launched_directly(visit):
         works(visit(url))
     finally:
         page.close(verbose=False)
+
+
+def test_launched_directly(visit):
+    works_launched(visit, build(site()))
 
 
 def test_mounted_in_another_app(visit):
@@ -105,14 +115,7 @@ def beside(page: gr.Blocks) -> gr.Blocks:
 
 @pytest.mark.parametrize("put", [around, beside])
 def test_as_a_part_of_another_page(visit, put):
-    page = put(build(site()))
-    _, url, _ = page.launch(
-        server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True, ssr_mode=False
-    )
-    try:
-        works(visit(url))
-    finally:
-        page.close(verbose=False)
+    works_launched(visit, put(build(site())))
 
 
 def test_twice_in_one_app(visit):
