@@ -83,6 +83,7 @@ def _in_turns(
                 spent += outcome.seconds
                 standing = dataclasses.replace(
                     standing,
+                    classes=outcome.probs.shape[1],
                     done=report.batch_number,
                     total=report.total,
                     metrics=outcome.metrics,

@@ -218,7 +218,9 @@ def _reports(checked: Checked, control: Control) -> Generator[Report]:
                 said.append(EMBEDDED[config.model].abroad)
             place, form = str(loaded.device), loaded.precision
             plane = observer.plane if observer else None
-            yield Report(number, total, batch, outcomes, place, tuple(said), weights, form, plane)
+            yield Report(
+                number, total, batch, outcomes, place, tuple(said), weights, form, plane, stream.class_names
+            )
 
 
 def _begin(

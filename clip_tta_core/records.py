@@ -113,6 +113,7 @@ class Report:
     weights: str = ""  # SHA-256 of the frozen model's weights, as stored in this precision
     precision: str = "float32"  # of the image encoder: or "bfloat16", "float16"
     plane: Plane | None = None  # with `Outcome.inside`
+    classes: tuple[str, ...] = ()  # what labels and probabilities index, known once the source is open
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,7 @@ class Standing:
     problem: str = ""  # one sentence where the method could not go on
     method: str = ""
     settings: Mapping[str, Value] = field(default_factory=dict)
+    classes: int = 0  # to choose between; 0 before the first batch
 
 
 @dataclass(frozen=True)
@@ -346,6 +348,7 @@ class RunLog:
     def append(self, report: Report, elapsed: float) -> None:
         """Take in the next report; `elapsed` is in seconds since the run began."""
         batch, before = report.batch, len(self)
+        self.class_names = report.classes or self.class_names
         counted = np.where(batch.unknown, -1, batch.labels)
         size = len(self.class_names)
         for label, outcome in report.outcomes.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 
@@ -52,6 +53,14 @@ def test_scores_keep_their_digits_however_small_they_are():
     log.append(report(scores=(0.001001, 0.001002, 0.001003, -123.4567)), 1.0)
     assert log.known["tent"] == [(0.001001, 0.001002, 0.001003)]
     assert log.unknown["tent"] == [(-123.457,)]
+
+
+def test_a_source_that_was_opened_says_what_its_labels_mean():
+    log = RunLog(class_names=("red", "green", "blue", "a fourth"))
+    log.append(report(), 1.0)
+    assert log.class_names == ("red", "green", "blue", "a fourth"), "where a report says nothing"
+    log.append(dataclasses.replace(report(2), classes=("cat", "dog", "van")), 2.0)
+    assert log.class_names == ("cat", "dog", "van")
 
 
 def test_a_note_is_kept_once():

@@ -17,7 +17,9 @@ import pytest
 import torchvision.datasets
 from PIL import Image
 
+from clip_tta_core import comparison, engine
 from clip_tta_core.clip import prompts
+from clip_tta_core.logs import open_log
 from clip_tta_core.records import RunConfig
 from clip_tta_core.sources import datasets, fetching, readers
 from clip_tta_core.sources.datasets import DATASETS, DatasetSource
@@ -496,6 +498,17 @@ def test_ones_own_folder_takes_every_ending_that_is_read_and_says_which_it_does_
     assert source.notes[-1] == (
         "Your own folder: 4 files were passed over, for their endings are no picture's (.heic, .txt, none)."
     )
+
+
+def test_a_run_over_ones_own_folder_is_logged_and_compared_by_its_classes(folder):
+    for path in ("cat/1.png", "horse/1.png", "cup/1.png"):
+        picture(folder / "own" / path)
+    config = RunConfig(source="dataset:folder", methods={"tent": {}}, batch_size=4, batches=1)
+    log = open_log(config)
+    for report in engine.run(config):
+        log.append(report, 1.0)
+    assert log.class_names == ("cat", "cup", "horse") and len(log.truth[0]) == 3
+    assert [one.classes for one in comparison.in_turns(config, {"tent": {}})][-1] == 3
 
 
 def test_of_ones_own_folder_the_level_is_said_and_a_list_takes_another(folder):

@@ -58,6 +58,7 @@ class Table:
     def take(self, standing: Standing) -> None:
         """Note how far a method is."""
         self.standings[standing.label] = standing
+        self.classes = standing.classes or self.classes  # a data set's are known once it is open
 
     def ranked(self) -> list[Standing]:
         """The best first; methods that have not begun are left out."""
