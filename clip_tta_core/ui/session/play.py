@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -34,6 +35,7 @@ class Play:
     def __init__(self, site: Site) -> None:
         self.site = site
         self._courses: WeakKeyDictionary[RunLog, Course] = WeakKeyDictionary()  # as long as somebody has it
+        self._choosing = threading.Lock()
 
     def run(self, settings: Mapping[str, Any], session: str, press: int = 0) -> Iterator[View]:
         """Adapt the chosen methods to the chosen stream and show every batch as it comes.
@@ -188,10 +190,11 @@ class Play:
             session: the visitor's.
         """
         try:
-            log = self.lesson(name, session, number if isinstance(number, int) else 0)
+            with self._choosing:  # whoever is taken later is told later, however long the drawing takes
+                log = self.lesson(name, session, number if isinstance(number, int) else 0)
+                return None if log is None else _told(log, Message(""))
         except ValueError as problem:
             return say(str(problem))
-        return None if log is None else _told(log, Message(""))
 
     def lesson(self, name: str, session: str, number: int = 0) -> RunLog | None:
         """The recording of a lesson, which is from now on what the visitor looks at.

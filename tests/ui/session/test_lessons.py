@@ -4,12 +4,14 @@ import dataclasses
 import gzip
 import math
 import re
+import threading
 
 import pytest
 
 from clip_tta_core import engine, export, limits, logs
 from clip_tta_core.records import RunConfig, RunLog
 from clip_tta_core.ui.page.theme import ASSETS
+from clip_tta_core.ui.session import play as play_module
 from clip_tta_core.ui.session import recordings, views
 from clip_tta_core.ui.session.lessons import FIRST, LESSONS
 from clip_tta_core.ui.session.play import Play
@@ -259,6 +261,30 @@ def test_choosing_a_lesson_shows_its_run_unless_ones_own_goes_on():
     assert play.choose("no such", 2, "me") is None
     site.runs._current["me"] = object()
     assert play.choose("style", 1, "me") is None
+
+
+def test_of_two_choices_at_once_the_later_is_told_later(monkeypatch):
+    first, other = make_log(), make_log()
+    play = Play(Site(engine.catalog(), first, recordings={"style": other}))
+    drawing, later = threading.Event(), threading.Event()
+    draw = play_module.shown
+
+    def slow(log, *more):
+        if log is other:
+            drawing.set()
+            later.wait(1)  # long enough for whoever need not wait
+        return draw(log, *more)
+
+    monkeypatch.setattr(play_module, "shown", slow)
+    told = {}
+    thread = threading.Thread(target=lambda: told.update(early=play.choose("style", 1, "me")))
+    thread.start()
+    assert drawing.wait(30)
+    told["late"] = play.choose(FIRST.name, 2, "me")
+    later.set()
+    thread.join(30)
+    early, late = (told[name]["serials"] for name in ("early", "late"))
+    assert all(early[part] < late[part] for part in early)
 
 
 def test_a_choice_that_was_overtaken_on_its_way_changes_nothing():
