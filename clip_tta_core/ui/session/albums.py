@@ -181,6 +181,7 @@ def view(upload: Upload, purpose: Purpose, class_names: Sequence[str] = (), mode
         return seen
     names = class_names or _labels(upload, ()).class_names
     fit = _fit(_labels(upload, class_names), own_classes(upload), class_names)
+    fit["notes"] = (*upload.notes, *fit["notes"])
     seen = dataclasses.replace(seen, **fit, offer=offer(names, model))
     if model not in EMBEDDED:
         return seen
