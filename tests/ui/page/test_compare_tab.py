@@ -232,23 +232,6 @@ def test_the_map_shows_the_accuracies_there_are_with_a_name_at_every_mark(visit,
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(
-    "shares, ticks",
-    [
-        ([0.065, 0.57], [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
-        ([0.992, 0.9951], [0.99, 0.9925, 0.995, 0.9975]),
-        ([0.0, 1.0], [0, 0.2, 0.4, 0.6, 0.8, 1]),
-        ([0.5], [0.4975, 0.5, 0.5025]),
-        ([0.0], [0, 0.0025]),
-        ([1.0], [0.9975, 1]),
-    ],
-)
-def test_an_axis_of_shares_begins_and_ends_around_what_there_is(visit, url, shares, ticks):
-    page = visit(url)
-    assert call(page, "lib/scale.js", "m.shareTicks(a)", shares) == pytest.approx(ticks)
-
-
-@pytest.mark.browser
 def test_a_name_in_the_ranking_leads_to_play_with_that_method_too(visit, url):
     page = visit(url)
     page.get_by_role("tab", name="Compare").click()
