@@ -149,6 +149,22 @@ def test_the_full_line_says_so_and_lets_run_work_again(public, monkeypatch):
     assert "press Run again" in told["message"]["text"]
 
 
+def test_a_class_of_thirty_that_presses_run_in_the_same_minute_gets_its_runs_in_turn(public):
+    pupils = [f"pupil {number}" for number in range(30)]
+    for pupil in pupils:
+        public.join(pupil, batches=2, batch_size=2)
+
+    def wait(pupil: str) -> tuple[str, set[str]]:
+        places: set[str] = set()
+        last = public.listen(pupil, lambda board: places.add(board.get("status", {}).get("doing", "")))
+        return last["status"]["state"], places
+
+    with ThreadPoolExecutor(len(pupils)) as pool:
+        told = [*pool.map(wait, pupils)]
+    assert [state for state, _ in told] == ["done"] * len(pupils)
+    assert any("in line" in place for _, places in told for place in places)
+
+
 def test_stop_takes_a_visitor_out_of_the_line(public, monkeypatch):
     monkeypatch.setattr(public.site, "turns", Turns(at_once=1, waiting=5))
     public.join("runs", **LONG)
