@@ -91,6 +91,17 @@ def test_the_field_shows_three_columns_and_the_best_first():
     assert lines[2] == "| TDA | - | - | - |"
 
 
+def test_what_is_published_with_the_settings_of_another_column_stands_in_both():
+    """CLIPTTA's protocol is CLIPTTA's own settings, which nobody measures twice; TENT's is not TENT's."""
+    labels = [("cliptta", {}), ("tent", {}), ("cliptta, protocol", {"lr": 1e-4, "steps": 10})]
+    one = table(*labels, ("tent, protocol", {"lr": 1e-3, "steps": 10}))
+    text = layout.field(
+        one, fill(one, lambda row, label, seed: None if label.endswith("protocol") else 0.5 + 0.01 * seed)
+    )
+    assert "| CLIPTTA | 51.0 ± 1.0 (7.5) | - | 51.0 ± 1.0 (7.5) |" in text
+    assert "| TENT | 51.0 ± 1.0 (7.5) | - | - |" in text
+
+
 def test_means_wait_for_every_row():
     one = table(("tent", {}), seeds=(0,))
     text = layout.by_row(one, fill(one, lambda row, label, seed: 0.5 if row == "fog" else None))
