@@ -63,9 +63,10 @@ def _thirds(cell: Cell) -> tuple[float, float, float]:
 
 SHAPE = """\
 As in the paper, CLIPTTA climbs along the stream: its last third is ahead of its first on {climbs} of the
-{all} corruptions, and the whole ahead of zero-shot CLIP on {gains}. TENT ends below where it began on {sinks},
-and on {peaks} it is at its best in between, as the paper's TENT, which rises, peaks and falls. Not as there: on
-the other {holds} TENT does not fall below its first third; the paper's streams are four times as long.
+{all} corruptions, and the whole ahead of zero-shot CLIP on {gains}. TENT ends below where it began on
+{sinks}, and on {peaks} it is at its best in between, as the paper's TENT, which rises, peaks and falls. Not
+as there: on the other {holds} TENT does not fall below its first third; the paper's streams are four times
+as long.
 """
 
 INTRODUCTION = """\
