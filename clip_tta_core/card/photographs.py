@@ -37,10 +37,9 @@ def card(known: Numbers) -> str:
 def along_the_stream(table: Table, known: Numbers) -> str:
     """Courses of accuracy, and in words what of them is as CLIPTTA's paper saw it and what is not."""
     drawn = layout.grid(table, known, layout.course)
-    frozen, tent, cliptta = (
-        [layout.average(table, known, row, column) for row in table.rows] for column in table.columns
-    )
-    if not all([*frozen, *tent, *cliptta]):
+    courses = [[layout.average(table, known, row, column) for row in table.rows] for column in table.columns]
+    frozen, tent, cliptta = ([cell for cell in course if cell] for course in courses)
+    if len(frozen) + len(tent) + len(cliptta) < 3 * len(table.rows):
         return drawn
     sinks = [_thirds(cell)[2] < _thirds(cell)[0] for cell in tent]
     peaks = [_thirds(cell)[1] > max(_thirds(cell)[0], _thirds(cell)[2]) for cell in tent]

@@ -214,7 +214,8 @@ def _corrupted(images: np.ndarray, places: np.ndarray, shift: RunConfig) -> np.n
     found = images[places].copy()
     for k, place in enumerate(places):
         if steps[place] != UNTOUCHED:
-            found[k] = corrupt_batch(found[k : k + 1], *steps[place], shift.seed, int(place))[0]
+            name, severity = steps[place]
+            found[k] = corrupt_batch(found[k : k + 1], name, severity, shift.seed, int(place))[0]
     return found
 
 
