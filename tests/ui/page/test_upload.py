@@ -204,8 +204,11 @@ def test_example_photographs_are_one_click_and_photo_clip_reads_them(visit, room
     names = page.locator("#ct-upload-pictures .counts li span").all_inner_texts()
     assert names == ["bus", "leopard", "lion", "skyscraper"]
     expect(page.locator("[data-field=model] select")).to_have_value("photo-clip")
-    expect(page.locator("#ct-upload-pictures .seen figcaption")).to_contain_text("32 × 32 pixels")
+    seen = page.locator("#ct-upload-pictures .seen figcaption")
+    expect(seen).to_contain_text("32 × 32 pixels")
     expect(page.locator("#ct-upload-pictures .offer")).to_be_hidden()
+    page.locator("[data-field=corruption] select").select_option("fog")
+    expect(seen).to_contain_text("Shown here: fog 5.", timeout=30_000)
 
 
 def test_photo_clip_is_offered_for_part_of_the_classes(visit, room, tmp_path):
