@@ -18,7 +18,7 @@ from clip_tta_core.ui.session.site import Site
 from tests.ui.conftest import looks, make_log, serious_violations, serve
 from tests.ui.fakes import fake_engine
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 GAINS = {"zero_shot": 0.0, "tent": -0.2, "sar": 0.0, "tda": 0.02, "clipartt": 0.05, "cliptta": 0.2}
 
 

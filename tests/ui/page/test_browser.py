@@ -14,7 +14,7 @@ from tests.ui.conftest import eventually, looks, make_log, serious_violations, s
 from tests.ui.drawn import call
 from tests.ui.fakes import fake_engine
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 HOSTILE = (
     "${alert(1)}",
     "<img src=x onerror=alert(1)>",

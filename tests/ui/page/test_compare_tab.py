@@ -160,6 +160,7 @@ def test_one_rule_sets_what_the_recorded_grids_chose_and_leaves_the_others_alone
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_three_ways_to_set_every_method_stand_side_by_side(visit, url):
     page = visit(url, "?tab=compare")
     page.get_by_role("button", name="Is that fair?").click()
@@ -180,6 +181,7 @@ def test_three_ways_to_set_every_method_stand_side_by_side(visit, url):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_comparison_fills_the_ranking_and_stop_stops_it(visit, url):
     page = visit(url)
     box = page.locator("[data-field=batches] .box")
@@ -208,6 +210,7 @@ def test_a_comparison_fills_the_ranking_and_stop_stops_it(visit, url):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_the_map_shows_the_accuracies_there_are_with_a_name_at_every_mark(visit, url):
     recorded = read_recorded(RECORDED_COMPARISON, CATALOG)
     page = visit(url)
@@ -232,6 +235,7 @@ def test_the_map_shows_the_accuracies_there_are_with_a_name_at_every_mark(visit,
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_name_in_the_ranking_leads_to_play_with_that_method_too(visit, url):
     page = visit(url)
     page.get_by_role("tab", name="Compare").click()
@@ -242,6 +246,7 @@ def test_a_name_in_the_ranking_leads_to_play_with_that_method_too(visit, url):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_axe_finds_nothing_serious_on_the_tab(visit, url):
     page = visit(url, "?tab=compare")
     page.wait_for_selector("#ct-ranking tbody tr")

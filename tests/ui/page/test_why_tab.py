@@ -9,8 +9,12 @@ from clip_tta_core.ui.page.theme import modules
 from clip_tta_core.ui.words import glossary
 from tests.ui.conftest import looks, serious_violations
 
-browser = pytest.mark.browser
 SIDES = {"left": "#ct-why .side:nth-child(1)", "right": "#ct-why .side:nth-child(2)"}
+
+
+def browser(test):
+    """A visit of the page."""
+    return pytest.mark.browser(pytest.mark.slow(test))
 
 
 @pytest.fixture

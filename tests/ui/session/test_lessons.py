@@ -182,6 +182,25 @@ def test_what_a_lesson_says_of_its_methods_is_what_its_pictures_tell(name):
     assert name == "alone" or name in AHEAD.keys() | LEVEL.keys()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("name", ["small"])
+def test_a_lesson_says_the_same_of_pictures_that_nobody_recorded(name, seed):
+    """Its words hold, and the sentence at the end and the table agree, with other seeds than the recorded."""
+    lesson = BY_NAME[name]
+    config = to_config(lesson.settings() | {"seed": seed})
+    log = logs.open_log(config)
+    for report in engine.run(config):
+        log.append(report, 0.0)
+    for better, worse in AHEAD.get(name, ()):
+        pair = log.paired(worse, better)
+        assert pair.gained > pair.lost and pair.p < SURE, (better, worse)
+    accuracy = {label: series["accuracy"][-1] for label, series in log.series.items()}
+    said = summary(log)
+    first = log.titles[max(accuracy, key=accuracy.__getitem__)]
+    assert f"{first} is right on {100 * max(accuracy.values()):.0f}%" in said
+
+
 @pytest.mark.parametrize("name", ["unknowns", "nonsense"])
 def test_where_scores_tell_nothing_more_after_adapting_the_summary_says_so_too(name):
     assert "no method can be told from zero-shot CLIP (AUROC" in summary(RECORDED[name])
