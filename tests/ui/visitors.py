@@ -20,6 +20,7 @@ from tests.ui.started import Started
 AT_ONCE = 4  # of the sessions that come and go
 SHORT = {"batches": 2, "batch_size": 8, "methods": {"tent": {"steps": 1}}}
 LONG = SHORT | {"batches": 1000}  # as many pictures as a public page takes in one run
+PRESS = {"press": 1}  # by which Stop finds the run, also one that has not begun
 
 
 def visit(page: Started, session: str, settings: dict) -> str:
@@ -39,7 +40,7 @@ def visit(page: Started, session: str, settings: dict) -> str:
 def stop(page: Started, session: str) -> str:
     """A run that is stopped once it has begun. -> how it ended"""
     with page.present(session):
-        page.join("run", [page.settings | LONG], session)
+        page.join("run", [page.settings | LONG], session, PRESS)
         board, pressed = {}, False
         for said in page.answers(session, 1800):
             output = (said.get("output") or {}).get("data") or []
@@ -47,7 +48,7 @@ def stop(page: Started, session: str) -> str:
                 board = output[0]
             if said.get("msg") == "process_generating" and not pressed:
                 pressed = True
-                page.post("run/stop", {"data": [], "session_hash": session})
+                page.post("run/stop", {"data": [], "event_data": PRESS, "session_hash": session})
         return ended(board)
 
 
