@@ -43,7 +43,9 @@ def preview(settings: Mapping[str, Any]) -> list[DataUrl] | None:
 
 
 def lesson_cards(ends: Mapping[str, RunLog]) -> tuple[LessonCard, ...]:
-    """Every lesson with a picture of its stream, or bars where that may not be shown; those that have been recorded ask what will happen.
+    """Every lesson with a picture of its stream, or bars of its results where that picture may not be shown.
+
+    Those that have been recorded ask what will happen.
 
     Args:
         ends: of the recorded runs, by lesson; nothing is read but the ends of their curves.
