@@ -8,7 +8,7 @@ import socket
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 
-from clip_tta_core import limits, ui  # noqa: E402
+from clip_tta_core import limits  # noqa: E402
 
 
 def main() -> None:
@@ -21,6 +21,8 @@ def main() -> None:
     try:
         limits.check()
         check_address(args.host, args.port)
+        from clip_tta_core import ui  # takes seconds, which nobody should wait to hear what is wrong
+
         page = ui.build()
         ui.launch(page, server_name=args.host, server_port=args.port)
     except (ValueError, OSError) as problem:  # a damaged file of ours, a folder that cannot be made, no port

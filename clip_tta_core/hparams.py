@@ -81,7 +81,7 @@ class Config:
 
     @classmethod
     def knobs(cls) -> tuple[Knob, ...]:
-        """Every hyper-parameter, in the order of declaration; those that a base declares come last."""
+        """Every hyper-parameter, in the order of declaration; those of a whole kind of methods come last."""
         return _knobs(cls)
 
     @classmethod
@@ -97,8 +97,9 @@ class Config:
 @cache
 def _knobs(cls: type[Config]) -> tuple[Knob, ...]:
     hints = get_type_hints(cls)
-    own = get_annotations(cls)
-    fields = sorted(dataclasses.fields(cls), key=lambda f: f.name not in own)
+    kinds = (base for base in cls.__mro__[1:] if Config in base.__bases__)
+    common = {name for kind in kinds for name in get_annotations(kind)} - set(get_annotations(cls))
+    fields = sorted(dataclasses.fields(cls), key=lambda f: f.name in common)
     return tuple(_describe(f, hints[f.name]) for f in fields)
 
 

@@ -369,7 +369,9 @@ def _stream_of(log: RunLog) -> list[str]:
     shift = [str(settings[key]) for key in ("style", "corruption") if settings.get(key, "none") != "none"]
     words = " and ".join(shift).replace("_", " ") or "no shift"
     severity = f", severity {settings['severity']}" if "severity" in settings and shift else ""
-    parts = [f"{words}{severity}", f"{len(log)} batches of {log.sizes[0] if log.sizes else 0} pictures"]
+    scheduled = settings.get("schedule", "constant") != "constant"
+    over = f", schedule {settings['schedule']}".replace("_", " ") if scheduled else ""
+    parts = [f"{words}{severity}{over}", f"{len(log)} batches of {log.sizes[0] if log.sizes else 0} pictures"]
     parts += [f"{settings[key]}" for key in ("model",) if key in settings]
     if settings.get("unknown_source", "none") != "none":
         parts.append(f"{100 * float(str(settings['unknown_share'])):.0f} % unknown")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
@@ -89,6 +90,43 @@ def test_the_field_shows_three_columns_and_the_best_first():
     assert lines[0] == "| TENT | 21.0 ± 1.0 (7.5) | 61.0 ± 1.0 (7.5, lr 0.0003, 1 step) | - |"
     assert lines[1] == "| SAR | 41.0 ± 1.0 (7.5) | - | - |"
     assert lines[2] == "| TDA | - | - | - |"
+
+
+def test_what_is_published_with_the_settings_of_another_column_stands_in_both():
+    """CLIPTTA's protocol is CLIPTTA's own settings, which nobody measures twice; TENT's is not TENT's."""
+    labels = [("cliptta", {}), ("tent", {}), ("cliptta, protocol", {"lr": 1e-4, "steps": 10})]
+    one = table(*labels, ("tent, protocol", {"lr": 1e-3, "steps": 10}))
+    text = layout.field(
+        one, fill(one, lambda row, label, seed: None if label.endswith("protocol") else 0.5 + 0.01 * seed)
+    )
+    assert "| CLIPTTA | 51.0 ± 1.0 (7.5) | - | 51.0 ± 1.0 (7.5) |" in text
+    assert "| TENT | 51.0 ± 1.0 (7.5) | - | - |" in text
+
+
+def courses(*thirds) -> dict[str, float]:
+    return {"accuracy": sum(thirds) / 3, **{f"third_{k + 1}": value for k, value in enumerate(thirds)}}
+
+
+def test_what_is_as_in_the_paper_is_counted_not_told_from_memory():
+    """Of two corruptions TENT peaks and sinks on one and climbs on the other; CLIPTTA climbs on one."""
+    one = dataclasses.replace(TABLES["photo-paper"].make(MadeUp()), rows=table(("tent", {})).rows)
+    cells = {
+        "zero_shot": (courses(0.4, 0.4, 0.4), courses(0.4, 0.4, 0.4)),
+        "tent": (courses(0.4, 0.5, 0.2), courses(0.4, 0.5, 0.6)),
+        "cliptta": (courses(0.4, 0.5, 0.6), courses(0.5, 0.6, 0.5)),
+    }
+    numbers = {
+        one.cell(row, column, 0).content: cells[column.contender.method][k]
+        for column in one.columns
+        for k, row in enumerate(one.rows)
+    }
+    said = " ".join(photographs.along_the_stream(one, MadeUp(numbers)).split())
+    assert "its last third is ahead of its first on 1 of the 2 corruptions" in said
+    assert "the whole ahead of zero-shot CLIP on 2." in said
+    assert "TENT ends below where it began on 1, and on 1 it is at its best in between" in said
+    assert "on the other 1 TENT does not fall" in said
+    del numbers[next(iter(numbers))]
+    assert "As in the paper" not in photographs.along_the_stream(one, MadeUp(numbers))
 
 
 def test_means_wait_for_every_row():

@@ -75,7 +75,7 @@ export interface NumberField {
   name: string;
   title: string;
   help: string;
-  when?: [string, "is" | "not", string];
+  when: ([string, "is" | "not", string])[];
   default?: boolean | number | string;
   kind: "number";
   low: number;
@@ -92,7 +92,7 @@ export interface ChoiceField {
   name: string;
   title: string;
   help: string;
-  when?: [string, "is" | "not", string];
+  when: ([string, "is" | "not", string])[];
   default?: boolean | number | string;
   kind: "choice";
   options: Option[];
@@ -104,7 +104,7 @@ export interface PickField {
   name: string;
   title: string;
   help: string;
-  when?: [string, "is" | "not", string];
+  when: ([string, "is" | "not", string])[];
   default?: boolean | number | string;
   kind: "pick";
   options: Option[];
@@ -115,7 +115,7 @@ export interface NamesField {
   name: string;
   title: string;
   help: string;
-  when?: [string, "is" | "not", string];
+  when: ([string, "is" | "not", string])[];
   default?: boolean | number | string;
   kind: "names";
   placeholder: Record<string, string>;
@@ -127,7 +127,7 @@ export interface SwitchField {
   name: string;
   title: string;
   help: string;
-  when?: [string, "is" | "not", string];
+  when: ([string, "is" | "not", string])[];
   default?: boolean | number | string;
   kind: "switch";
 }

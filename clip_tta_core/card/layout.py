@@ -20,7 +20,8 @@ defaults here); with the step size and the number of steps that do best on the f
 one grid for all methods that learn along a stream (1e-5, 1e-4, 3e-4, 1e-3; 1 or 10 steps; one seed that no
 other column uses); and with the settings that CLIPTTA's paper runs all methods with (1e-4, 10 steps, but
 where its code departs from that: TENT's step is 1e-3 there).
-Sorted by the better of the first two.
+Sorted by the better of the first two; a dash stands for what is not measured, and for methods without a step
+size and steps to set.
 
 """
 
@@ -132,13 +133,18 @@ def field(table: Table, known: Numbers) -> str:
         found = [means[name + kind].mean for kind in KINDS[:2] if name + kind in means]
         return max((value for value in found if not math.isnan(value)), default=-1.0)
 
+    def is_measured(label: str) -> bool:
+        return label in means and not math.isnan(means[label].mean)
+
     def entry(label: str) -> str:
-        if label not in means or math.isnan(means[label].mean):
+        alike = (other for other in columns if label in columns and _same(columns[label], columns[other]))
+        found = next((one for one in (label, *alike) if is_measured(one)), None)
+        if found is None:
             return "-"
         settings = columns[label].contender.settings
         steps = "1 step" if settings.get("steps") == 1 else f"{settings.get('steps')} steps"
         said = f", lr {settings['lr']:g}, {steps}" if label.endswith(KINDS[1]) else ""
-        return f"{means[label].text} ({classes[label].mean:.1f}{said})"
+        return f"{means[found].text} ({classes[found].mean:.1f}{said})"
 
     seeds = sorted({entry.seeds for entry in means.values() if entry.seeds})
     lines = [
@@ -152,6 +158,15 @@ def field(table: Table, known: Numbers) -> str:
         for name in sorted(names, key=worth, reverse=True)
     ]
     return "\n".join(lines) + "\n"
+
+
+def _same(one: Column, other: Column) -> bool:
+    """Whether two contenders are one method with the same settings, written out or left at their defaults."""
+    methods = {one.contender.method, other.contender.method}
+    if len(methods) > 1:
+        return False
+    config = METHODS[methods.pop()].Config
+    return config.from_values(one.contender.settings) == config.from_values(other.contender.settings)
 
 
 def three_ways(known: Numbers) -> str:

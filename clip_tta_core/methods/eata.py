@@ -12,32 +12,23 @@ The authors take F from 2000 clean pictures. A stream brings none, so its first 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip_tta_core import losses, optim
+from clip_tta_core import optim
 from clip_tta_core.clip.classifier import ClipClassifier
 from clip_tta_core.hparams import knob
-from clip_tta_core.memory import MeanPrediction
-from clip_tta_core.methods.base import GradientConfig, Method, register
+from clip_tta_core.methods.base import register
+from clip_tta_core.methods.selective import Selective, SelectiveConfig
 from clip_tta_core.palette import DASHED, ORANGE, Look
 from clip_tta_core.records import Cost
 
 
 @dataclass(frozen=True)
-class EataConfig(GradientConfig):
-    lr: float = knob(1e-3, 0.0, 1e-1, log=True, help="Step size.")
-    steps: int = knob(1, 1, 50, help="Gradient steps per batch; each selects afresh.")
-    optimizer: optim.OptimizerName = knob("adam", help="The authors use sgd, with momentum 0.9.")
-    margin: float = knob(0.4, 0.0, 1.5, help="Entropy below which a picture is reliable, as a share of ln K.")
-    epsilon: float | Literal["auto"] = knob(
-        "auto", 0.0, 2.0, help="Cosine with what was learned from which a picture is redundant."
-    )
+class EataConfig(SelectiveConfig):
     fisher_weight: float = knob(
         1.0,
         0.0,
@@ -51,7 +42,7 @@ class EataConfig(GradientConfig):
 
 
 @register
-class Eata(Method[EataConfig]):
+class Eata(Selective[EataConfig]):
     """Learn from sure and unfamiliar pictures as ETA does, while holding on to the weights that matter most
     to the original model."""
 
@@ -87,8 +78,6 @@ class Eata(Method[EataConfig]):
 
     def __init__(self, clip: ClipClassifier, config: EataConfig, rng: torch.Generator) -> None:
         super().__init__(clip, config, rng)
-        self.optimizer = optim.make_optimizer(config.optimizer, clip.trainable(), config.lr)
-        self.learned = MeanPrediction()
         self.start = clip.fork("visual_norm")  # stays at the source model's weights
         self.squares = torch.zeros_like(optim.flat(self.start.trainable()))  # summed over groups
         self.groups = 0
@@ -96,27 +85,11 @@ class Eata(Method[EataConfig]):
 
     def adapt(self, images: Tensor) -> dict[str, float]:
         self._weigh(images)
-        margin = self.config.margin * math.log(self.clip.num_classes)
-        report, skipped = {}, 0
-        for _ in self.steps(self.config.steps):
-            logits = self.clip.predict(images).logits  # (B, K)
-            probs = logits.detach().softmax(dim=-1)
-            reliable = losses.entropy(logits.detach()) < margin  # (B,)
-            chosen = reliable & self.learned.novel(probs, self.config.epsilon)
-            shares = torch.stack([reliable, chosen]).float().mean(dim=1).tolist()
-            report |= dict(zip(("reliable", "selected"), shares, strict=True))
-            if not report["selected"]:
-                skipped += 1
-                continue
-            entropy = losses.reliable_entropy(logits[chosen], margin)
-            penalty = self.config.fisher_weight * self.forgetting()
-            loss = entropy + penalty
-            self.show(logits, loss=loss, entropy=entropy, penalty=penalty)
-            skipped += not optim.guarded_step(self.optimizer, loss)
-            self.learned.update(probs[chosen])
-            if loss.isfinite():  # the heaviest penalty on the largest steps is beyond float32
-                report |= {"loss": loss.item(), "penalty": penalty.item()}
-        return report | {"skipped": float(skipped), "fisher_pictures": float(self.seen)}
+        return super().adapt(images) | {"fisher_pictures": float(self.seen)}
+
+    def terms(self, entropy: Tensor) -> dict[str, Tensor]:
+        penalty = self.config.fisher_weight * self.forgetting()
+        return {"loss": entropy + penalty, "entropy": entropy, "penalty": penalty}
 
     def forgetting(self) -> Tensor:
         """Squared way from the source weights, each weighed by its importance. -> ()"""

@@ -35,6 +35,15 @@ SIGNATURES = {
 # What zipfile and tarfile raise on damage; both document the first, the others come from the parts they use.
 DAMAGE = (OSError, EOFError, ValueError, LookupError, OverflowError, RuntimeError, struct.error, zlib.error)
 EMPTY = "The archive holds no pictures."
+GUESSED = (
+    "An archive does not say in which encoding its names are; they were read as {codec}. If they look wrong, "
+    "pack it again with names in UTF-8."
+)
+UNKNOWN = (
+    "The names in this archive are in an encoding that is not known here, so they are shown wrong; pack it "
+    "again with names in UTF-8."
+)
+NO_TEXT = "\ufffd"  # for a byte that is no letter
 LONGEST = 255  # characters of a folder's or file's name, as systems have it: none is cut to be another's
 ZIP_DAMAGE = (zipfile.BadZipFile, *DAMAGE)
 TAR_DAMAGE = (tarfile.TarError, *DAMAGE)
@@ -49,8 +58,13 @@ class File:
     load: Callable[[], bytes]  # to be called before the next file is asked for; raises Unusable
 
 
-def files(path: Path, meter: Meter) -> Iterator[File]:
+def files(path: Path, meter: Meter, tell: Callable[[str], None] = lambda note: None) -> Iterator[File]:
     """The files in an upload's file: itself, an archive's members, or a folder's content.
+
+    Args:
+        path: of the upload's file.
+        meter: counts what it costs.
+        tell: called with what the visitor should know although all can be used.
 
     Raises:
         Unusable: nothing, or nothing more, can be had from this file.
@@ -69,7 +83,7 @@ def files(path: Path, meter: Meter) -> Iterator[File]:
     meter.arrive(own_bytes)
     kind = archive_kind(head) or ("tar" if path.suffix.lower() == ".tar" else "")
     if kind == "zip":
-        yield from _zip(path, own_bytes, meter)
+        yield from _zip(path, own_bytes, meter, tell)
     elif kind in ("tar", "gzip", "bzip2"):
         yield from _tar(path, kind, own_bytes, meter)
     elif kind:
@@ -115,16 +129,16 @@ def _folder(path: Path, meter: Meter) -> Iterator[File]:
             yield File(name, number / len(found), lambda file=file: _read_path(file, meter.limits))
 
 
-def _zip(path: Path, own_bytes: int, meter: Meter) -> Iterator[File]:
+def _zip(path: Path, own_bytes: int, meter: Meter, tell: Callable[[str], None]) -> Iterator[File]:
     count = meter.archive(own_bytes)
     try:
         _count_zip_entries(path, meter.limits)
         with zipfile.ZipFile(path) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
-            names, wrong = _zip_names(infos)
+            names = _zip_names(infos, tell)
             given = 0
-            for number, (info, packed) in enumerate(zip(infos, names, strict=True)):
-                name = display_name(packed)
+            for number, info in enumerate(infos):
+                name = display_name(names[number] if names else info.filename)
                 if not is_clutter(name):
                     given += 1
                     yield File(
@@ -132,8 +146,8 @@ def _zip(path: Path, own_bytes: int, meter: Meter) -> Iterator[File]:
                         number / len(infos),
                         lambda info=info: _zip_member(archive, info, meter.limits, count),
                     )
-            if wrong or not given:
-                raise Unusable(wrong or EMPTY)
+            if not given or names is None:
+                raise Unusable(UNKNOWN if given else EMPTY)
     except ZIP_DAMAGE as error:
         raise Unusable("The zip archive is damaged or incomplete.") from error
 
@@ -152,27 +166,19 @@ def _count_zip_entries(path: Path, limits: Limits) -> None:
         raise Unusable(f"An archive may have {limits.entries:,} entries; this one has {entries:,}.")
 
 
-def _zip_names(infos: Sequence[zipfile.ZipInfo]) -> tuple[list[str], str]:
-    """The names in their own script, and what is wrong with them, "" for nothing.
+def _zip_names(infos: Sequence[zipfile.ZipInfo], tell: Callable[[str], None]) -> list[str] | None:
+    """The names in their own script; None where that is not known. A guess is told.
 
     Many tools write UTF-8 or a code page without saying which.
     """
     silent = {id(info) for info in infos if not info.flag_bits & 0x800 and not info.filename.isascii()}
-    if not silent:
-        return [info.filename for info in infos], ""
-    codec = texts.code_page([_as_packed(info) for info in infos if id(info) in silent])
-    wrong = (
-        ""
-        if codec
-        else (
-            "The names in this archive are in an encoding that is not known here, so they are shown wrong; "
-            "pack it again with names in UTF-8."
-        )
-    )
-    names = [
-        _as_packed(info).decode(codec) if codec and id(info) in silent else info.filename for info in infos
-    ]
-    return names, wrong
+    packed = [_as_packed(info) for info in infos if id(info) in silent]
+    codec = texts.code_page(packed)
+    if not codec:
+        return None
+    if texts.is_guess(packed, codec):
+        tell(GUESSED.format(codec=codec.upper()))
+    return [_as_packed(info).decode(codec) if id(info) in silent else info.filename for info in infos]
 
 
 def _as_packed(info: zipfile.ZipInfo) -> bytes:
@@ -242,17 +248,18 @@ def _tar(path: Path, kind: str, own_bytes: int, meter: Meter) -> Iterator[File]:
             # As a stream: every byte passes the counter once, also those of members that are passed over.
             stream = cast(IO[bytes], _Counted(file, count))  # the stubs ask for more than "r|" does: read
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=TarEntry) as archive:
-                given = 0
+                given, strange = 0, False
                 for number, entry in enumerate(archive):
                     if number >= limits.entries:
                         raise Unusable(f"An archive may have {limits.entries:,} entries; this one has more.")
                     name = display_name(entry.name)
                     if not entry.isdir() and not is_clutter(name):
                         given += 1
+                        strange = strange or NO_TEXT in name
                         share = raw.tell() / max(1, own_bytes)
                         yield File(name, share, lambda entry=entry: _tar_member(archive, entry, limits))
-                if not given:
-                    raise Unusable(EMPTY)
+                if strange or not given:
+                    raise Unusable(UNKNOWN if given else EMPTY)
     except TAR_DAMAGE as error:
         raise Unusable("The file is no tar archive, or damaged; what came before was used.") from error
 
@@ -274,7 +281,7 @@ def display_name(name: str) -> str:
     for letter in unicodedata.normalize("NFC", name[:4096]):
         category = unicodedata.category(letter)
         if category == "Cs":
-            letters.append("\ufffd")  # half a character, from bytes that are no text
+            letters.append(NO_TEXT)  # half a character, from bytes that are no text
         elif letter in "\u200c\u200d":  # some scripts need the two joiners
             letters.append(letter)
         elif not category.startswith("C") and category not in ("Zl", "Zp"):  # no controls, no line breaks

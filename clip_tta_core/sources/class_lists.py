@@ -31,7 +31,7 @@ ROW = re.compile(r"(\d+)\s*,(.+)")  # of a table without quotes around the comma
 SYNSET = re.compile(r"(?:\d+[\s,:]+)?n\d{8}[\s,:]+(.+)")  # "n01440764 tench, Tinca tinca"
 PROTO = re.compile(r"""\bitem\s*\{([^{}]*)\}""")  # TensorFlow's label maps
 PROTO_NAME = re.compile(r"""\b(display_name|name)\s*:\s*(?:"([^"]*)"|'([^']*)')""")
-BULLET = re.compile(r"(?:(?:- \[[ xX]\]|[-+*•–·●○◦■▪►→✓☐☑])\s+|[①-⑳❶-❿]\s*|\\item\s+)(.+)")
+BULLET = re.compile(r"(?:(?:- \[[ xX]\]|[-+*•–·●○◦■▪►→✓☐☑‣⁃◆★])\s+|[①-⑳❶-❿・]\s*|\\item\s+)(.+)")
 INLINE = re.compile(r"\s[•·●▪]\s")  # between names on one line
 FIELD = re.compile(r"""["']?([\w ]++)["']?\s*[:=]\s*(.*)""")  # "nc: 3", "names:"
 COMMENT = re.compile(r"(?:^|\s)(?:#|//)\s.*$")

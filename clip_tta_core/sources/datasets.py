@@ -1,9 +1,9 @@
 """Data sets from a folder that the operator names in the environment variable CLIPTTA_DATA.
 
-Each is found in the layout in which it is published, read by torchvision with its checks of the files where
-it knows the format, and downloaded if small enough: by torchvision, or in sight and stoppable where its
-archive is declared. Pictures are decoded when they are shown. Those of
-one size keep it, so that corruptions apply where they apply in the papers; others become squares.
+Each is found in the layout in which it is published, and read by torchvision with its checks of the files
+where it knows the format. Those whose archives are declared are downloaded, in sight and stoppable; others
+are for the operator to put there. Pictures are decoded when they are shown. Those of one size keep it, so
+that corruptions apply where they apply in the papers; others become squares.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from clip_tta_core.sources.readers import Items
 DATA_VARIABLE = limits.DATA
 OWN = "folder"  # the set that is somebody's own
 BROKEN = 0.01  # share of a set's pictures that may be unreadable; one always may
-DOWNLOAD_MB = 1_000  # larger sets are for the operator to fetch, not for a visitor's click
 # What damaged files raise in the libraries that read them.
 DAMAGE = (OSError, RuntimeError, ValueError, TypeError, LookupError, EOFError, pickle.UnpicklingError)
 
@@ -51,9 +50,8 @@ class Dataset:
     size: int = SIZE  # side of its pictures in pixels
     corrupted: bool = False  # its pictures come corrupted, by kind and severity
     instead: str = ""  # the pattern of what does as well as all that it needs
-    download: Callable[[Path], object] | None = None  # through torchvision
-    archive: Archive | None = None  # what else it is downloaded as, in sight
-    megabytes: int = 0  # to download
+    archives: tuple[Archive, ...] = ()  # what it is downloaded as; none where the operator must bring it
+    megabytes: int = 0  # of the archives
     base: str = ""  # the published folder (or only file) with which all that it needs begins
     also: tuple[str, ...] = ()  # where else it is found
 
@@ -102,7 +100,7 @@ class Dataset:
 
     @property
     def downloadable(self) -> bool:
-        return 0 < self.megabytes <= DOWNLOAD_MB
+        return bool(self.archives)
 
 
 class DatasetSource:
@@ -339,18 +337,15 @@ def _open(name: str, folder: str, *which: str | int) -> Items:
 
 
 def _download(dataset: Dataset, root: Path, tell: Tell) -> None:
-    archive = dataset.archive
     try:
-        if archive:
-            fetching.bring(archive, root, tell)
-        elif dataset.download:
-            tell("downloading", 0, 0)
-            dataset.download(root)
-    except (OSError, RuntimeError, ValueError, ImportError, HTTPException) as error:
-        offline = f"; without a network, put {archive.file} there, from {archive.url}" if archive else ""
+        fetching.bring(dataset.archives, root, tell)
+    except (OSError, RuntimeError, ValueError, HTTPException) as error:
+        files, urls = (
+            " and ".join(getattr(one, what) for one in dataset.archives) for what in ("file", "url")
+        )
         raise ValueError(
             f"{dataset.title}: looked for '{dataset.missing(root)}' in {root} and found nothing, and the "
-            f"download failed ({_first_line(error)}){offline}."
+            f"download failed ({_first_line(error)}); without a network, put {files} there, from {urls}."
         ) from error
 
 
@@ -359,6 +354,7 @@ def _first_line(error: Exception) -> str:
 
 
 KRIZHEVSKY = "https://www.cs.toronto.edu/~kriz"
+OXFORD = "https://www.robots.ox.ac.uk/~vgg/data"
 DATASETS: Registry[Dataset] = Registry("data set")
 for _dataset in (
     Dataset(
@@ -369,8 +365,12 @@ for _dataset in (
         partial(readers.cifar, "CIFAR10"),
         size=32,
         instead=readers.cifar_classes("CIFAR10"),
-        archive=Archive(
-            f"{KRIZHEVSKY}/cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a", "cifar-10-batches-py"
+        archives=(
+            Archive(
+                f"{KRIZHEVSKY}/cifar-10-python.tar.gz",
+                "c58f30108f718f92721af3b95e74349a",
+                "cifar-10-batches-py",
+            ),
         ),
         megabytes=170,
         base="cifar-10-batches-py",
@@ -383,8 +383,12 @@ for _dataset in (
         partial(readers.cifar, "CIFAR100"),
         size=32,
         instead=readers.cifar_classes("CIFAR100"),
-        archive=Archive(
-            f"{KRIZHEVSKY}/cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85", "cifar-100-python"
+        archives=(
+            Archive(
+                f"{KRIZHEVSKY}/cifar-100-python.tar.gz",
+                "eb9058c3a382ffc7106e4002c42a8d85",
+                "cifar-100-python",
+            ),
         ),
         megabytes=169,
         base="cifar-100-python",
@@ -420,7 +424,11 @@ for _dataset in (
         readers.with_matlab(readers.svhn),
         "digits",
         size=32,
-        download=readers.fetch("SVHN", split="test"),
+        archives=(
+            Archive(
+                "http://ufldl.stanford.edu/housenumbers/test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3"
+            ),
+        ),
         megabytes=64,
         base="test_32x32.mat",
     ),
@@ -431,7 +439,11 @@ for _dataset in (
         ("dtd/dtd/labels/test1.txt", "dtd/dtd/images"),
         partial(readers.by_torchvision, "DTD", lists="dtd/dtd/labels/*.txt", split="test"),
         "textures",
-        download=readers.fetch("DTD", split="test"),
+        archives=(
+            Archive(
+                f"{OXFORD}/dtd/download/dtd-r1.0.1.tar.gz", "fff73e5086ae6bdbea199a49dfb8a4c1", "dtd", "dtd"
+            ),
+        ),
         megabytes=625,
         base="dtd/dtd",
         also=("dtd", "describable-textures"),
@@ -444,7 +456,15 @@ for _dataset in (
         lambda folder: readers.tree(folder / "eurosat" / "2750"),
         "satellite",
         size=64,
-        download=readers.fetch("EuroSAT"),
+        archives=(
+            Archive(
+                "https://huggingface.co/datasets/torchgeo/eurosat/resolve/"
+                "c877bcd43f099cd0196738f714544e355477f3fd/EuroSAT.zip",
+                "c8fa014336c82ac7804f0398fcb19387",
+                "2750",
+                "eurosat",
+            ),
+        ),
         megabytes=94,
         base="eurosat/2750",
         also=("2750", "EuroSAT_RGB/2750", "eurosat/EuroSAT", "eurosat/EuroSAT_RGB", "EuroSAT_RGB", "eurosat"),
@@ -456,7 +476,22 @@ for _dataset in (
         ("flowers-102/jpg", "flowers-102/imagelabels.mat", "flowers-102/setid.mat"),
         readers.with_matlab(partial(readers.by_torchvision, "Flowers102", split="test")),
         "flowers",
-        download=readers.fetch("Flowers102", split="test"),
+        archives=(
+            Archive(
+                f"{OXFORD}/flowers/102/102flowers.tgz",
+                "52808999861908f626f3c1f4e79d11fa",
+                "jpg",
+                "flowers-102",
+            ),
+            Archive(
+                f"{OXFORD}/flowers/102/imagelabels.mat",
+                "e0620be6f572b9609742df49c70aed4d",
+                into="flowers-102",
+            ),
+            Archive(
+                f"{OXFORD}/flowers/102/setid.mat", "a5357ecc9cb78c4bef273ce3793fc85c", into="flowers-102"
+            ),
+        ),
         megabytes=345,
         base="flowers-102",
         also=("oxford_flowers", "oxford-flowers-102", "102flowers", "oxford-102-flowers"),
@@ -468,8 +503,6 @@ for _dataset in (
         ("food-101/meta/test.json", "food-101/images"),
         partial(readers.by_torchvision, "Food101", lists="food-101/meta/*", split="test"),
         "food",
-        download=readers.fetch("Food101", split="test"),
-        megabytes=4_997,
         base="food-101",
         also=("food-101/food-101",),
     ),
@@ -480,7 +513,20 @@ for _dataset in (
         ("oxford-iiit-pet/annotations/test.txt", "oxford-iiit-pet/images"),
         readers.pets,
         "pets",
-        download=readers.fetch("OxfordIIITPet", split="test"),
+        archives=(
+            Archive(
+                f"{OXFORD}/pets/data/images.tar.gz",
+                "5c4f3ee8e5d25df40f4fd59a7f44e54c",
+                "images",
+                "oxford-iiit-pet",
+            ),
+            Archive(
+                f"{OXFORD}/pets/data/annotations.tar.gz",
+                "95a8c909bbe2e81eed6a22bccdf3f68f",
+                "annotations",
+                "oxford-iiit-pet",
+            ),
+        ),
         megabytes=811,
         base="oxford-iiit-pet",
         also=("oxford_pets", "oxford-iiit-pets"),
@@ -508,8 +554,6 @@ for _dataset in (
             rename=str,
         ),
         "aircraft",
-        download=readers.fetch("FGVCAircraft", split="test"),
-        megabytes=2_754,
         base="fgvc-aircraft-2013b/data",
         also=("fgvc-aircraft/data", "fgvc-aircraft", "fgvc-aircraft/fgvc-aircraft-2013b/data"),
     ),
@@ -520,8 +564,6 @@ for _dataset in (
         ("caltech101/101_ObjectCategories/*/*.jpg",),
         readers.caltech,
         "sentence",
-        download=readers.fetch("Caltech101"),
-        megabytes=137,
         base="caltech101/101_ObjectCategories",
         also=("101_ObjectCategories", "caltech101"),
     ),
@@ -531,8 +573,6 @@ for _dataset in (
         "108,754 pictures of 397 places.",
         ("SUN397/ClassName.txt",),
         readers.sun397,
-        download=readers.fetch("SUN397"),
-        megabytes=37_000,
         base="SUN397",
         also=("SUN397/SUN397",),
     ),
@@ -552,7 +592,13 @@ for _dataset in (
         ("imagenette2-160/val/n*",),
         readers.imagenette,
         "sentence",
-        download=readers.fetch("Imagenette", split="val", size="160px"),
+        archives=(
+            Archive(
+                "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160.tgz",
+                "e793b78cc4c9e9a4ccc0c1155377a412",
+                "imagenette2-160",
+            ),
+        ),
         megabytes=99,
         base="imagenette2-160",
         also=("imagenette2-320", "imagenette2", "imagenette", "imagenette-160", "imagenette-320"),
@@ -565,8 +611,6 @@ for _dataset in (
         readers.pcam,
         "tissue",
         size=96,
-        download=readers.fetch("PCAM", split="test"),
-        megabytes=800,
         base="pcam",
         also=("patch_camelyon", "camelyonpatch"),
     ),

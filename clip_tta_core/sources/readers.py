@@ -174,17 +174,6 @@ def with_matlab(read: Callable[[Path], Items]) -> Callable[[Path], Items]:
     return reading
 
 
-def fetch(name: str, **options) -> Callable[[Path], object]:
-    """What downloads a set through torchvision."""
-
-    def download(folder: Path) -> None:
-        from torchvision import datasets as torchvision_datasets
-
-        getattr(torchvision_datasets, name)(folder, download=True, **options)
-
-    return download
-
-
 def cifar(name: str, folder: Path, part: str = "test", download: bool = False) -> Items:
     """CIFAR10 or CIFAR100 as published, or else in class folders that `cifar_classes` names.
 

@@ -69,7 +69,23 @@ def code_page(names: Sequence[bytes]) -> str:
         text.decode("utf-8")
         return "utf-8"
     except UnicodeDecodeError:
-        pass
+        return _likeliest(text)
+
+
+def is_guess(names: Sequence[bytes], codec: str) -> bool:
+    """Whether names may be in another encoding than the one that `code_page` gave.
+
+    UTF-8 is certain, but for a letter or two of two bytes, which a code page's hit by chance.
+    """
+    if codec != "utf-8":
+        return True
+    text = b"/".join(names)
+    beyond = _beyond_ascii(text.decode(codec))
+    return len(beyond) <= 2 and max(beyond, default="") < "\u0800" and bool(_likeliest(text))
+
+
+def _likeliest(text: bytes) -> str:
+    """The code page in which a text looks most like what people write, "" where it does in none."""
     likely, best = "", 0.5  # at least half of the letters must be usual ones
     for codec, usual in CODE_PAGES:
         try:

@@ -36,6 +36,7 @@ class Upload:
     wholes: np.ndarray = field(
         default_factory=lambda: NONE
     )  # uint8 (N, FRAME, FRAME, 3), the pictures before their middle was cut out
+    notes: tuple[str, ...] = ()  # sentences on how what was used was read
 
     def __len__(self) -> int:
         return 0 if self.pictures is None else len(self.pictures)
@@ -82,9 +83,10 @@ def read(
     if not paths:
         raise ValueError("Upload: at least one file is needed, got none; add pictures or a zip of them.")
     album, skipped, meter = _Album(size), [], Meter(limits)
+    notes: dict[str, None] = {}  # each once
     for number, path in enumerate(paths):
         try:
-            for file in files(path, meter):
+            for file in files(path, meter, notes.setdefault):
                 meter.check(len(album))
                 if progress is not None:
                     progress((number + file.share) / len(paths), file.name)
@@ -102,7 +104,7 @@ def read(
     if len(skipped) > limits.listed:
         more = len(skipped) - limits.listed
         skipped = [*skipped[: limits.listed], ("More", f"{more:,} more files were skipped.")]
-    return album.close(class_names, tuple(skipped))
+    return replace(album.close(class_names, tuple(skipped)), notes=tuple(notes))
 
 
 class _Album:

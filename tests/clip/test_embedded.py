@@ -1,6 +1,9 @@
 """The CLIPs that ship with the project."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from clip_tta_core.clip.towers import Config, TwoTowers
 from clip_tta_core.pretrain.drawings import zero_shot_accuracy
 from clip_tta_core.sources.rendered import COLOURS, OBJECTS
 
+ROOT = Path(__file__).parents[2]
 TEXTS = ("a photo of a cat", "art of the dog.")
 SMALL = dict(
     image_size=32, stem=(4, 8), strides=(2, 2), patch_size=8, width=16, layers=1, heads=2, text_width=16
@@ -146,3 +150,21 @@ def test_photo_clip_tells_a_cat_from_a_rocket_on_photographs_of_others():
     clip = classifier(load(PHOTO.name, "cpu"), tuple(pictures))
     images = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2) / 255
     assert clip.predict(images).logits.argmax(dim=1).tolist() == [0, 1]
+
+
+def test_photo_clip_waits_until_it_is_used_and_takes_less_than_100_mb_beside_mini_clip():
+    """In a process of its own: the largest memory it ever had is of interest."""
+    code = """
+import resource
+from clip_tta_core import engine
+from clip_tta_core.clip import loading
+most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+engine.catalog()
+loading.classifier(loading.load("mini-clip", "cpu"), ("airplane", "cat"))
+assert [key[0] for key in loading._shelf] == ["mini-clip"], loading._shelf
+before = most()
+loading.classifier(loading.load("photo-clip", "cpu"), ("airplane", "automobile", "bird", "cat", "deer"))
+print(most() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 100

@@ -179,7 +179,7 @@ FAULTS = [
     _fault(  # fields never hide
         "j19",
         "form/controls.js",
-        'node.hidden = (settings[other] === value) !== (way === "is")',
+        "node.hidden = spec.when.length > 0 && !spec.when.some(holds)",
         "node.hidden = false",
         f"{FORM}::test_fields_hide_where_another_setting_makes_them_meaningless",
     ),

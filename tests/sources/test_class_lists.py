@@ -116,6 +116,8 @@ FORMS = [
     "a) cat\nb) dog\nc) polar bear",
     "#1 cat\n#2 dog\n#3 polar bear",
     "① cat\n② dog\n③ polar bear",
+    "・cat\n・dog\n・polar bear",
+    "‣ cat\n‣ dog\n‣ polar bear",
     "0_cat\n1_dog\n2_polar bear",
     "cat (0)\ndog (1)\npolar bear (2)",
     "0,cat\n1,dog\n2,polar bear, Ursus maritimus",

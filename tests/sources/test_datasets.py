@@ -36,11 +36,6 @@ def folder(tmp_path, monkeypatch):
     def offline(*args, **kwargs):
         raise OSError("no network in tests")
 
-    for name in ("cifar", "svhn", "dtd", "eurosat", "flowers102", "oxford_iiit_pet", "caltech", "imagenette"):
-        module = getattr(torchvision.datasets, name)
-        for function in ("download_url", "download_and_extract_archive"):
-            if hasattr(module, function):
-                monkeypatch.setattr(module, function, offline)
     monkeypatch.setattr(fetching, "urlopen", offline)
     return tmp_path
 
@@ -430,7 +425,7 @@ def test_of_a_set_that_is_there_in_part_the_sentence_says_what_is_missing(
     there, name, lacks, folder, monkeypatch
 ):
     picture(folder / there)
-    without = dataclasses.replace(DATASETS[name], download=None)
+    without = dataclasses.replace(DATASETS[name], archives=())
     monkeypatch.setitem(DATASETS._items, name, without)
     assert f"dataset:{name}" in [choice.name for choice in datasets.choices()]
     with pytest.raises(ValueError, match=lacks):
@@ -536,8 +531,6 @@ def test_of_ones_own_folder_the_level_is_said_and_a_list_takes_another(folder):
 def test_every_data_set_describes_itself():
     for dataset in DATASETS.values():
         assert dataset.help.endswith(".") and dataset.templates in prompts.TEMPLATES
-        ways = [way for way in (dataset.download, dataset.archive) if way is not None]
-        assert len(ways) == (dataset.megabytes > 0)
 
 
 def test_labels_and_pixels_stay_together(folder, any_checksum):
@@ -834,9 +827,14 @@ def test_what_is_to_be_downloaded_says_how_much(folder):
     assert said["dataset:cifar10"] == DATASETS["cifar10"].help
 
 
-def fetched(name, folder):
-    """A download that brings the tiny copy."""
-    return lambda root: WRITERS[name](root)
+def fetched(name, before=lambda: None):
+    """What fetches a set: it brings the tiny copy."""
+
+    def bring(archives, root, tell):
+        before()
+        WRITERS[name](root)
+
+    return bring
 
 
 @pytest.mark.parametrize(
@@ -844,32 +842,26 @@ def fetched(name, folder):
     [OSError("HTTP Error 503"), RuntimeError("File not found or corrupted."), IncompleteRead(b"half")],
 )
 def test_a_failed_download_is_told_in_one_sentence_and_the_next_one_works(problem, folder, monkeypatch):
-    def fail(root):
+    def fail():
         raise problem
 
-    for download in (fail, fetched("eurosat", folder)):
-        monkeypatch.setitem(
-            DATASETS._items, "eurosat", dataclasses.replace(DATASETS["eurosat"], download=download)
-        )
-        if download is fail:
-            with pytest.raises(ValueError, match="EuroSAT: .* the download failed .*[^.]\\)\\.$") as caught:
-                DatasetSource("eurosat")
-            assert "\n" not in str(caught.value)
+    monkeypatch.setattr(fetching, "bring", fetched("eurosat", fail))
+    with pytest.raises(ValueError, match="EuroSAT: .* the download failed .*[^.]\\); without a") as caught:
+        DatasetSource("eurosat")
+    assert "\n" not in str(caught.value) and str(caught.value).endswith("EuroSAT.zip.")
+    monkeypatch.setattr(fetching, "bring", fetched("eurosat"))
     assert len(DatasetSource("eurosat").places) == 2
 
 
 def test_a_download_holds_up_only_those_who_want_the_same_set(folder, monkeypatch):
     begun, finish, calls = threading.Event(), threading.Event(), []
 
-    def slow(root):
-        calls.append(root)
+    def slow():
+        calls.append(folder)
         begun.set()
-        (root / "eurosat/2750/Half").mkdir(parents=True)
         assert finish.wait(20)
-        WRITERS["eurosat"](root)
-        (root / "eurosat/2750/Half").rmdir()
 
-    monkeypatch.setitem(DATASETS._items, "eurosat", dataclasses.replace(DATASETS["eurosat"], download=slow))
+    monkeypatch.setattr(fetching, "bring", fetched("eurosat", slow))
     sources = []
     threads = [threading.Thread(target=lambda: sources.append(DatasetSource("eurosat"))) for _ in range(2)]
     for thread in threads:

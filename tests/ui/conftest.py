@@ -11,7 +11,7 @@ import socket
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -177,10 +177,24 @@ def zipped(members: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def looks(page) -> Iterator[str]:
+    """The page as it stands, wide and narrow, light and dark; the name of each look, then as it was."""
+    was = page.viewport_size
+    try:
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            for theme in ("light", "dark"):
+                page.evaluate("dark => document.body.classList.toggle('dark', dark)", theme == "dark")
+                yield f"{width} pixels, {theme}"
+    finally:
+        page.evaluate("document.body.classList.remove('dark')")
+        page.set_viewport_size(was)
+
+
 def serious_violations(page, part: str | None = None) -> list[str]:
     """What axe-core finds serious or critical on the page, or on the part that a selector names."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page, part).response["violations"]
+    found = Axe().run(page, part, {"resultTypes": ["violations"]}).response["violations"]
     worst = (item for item in found if item["impact"] in ("serious", "critical"))
     return [f"{item['id']}: {item['nodes'][0]['html'][:120]}" for item in worst]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tests.ui.conftest import free_port
+from tests.ui.spoken import Spoken
 
 ROOT = Path(__file__).parents[2]
 TRACE = "Traceback (most recent call last):"
@@ -27,7 +26,7 @@ def _heeds_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-class Started:
+class Started(Spoken):
     """A page that has been started.
 
     Args:
@@ -39,7 +38,7 @@ class Started:
     def __init__(self, folder: Path, root: Path = ROOT, **environment: Any) -> None:
         own = {"GRADIO_TEMP_DIR": folder / "uploads", "CLIPTTA_CELLS": folder / "cells", "HF_HUB_OFFLINE": 1}
         self.root, self._log, port = root, folder / "log", free_port()
-        self.address = f"http://127.0.0.1:{port}"
+        address = f"http://127.0.0.1:{port}"
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "app.py", "--port", str(port)],
@@ -50,16 +49,11 @@ class Started:
                 preexec_fn=_heeds_ctrl_c,
             )
         try:
-            self.config = self._wait()
+            config = self._wait(address)
         except BaseException:
             self.process.kill()
             raise
-        # A new connection for each call: one that rests for seconds is closed by the page at any moment.
-        rest = httpx.Limits(max_keepalive_connections=0)
-        self.http = httpx.Client(base_url=self.address, timeout=300, limits=rest)
-        self.events = {one["api_name"]: one for one in self.config["dependencies"]}
-        (form,) = (one for one in self.config["components"] if one["props"].get("elem_id") == "ct-form")
-        self.settings = form["props"]["value"]
+        super().__init__(address, config)
 
     def __enter__(self) -> Started:
         return self
@@ -69,12 +63,12 @@ class Started:
         self.process.kill()
         self.process.wait()
 
-    def _wait(self) -> dict:
+    def _wait(self, address: str) -> dict:
         end = time.monotonic() + START
         while time.monotonic() < end:
             assert self.process.poll() is None, self.written()
             try:
-                return httpx.get(f"{self.address}/config", timeout=60).json()
+                return httpx.get(f"{address}/config", timeout=60).json()
             except httpx.TransportError:
                 time.sleep(0.1)
         raise AssertionError(f"The page did not start: {self.written()}")
@@ -91,27 +85,3 @@ class Started:
             error = re.search(r"^[\w.]+(?:Error|Exception|Warning|Interrupt)\b.*", trace, re.MULTILINE)
             found += [f"{own[-1]}: {error[0] if error else trace[-200:]}"] if own else []
         return found
-
-    def post(self, path: str, body: dict) -> httpx.Response:
-        """Send what JSON cannot hold, too: NaN and Infinity."""
-        headers = {"content-type": "application/json"}
-        return self.http.post(f"/gradio_api/{path}", content=json.dumps(body), headers=headers)
-
-    def join(self, event: str, data: Any, session: str, sent: Any = None) -> httpx.Response:
-        """Put an event into the queue."""
-        number = self.events[event]["id"]
-        body = {"fn_index": number, "data": data, "event_data": sent, "session_hash": session}
-        return self.post("queue/join", body)
-
-    def answers(self, session: str, seconds: float = 300) -> Iterator[dict]:
-        """What the page tells of what a session has put into the queue; no longer than so many seconds."""
-        begun, where = time.monotonic(), {"session_hash": session}
-        with self.http.stream("GET", "/gradio_api/queue/data", params=where) as stream:
-            for line in stream.iter_lines():
-                said = json.loads(line.removeprefix("data: ")) if line else {}
-                if said:
-                    yield said
-                if said.get("msg") in ("process_completed", "unexpected_error", "close_stream"):
-                    return
-                # While it works the page says again and again that it is there.
-                assert time.monotonic() - begun < seconds, said

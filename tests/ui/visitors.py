@@ -24,29 +24,31 @@ LONG = SHORT | {"batches": 1000}  # as many pictures as a public page takes in o
 
 def visit(page: Started, session: str, settings: dict) -> str:
     """A run to its end, or to the sentence that refuses it. -> how it ended"""
-    answer = page.join("run", [page.settings | settings], session)
-    if answer.status_code != 200:
-        return f"HTTP {answer.status_code}"
-    board: dict = {}
-    for said in page.answers(session, 1800):
-        output = (said.get("output") or {}).get("data") or []
-        if output and isinstance(output[0], dict):
-            board = output[0]
-    return ended(board)
+    with page.present(session):
+        answer = page.join("run", [page.settings | settings], session)
+        if answer.status_code != 200:
+            return f"HTTP {answer.status_code}"
+        board: dict = {}
+        for said in page.answers(session, 1800):
+            output = (said.get("output") or {}).get("data") or []
+            if output and isinstance(output[0], dict):
+                board = output[0]
+        return ended(board)
 
 
 def stop(page: Started, session: str) -> str:
     """A run that is stopped once it has begun. -> how it ended"""
-    page.join("run", [page.settings | LONG], session)
-    board, pressed = {}, False
-    for said in page.answers(session, 1800):
-        output = (said.get("output") or {}).get("data") or []
-        if output and isinstance(output[0], dict):
-            board = output[0]
-        if said.get("msg") == "process_generating" and not pressed:
-            pressed = True
-            page.post("run/stop", {"data": [], "session_hash": session})
-    return ended(board)
+    with page.present(session):
+        page.join("run", [page.settings | LONG], session)
+        board, pressed = {}, False
+        for said in page.answers(session, 1800):
+            output = (said.get("output") or {}).get("data") or []
+            if output and isinstance(output[0], dict):
+                board = output[0]
+            if said.get("msg") == "process_generating" and not pressed:
+                pressed = True
+                page.post("run/stop", {"data": [], "session_hash": session})
+        return ended(board)
 
 
 def ended(board: dict) -> str:

@@ -283,9 +283,9 @@ export const field = (spec, read, write, ask) => {
     node,
     show: (settings) => {
       show(settings);
-      if (!spec.when) return;
-      const [other, way, value] = spec.when;
-      node.hidden = (settings[other] === value) !== (way === "is");
+      const holds = (/** @type {[string, "is" | "not", string]} */ [other, way, value]) =>
+        (settings[other] === value) === (way === "is");
+      node.hidden = spec.when.length > 0 && !spec.when.some(holds);
     },
   };
 };

@@ -167,9 +167,9 @@ const draw = (svg, help, view, { width, tall, zoom }) => {
         const box = { x: left + 0.5, y, width: long(number), height: line - 3 };
         svg.append(s("rect", { ...box, ...whose, class: "fill", style: ink(method) }));
       }
-      if (number > most && bar > 30) {
+      if (number > most) {
         const place = { x: left + bar - 4, y: y + line / 2 + 2, "text-anchor": "end" };
-        svg.append(s("text", { ...place, class: "inside", text: `${number} »` }));
+        svg.append(s("text", { ...place, class: "inside", text: bar > 30 ? `${number} »` : "»" }));
       }
       if (labelled && there) {
         const x = left + long(there);
@@ -177,10 +177,12 @@ const draw = (svg, help, view, { width, tall, zoom }) => {
       }
     });
   });
+  const cut = rows.some((row) => columns.some((column) => countOf(row, column, rows) > most));
   const past = Math.min(window, now + 1);
   const when = past === 1 ? "in this batch" : `in the last ${past} batches`;
   const marks = labelled ? " A thin mark shows how often it was really there." : "";
-  tell(help, `How often each class was predicted ${when}.${marks}`);
+  const ends = cut ? ` A bar with » goes on: bars end at ${CUT} times an even share.` : "";
+  tell(help, `How often each class was predicted ${when}.${marks}${ends}`);
   const said = methods.map(
     (method, k) => `${method.title} ${format("classes", used[k])} of ${view.classes.length}`,
   );

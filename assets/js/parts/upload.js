@@ -11,7 +11,7 @@ import { choice, settings } from "../lib/store.js";
 /** @typedef {import("../lib/pack.js").Entry} Entry */
 
 const MEGABYTE = 2 ** 20;
-const STILL = 300; // milliseconds without a change of the class list before the pictures are counted again
+const STILL = 300; // milliseconds without a change of the settings before the pictures are counted again
 const BURST = 16; // pictures of the camera in one upload
 const SOURCE = { pictures: "source", unknowns: "unknown_source" }; // the setting that asks for an upload
 
@@ -210,7 +210,8 @@ export default function mount({ element, props, watch, trigger, upload }) {
   });
   find(element, ".limits").textContent = limits.said;
 
-  // The pictures are counted again when the class list changes, and this opens when they are asked for.
+  // The pictures are counted and shown again when the class list, the model or the shift changes, and this
+  // opens when they are asked for.
   /** @type {string | null} what is said of the pictures depends on it */
   let fit = null;
   /** @type {string | null} */
@@ -222,7 +223,8 @@ export default function mount({ element, props, watch, trigger, upload }) {
     const isNews = before !== null && enters("upload") && !props.value?.kept;
     if (isNews || enters(folder)) find(element, "details", HTMLDetailsElement).open = true;
     source = asked;
-    const asks = JSON.stringify([now.class_names, now.model, asked === folder]);
+    const shift = [now.corruption, now.severity, now.schedule, now.seed];
+    const asks = JSON.stringify([now.class_names, now.model, shift, asked === folder]);
     const shows = props.value?.kept || [before, asked].includes(folder);
     const changed = fit !== null ? fit !== asks : asked === folder;
     fit = asks;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+from gradio.data_classes import FileData
 
 from clip_tta_core.corruptions import SEVERITIES
 from clip_tta_core.sources import rendered
@@ -43,6 +44,19 @@ class CorruptionSheet(Part):
 <p class="unseen" aria-live="polite"></p>"""
 
 
+class OwnPicture(gr.File):
+    """A file from a visitor's disk; its value is where it lies.
+
+    Gradio's own puts an empty file beside it, which nobody deletes, and goes by the name's ending.
+    """
+
+    def get_block_name(self) -> str:
+        return "file"
+
+    def preprocess(self, payload: Any) -> str | None:
+        return payload.path if isinstance(payload, FileData) else None
+
+
 def corruptions_tab(site: Site, page: gr.Blocks, tabs: gr.Tabs) -> None:
     """What stands in the tab; nothing is corrupted before a visitor opens it."""
     room = Corruptions()
@@ -65,7 +79,7 @@ def corruptions_tab(site: Site, page: gr.Blocks, tabs: gr.Tabs) -> None:
     with gr.Row(elem_classes=["ct-bar"]):
         props = SubjectProps(tuple(sorted(rendered.OBJECTS)), tuple(SEVERITIES), START)
         bar = SubjectBar(props=props, server_functions=[served(room.keep, drawing, busy)])
-        own = gr.File(
+        own = OwnPicture(
             label="Or a picture of yours", file_types=["image"], height=142, elem_id="ct-own", scale=0
         )
     tiles = CorruptionSheet(

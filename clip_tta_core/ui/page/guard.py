@@ -5,7 +5,6 @@ An ASGI middleware, as Starlette describes them: https://www.starlette.io/middle
 
 from __future__ import annotations
 
-import contextlib
 import re
 from typing import Any
 from urllib.parse import parse_qs
@@ -20,6 +19,7 @@ from clip_tta_core.ui.session.listeners import Listeners
 MOST = 4_000_000  # bytes of a request: the longest class list and settings take a tenth of it
 MOST_UPLOAD = LIMITS.total_bytes + 1_000_000  # with what a form puts around its files
 TOO_LARGE = "A request to this page may have {most:,} bytes; this one has more."
+NO_FORM = "An upload must be a form whose parts are files with names; this one is not."
 UPLOAD = re.compile(r"/upload/?$")
 FILE = re.compile(r"/file(=|/)")
 # Over which connections a visitor hears of what they asked for, and by which name they are known.
@@ -42,17 +42,18 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        most = MOST_UPLOAD if UPLOAD.search(scope["path"]) else MOST
         session = _listener(scope)
         if session:
             self.listeners.come(session)
         try:
-            await self._bounded(most, scope, receive, _safer(scope["path"], send))
+            await self._bounded(scope, receive, _safer(scope["path"], send))
         finally:
             if session:
                 self.listeners.go(session)
 
-    async def _bounded(self, most: int, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        uploading = bool(UPLOAD.search(scope["path"]))
+        most = MOST_UPLOAD if uploading else MOST
         refusal = PlainTextResponse(TOO_LARGE.format(most=most), 413)
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if not announced.isdigit() or int(announced) > most:
@@ -75,8 +76,14 @@ class Guard:
             answered = True
             await send(message)
 
-        with contextlib.suppress(TooLarge):
+        try:
             await self.app(scope, counting, noting)
+        except TooLarge:
+            pass
+        except (TypeError, AttributeError):  # what Gradio makes of a part that is no file
+            if answered or not uploading:
+                raise
+            await PlainTextResponse(NO_FORM, 400)(scope, receive, send)
         if seen > most and not answered:
             await refusal(scope, receive, send)
 

@@ -6,6 +6,7 @@ Templates hold no placeholder, so what a script draws stays; visitors' words rea
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -48,7 +49,7 @@ class Part(gr.HTML):
             apply_default_css=False,
             elem_id=kwargs.pop("elem_id", f"ct-{self.name}"),
             elem_classes=["ct", f"ct-{self.name}"],
-            **plain(props or Nothing()),
+            given=json.dumps(plain(props or Nothing()), separators=(",", ":")),
             **kwargs,
         )
 

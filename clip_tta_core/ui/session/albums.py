@@ -16,7 +16,9 @@ import numpy as np
 from clip_tta_core import thumbnails
 from clip_tta_core.clip import embedded
 from clip_tta_core.clip.embedded import EMBEDDED, MINI, PHOTO
-from clip_tta_core.records import Pictures
+from clip_tta_core.corruptions import corrupt_batch
+from clip_tta_core.corruptions.schedule import UNTOUCHED, plan
+from clip_tta_core.records import Pictures, RunConfig
 from clip_tta_core.sources import datasets, folders, uploads
 from clip_tta_core.sources.class_lists import SEPARATORS
 from clip_tta_core.sources.folders import Labels
@@ -25,6 +27,7 @@ from clip_tta_core.ui.wire import parts as wire
 from clip_tta_core.ui.wire.encode import jpeg_url
 from clip_tta_core.ui.wire.parts import Purpose
 from clip_tta_core.ui.words import upload as words
+from clip_tta_core.ui.words.stream import corruptions
 
 KEPT_BYTES = 2**30  # of decoded pictures, those of all visitors together; 2,000 of 224 px are 0.3 of it
 THUMBNAILS, COLUMNS, THUMBNAIL = 24, 8, 48  # of an upload, in a row, pixels a side
@@ -164,8 +167,18 @@ def reading_view(share: float, name: str) -> wire.Upload:
     return wire.Upload(f"Reading {name}" if name else "Reading", share=round(share, 3))
 
 
-def view(upload: Upload, purpose: Purpose, class_names: Sequence[str] = (), model: str = "") -> wire.Upload:
-    """What was read, and how it fits the class list and the chosen model."""
+def view(
+    upload: Upload,
+    purpose: Purpose,
+    class_names: Sequence[str] = (),
+    model: str = "",
+    shift: RunConfig | None = None,
+) -> wire.Upload:
+    """What was read, how it fits the class list and the chosen model, and what a run makes of it.
+
+    Args:
+        shift: the settings whose corruption the pictures are shown under; None for none.
+    """
     if upload.pictures is None:
         return wire.Upload("None of these could be read.", skipped=upload.skipped)
     images = upload.pictures.images
@@ -181,12 +194,30 @@ def view(upload: Upload, purpose: Purpose, class_names: Sequence[str] = (), mode
         return seen
     names = class_names or _labels(upload, ()).class_names
     fit = _fit(_labels(upload, class_names), own_classes(upload), class_names)
+    fit["notes"] = (*upload.notes, *fit["notes"])
     seen = dataclasses.replace(seen, **fit, offer=offer(names, model))
-    if model not in EMBEDDED:
+    taken, said = images[shown], ""
+    if shift is not None and (said := ", ".join(corruptions(shift))):
+        shown = shown[:COLUMNS]  # a row is enough of what takes a while
+        taken = _corrupted(images, shown, shift)
+    if model in EMBEDDED:
+        side = embedded.read_config(EMBEDDED[model].folder).image_size
+        taken = thumbnails.coarse(taken, side, THUMBNAIL)
+    elif not said:  # no other than what was read
         return seen
-    side = embedded.read_config(EMBEDDED[model].folder).image_size
-    sheet = thumbnails.sheet(thumbnails.coarse(images[shown], side, THUMBNAIL), COLUMNS, THUMBNAIL)
-    return dataclasses.replace(seen, seen=jpeg_url(sheet), sees=words.sees(model))
+    sheet = jpeg_url(thumbnails.sheet(taken, COLUMNS, THUMBNAIL))
+    return dataclasses.replace(seen, seen=sheet, sees=words.sees(model, said))
+
+
+def _corrupted(images: np.ndarray, places: np.ndarray, shift: RunConfig) -> np.ndarray:
+    """Some of the pictures as the stream corrupts them, did they come in this order. uint8 (B, S, S, 3)"""
+    steps = plan(shift.schedule, shift.corruption, shift.severity, len(images), shift.seed)
+    found = images[places].copy()
+    for k, place in enumerate(places):
+        if steps[place] != UNTOUCHED:
+            name, severity = steps[place]
+            found[k] = corrupt_batch(found[k : k + 1], name, severity, shift.seed, int(place))[0]
+    return found
 
 
 def offer(class_names: Sequence[str], model: str) -> wire.Offer | None:

@@ -32,6 +32,7 @@ from clip_tta_core.ui.words.comparison import places, ranking, turn
 from clip_tta_core.ui.words.stream import stream
 
 KEPT_TABLES = 64
+BETWEEN = 0.4  # seconds between two drawings of the table, which take a browser tens of milliseconds
 KNOBS = (  # how each method is set
     Option("defaults", "defaults", "Every method with its default hyper-parameters."),
     Option("protocol", "CLIPTTA's protocol", "As in CLIPTTA's tables: ten steps a batch for most methods."),
@@ -171,7 +172,7 @@ class Compare:
         self._keep(session, table)
         absence = self.site.absence(session)
         try:
-            for moment in follow(run, lambda standing, active: table.take(standing), absence):
+            for moment in follow(run, lambda standing, active: table.take(standing), absence, BETWEEN):
                 if moment.last:
                     yield replace(view(table, catalog, moment.state), message=run.problem)
                     continue

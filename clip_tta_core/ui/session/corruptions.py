@@ -33,6 +33,7 @@ SEED = 0  # one seed for all: severities can be compared, and one texture of fro
 QUALITY = 80  # 230 KB a sheet
 ATTACK_QUALITY = 95  # of what moves by a few levels
 KEPT_TILES = 1000  # 50 sheets, 12 MB
+KEPT_SHEETS = 10  # as files, 2 MB each
 KEPT_UPLOADS = 32  # 150 KB each
 START = SubjectStart("cat", seed=4, severity=3)
 FAMILIES = {
@@ -89,6 +90,13 @@ def tile(subject: Subject, name: str, severity: int) -> str:
         return data_url(Image.fromarray(mislead(subject, severity)), ATTACK_QUALITY)
     image = corrupt(subject.image, name, severity, SEED) if severity else subject.image
     return data_url(Image.fromarray(image), QUALITY)
+
+
+@lru_cache(maxsize=KEPT_SHEETS)
+def sheet_png(subject: Subject, severity: int) -> bytes:
+    """A subject under all nineteen, with their titles, as a PNG file."""
+    pictures = {name: corrupt(subject.image, name, severity, SEED) for name in _by_family()}
+    return plots.figure_png(plots.corruption_sheet(subject.image, pictures, severity))
 
 
 def mislead(subject: Subject, severity: int) -> np.ndarray:
@@ -159,10 +167,8 @@ class Corruptions:
 
         def make(subject: Subject) -> View:
             severity = _severity(wanted)
-            pictures = {name: corrupt(subject.image, name, severity, SEED) for name in _by_family()}
-            png = plots.figure_png(plots.corruption_sheet(subject.image, pictures, severity))
-            name = f"corruptions-severity-{severity}.png"
-            return plain(parts.KeptFile(name, "image/png", base64.b64encode(png).decode()))
+            png = base64.b64encode(sheet_png(subject, severity)).decode()
+            return plain(parts.KeptFile(f"corruptions-severity-{severity}.png", "image/png", png))
 
         return self._answer(wanted, make)
 

@@ -6,18 +6,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clip_tta_core.clip.embedded import PHOTO
+from clip_tta_core.records import RunConfig
 from clip_tta_core.sources import class_lists, datasets, uploads
 from clip_tta_core.ui.session import albums
 from clip_tta_core.ui.session.albums import Reading
 from clip_tta_core.ui.session.follow import BETWEEN
-from clip_tta_core.ui.session.settings import Settings, defaults, split_names
+from clip_tta_core.ui.session.settings import Settings, defaults, split_names, to_config
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.wire.parts import Purpose, Upload
+from clip_tta_core.ui.words.stream import corruptions
 
 UNREADABLE = "The upload ended with an unexpected error; the server's log has the details."
 # What a new upload changes of the settings, by its purpose.
 WITH: dict[Purpose, Settings] = {
-    "pictures": {"source": "upload", "corruption": "none", "style": "none", "lesson": ""},
+    "pictures": {
+        "source": "upload",
+        "corruption": "none",
+        "schedule": "constant",  # others bring corruptions of their own
+        "style": "none",
+        "lesson": "",
+    },
     "unknowns": {"unknown_source": "upload", "lesson": ""},
 }
 WITHOUT: dict[Purpose, tuple[str, str]] = {  # once it is removed
@@ -58,7 +66,8 @@ class Desk:
             names = _typed(settings, news)
             if purpose == "pictures" and albums.suits(names, _model(settings)):
                 news["model"] = PHOTO.name
-            yield albums.view(upload, purpose, names, _model(settings, news)), news
+            shift = _shift(settings, news)
+            yield albums.view(upload, purpose, names, _model(settings, news), shift), news
         except GeneratorExit:  # gone while it was read: nobody else would forget it
             self.albums.drop(session, purpose)
             raise
@@ -72,7 +81,7 @@ class Desk:
         upload = self.albums.get(session, "pictures")
         if upload is None:
             return Upload("")
-        return albums.view(upload, "pictures", _typed(settings), _model(settings))
+        return albums.view(upload, "pictures", _typed(settings), _model(settings), _shift(settings))
 
     def choose_level(self, depth: Any, settings: Mapping[str, Any], session: str) -> Answer | None:
         """Take the folders of another level as classes; None where there are no pictures.
@@ -90,7 +99,8 @@ class Desk:
         typed, news = set(_typed(settings)), None
         if typed <= set(albums.own_classes(upload)):
             news = {"class_names": class_lists.written(albums.own_classes(chosen)), "lesson": ""}
-        return albums.view(chosen, "pictures", _typed(settings, news), _model(settings)), news
+        shift = _shift(settings, news)
+        return albums.view(chosen, "pictures", _typed(settings, news), _model(settings), shift), news
 
     def remove(self, purpose: Purpose, settings: Mapping[str, Any], session: str) -> Answer:
         """Forget an upload."""
@@ -118,6 +128,17 @@ def _at_level(depth: Any, settings: Mapping[str, Any]) -> Answer:
 def _model(settings: Any, news: Settings | None = None) -> str:
     known = settings if isinstance(settings, Mapping) else {}
     return str({**defaults(), **known, **(news or {})}["model"])
+
+
+def _shift(settings: Any, news: Settings | None = None) -> RunConfig | None:
+    """What the settings do to the pictures; None where they are impossible, which Run will say."""
+    known = settings if isinstance(settings, Mapping) else {}
+    try:
+        config = to_config({**known, **(news or {}), "class_names": ""})
+        corruptions(config)
+    except ValueError:
+        return None
+    return config
 
 
 def _typed(settings: Any, news: Settings | None = None) -> tuple[str, ...]:

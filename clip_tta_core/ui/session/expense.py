@@ -46,7 +46,8 @@ def expense(settings: Settings, pace: Pace) -> Expense | None:
         whole = _seconds({**settings, **changes}, pace)
         if whole is not None and whole < WORTH * found.whole:
             proposals.append(Change(words.cheaper(what, whole), {**changes, "lesson": ""}))
-    return Expense(words.expense(found.batch, found.whole, found.measured), tuple(proposals[:MOST]))
+    said = words.expense(found.batch, found.whole, found.measured, endless=config.source == "rendered")
+    return Expense(said, tuple(proposals[:MOST]))
 
 
 WITHOUT_OWN: dict[str, Any] = {"source": "rendered", "unknown_source": "none", "class_names": ()}

@@ -134,6 +134,11 @@ def check_names(settings: Mapping[str, Any]) -> None:
     for name in settings:
         if name not in defaults():
             raise ValueError(unknown_name("setting", name, defaults()))
+    if settings.get("lesson"):  # of the page alone: it would change nothing here
+        raise ValueError(
+            f"Experiment: a lesson is no setting of a run, got {settings['lesson']!r:.40}; choose it on the "
+            "page and take its settings from 'Use it from a script'."
+        )
 
 
 def record(log: RunLog, batch: int) -> Record:

@@ -31,7 +31,10 @@ class Moment:
 
 
 def follow(
-    run: Run[Reported], take: Callable[[Reported, float], None], absence: Absence | None = None
+    run: Run[Reported],
+    take: Callable[[Reported, float], None],
+    absence: Absence | None = None,
+    between: float = BETWEEN,
 ) -> Iterator[Moment]:
     """Wait for a run's reports and say when to update the page; the last moment is the end of the run.
 
@@ -39,6 +42,7 @@ def follow(
         run: has begun.
         take: is given every report as it comes, with the seconds of work so far.
         absence: of the visitor; a run that nobody listens to is stopped.
+        between: seconds between two updates of the page, at least.
     """
     clock, came, shown, fresh, due = Clock(), 0, 0.0, False, 0.0
     seen: tuple = (0, 0, None, "")
@@ -48,7 +52,7 @@ def follow(
         due = due or (time.monotonic() if run.due else 0.0)
         if due and time.monotonic() - due > AFTER:
             run.give_up()
-        reports = run.drain(BETWEEN if fresh else POLL)
+        reports = run.drain(between if fresh else POLL)
         active = clock.tick(under_way(run) in ("paused", "loading"))
         for report in reports:
             take(report, active)
@@ -57,7 +61,7 @@ def follow(
         here = (came, run.looks, run.control.progress, state)
         fresh = seen[0] != came
         quiet = not fresh and state == seen[-1] == "running"
-        if here == seen or now - shown < (BETWEEN_STEPS if quiet else BETWEEN):
+        if here == seen or now - shown < (BETWEEN_STEPS if quiet else between):
             continue
         yield Moment(state, active, fresh)
         shown, seen, fresh = now, here, False

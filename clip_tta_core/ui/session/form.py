@@ -84,12 +84,14 @@ def costs(settings: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _shift(catalog: Catalog) -> tuple[Field, ...]:
-    some: When = ("corruption", "not", "none")
+    # Some schedules bring corruptions of their own, and all say when an attack strikes.
+    some: tuple[When, ...] = (("corruption", "not", "none"), ("schedule", "not", "constant"))
+    attacked: tuple[When, ...] = (("attack", "not", "none"),)
     return (
         _choice("corruption", "Corruption", catalog.corruptions),
         _number("severity", "Severity", when=some),
-        _choice("style", "Style", catalog.styles, when=("source", "is", "rendered")),
-        _choice("schedule", "Over time", catalog.schedules, when=some),
+        _choice("style", "Style", catalog.styles, when=(("source", "is", "rendered"),)),
+        _choice("schedule", "Over time", catalog.schedules),
         PickField(
             name="attack",
             title="Attack",
@@ -104,15 +106,15 @@ def _shift(catalog: Catalog) -> tuple[Field, ...]:
         _number(
             "attack_epsilon",
             "Radius",
-            when=("attack", "not", "none"),
+            when=attacked,
             help="In levels of 255. Labelled pictures only.",
             whole=False,
         ),
-        _number("attack_iterations", "Iterations", when=("attack", "not", "none")),
+        _number("attack_iterations", "Iterations", when=attacked),
         PickField(
             name="attack_target",
             title="Made for",
-            when=("attack", "not", "none"),
+            when=attacked,
             options=(
                 Option("loaded", "the model", "One attack for all methods, on the model they begin with."),
                 Option(
@@ -166,7 +168,7 @@ def _stream(catalog: Catalog) -> tuple[Field, ...]:
 
 
 def _unknowns(catalog: Catalog) -> tuple[Field, ...]:
-    some: When = ("unknown_source", "not", "none")
+    some: tuple[When, ...] = (("unknown_source", "not", "none"),)
     return (
         _choice("unknown_source", "Source", catalog.unknown_sources),
         _number("unknown_share", "Share of images", when=some, whole=False),
@@ -217,9 +219,11 @@ def _start(catalog: Catalog) -> tuple[Field, ...]:
     """What a few labelled pictures make of the model beforehand; a start's knobs are named start.knob."""
     plain = Choice("none", "CLIP as it is", "Every method begins with the model as it was loaded.")
     others = (Choice(s.name, s.title, f"{s.summary} {s.citation}. {s.fails}") for s in catalog.starts)
-    some: When = ("start", "not", "none")
+    some: tuple[When, ...] = (("start", "not", "none"),)
     knobs = [
-        dataclasses.replace(knob_field(knob), name=f"{one.name}.{knob.name}", when=("start", "is", one.name))
+        dataclasses.replace(
+            knob_field(knob), name=f"{one.name}.{knob.name}", when=(("start", "is", one.name),)
+        )
         for one in catalog.starts
         for knob in one.knobs
     ]
@@ -262,14 +266,14 @@ def _device() -> tuple[Field, ...]:
 
 
 def _choice(
-    name: str, title: str, choices: Iterable[Choice], when: When | None = None, other: Other | None = None
+    name: str, title: str, choices: Iterable[Choice], when: tuple[When, ...] = (), other: Other | None = None
 ) -> ChoiceField:
     options = tuple(Option(one.name, one.title, one.help, one.group) for one in choices)
     return ChoiceField(name=name, title=title, options=options, when=when, other=other)
 
 
 def _number(
-    name: str, title: str, when: When | None = None, help: str = "", whole: bool = True
+    name: str, title: str, when: tuple[When, ...] = (), help: str = "", whole: bool = True
 ) -> NumberField:
     low, high = COMFORTABLE.get(name) or LIMITS[name]
     return NumberField(

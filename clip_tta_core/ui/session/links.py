@@ -117,7 +117,15 @@ def from_query(params: Mapping[str, str]) -> tuple[Settings, str] | None:
             problems.append(
                 f"The link asks for something impossible, so that setting keeps its default. {error}"
             )
-    return settings, next(iter(problems), "")
+    return settings, _together(problems)
+
+
+def _together(problems: list[str]) -> str:
+    """The first of what is wrong, and how much more is."""
+    if len(problems) < 2:
+        return "".join(problems)
+    others = len(problems) - 1
+    return f"{problems[0]} So {'does 1 other' if others == 1 else f'do {others} others'} of its settings."
 
 
 def _is_ours(name: str) -> bool:

@@ -137,14 +137,13 @@ class Runs:
         self._logs: OrderedDict[str, RunLog] = OrderedDict()
         self._choices: dict[str, int] = {}  # the number of each one's latest, of those with a log
 
-    def begin(self, session: str, run: Run) -> None:
-        """Make `run` the visitor's current one; what ran before is stopped and ends first."""
+    def register(self, session: str, run: Run) -> None:
+        """Make `run` the visitor's current one, to be started; what ran before is stopped and ends first."""
         with self._lock:
             run.after = self._current.get(session)
             self._current[session] = run
         if run.after is not None:
             run.after.control.stop()
-        run.start()
 
     def end(self, session: str, run: Run) -> None:
         """Stop `run` and forget it, unless another has taken its place."""

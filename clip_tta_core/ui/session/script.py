@@ -55,7 +55,7 @@ def allowed(catalog: Catalog) -> str:
 def _values(field: Field) -> str:
     match field:
         case NumberField(limits=(low, high)):
-            return f"{low:g} to {high:g}"
+            return f"{low:.10g} to {high:.10g}"
         case ChoiceField(options=options, other=other):
             return ", ".join(one.name for one in options) + (f", or {other.placeholder}" if other else "")
         case PickField(options=options):

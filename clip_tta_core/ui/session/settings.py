@@ -133,6 +133,6 @@ def switch(name: str, value: Any) -> bool:
 
 
 def whole(name: str, value: Any) -> int:
-    if number(name, value) != int(value):
+    if number(name, value) != int(value) and not isinstance(value, int):  # a float of many digits is rounded
         raise ValueError(f"Run: {name} must be a whole number, got {value!r:.60}.")
     return int(value)

@@ -80,10 +80,11 @@ class Site:
         return Absence(self.listeners, session)
 
     def begin(self, turn: Turn, run: Run) -> None:
-        """Begin a run whose turn it is; what was stopped on the way here ends at once."""
-        self.runs.begin(turn.session, run)
+        """Begin a run whose turn it is; what was stopped on the way here ends before it reports anything."""
+        self.runs.register(turn.session, run)  # where Stop finds it from now on
         if turn.dropped:
             run.control.stop()
+        run.start()
 
     def stop(self, session: str, press: int = 0) -> bool:
         """End what the visitor runs or waits for.

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from clip_tta_core.ui.session.listeners import Absence
 
 AT_ONCE = 2  # runs
-WAITING = 20  # visitors in line
+WAITING = 40  # visitors in line: a class that presses Run in the same minute, and some more
 LOOK = 0.5  # seconds between two looks at the line
 REMEMBERED = 20  # turns whose length says how long the next will take
 VISITORS = 1000  # whose presses are remembered

@@ -8,7 +8,7 @@ from typing import Literal
 
 from clip_tta_core.hparams import Value
 
-When = tuple[str, Literal["is", "not"], str]  # shown where the setting of that name is, or is not, that value
+When = tuple[str, Literal["is", "not"], str]  # the setting of that name is, or is not, that value
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class _Field:
     name: str
     title: str
     help: str = ""
-    when: When | None = None
+    when: tuple[When, ...] = ()  # shown where one of these holds; always where there is none
     default: Value | None = None  # of a knob; those of the settings are the form's own value
 
 

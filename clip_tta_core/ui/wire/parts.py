@@ -374,7 +374,7 @@ class Upload:
     levels: tuple[tuple[int, str], ...] = ()  # of folders that can be the classes: depth, what is there
     level: int | None = None  # the depth that is taken
     folders: tuple[str, ...] = ()  # names that could be classes and are not
-    seen: DataUrl | None = None  # the same pictures as the chosen model takes them
+    seen: DataUrl | None = None  # the same pictures as the chosen model takes them, under the shift set
     sees: str = ""  # and how it does
     offer: Offer | None = None
 

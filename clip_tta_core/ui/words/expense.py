@@ -10,15 +10,21 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
-def expense(batch: float, whole: float, measured: bool) -> str:
-    """Two sentences on a run that takes so many seconds a batch, and in all."""
+def expense(batch: float, whole: float, measured: bool, endless: bool = True) -> str:
+    """Sentences on a run that takes so many seconds a batch, and in all.
+
+    Args:
+        measured: whether the model has run here.
+        endless: whether there are as many pictures as are asked for, whatever that is.
+    """
     about = "about" if measured else "at least"
     source = (
         "That is how fast this model last ran here."
         if measured
         else "That is as fast as this machine multiplies; the model has not run here yet."
     )
-    return f"This will take {about} {duration(whole)}: {duration(batch)} a batch. {source}"
+    end = "" if endless else " It ends sooner where the pictures are fewer."
+    return f"This will take {about} {duration(whole)}: {duration(batch)} a batch.{end} {source}"
 
 
 def cheaper(what: str, whole: float) -> str:

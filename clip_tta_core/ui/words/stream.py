@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from clip_tta_core.corruptions import CORRUPTIONS
+from clip_tta_core.corruptions.schedule import SCHEDULES, UNTOUCHED, plan
 from clip_tta_core.records import Catalog, Choice, RunConfig, StartCard
 from clip_tta_core.sources.datasets import DATASETS
 from clip_tta_core.stream import lay_out, open_source, open_unknowns
 from clip_tta_core.ui.words.numbers import percent
 
 SIDE = 8  # pixels; nothing is drawn to count
+LONG = 1000  # pictures of a stream that goes through all that a schedule has
 
 
 def length(config: RunConfig) -> str:
@@ -24,7 +27,27 @@ def length(config: RunConfig) -> str:
         return f"up to {most}"
     if count == config.batches * config.batch_size:
         return most
-    return f"{count:,} pictures in {-(-count // config.batch_size)} batches"
+    batches = -(-count // config.batch_size)
+    return f"{count:,} pictures in {batches} batch{'' if batches == 1 else 'es'}"
+
+
+def corruptions(config: RunConfig) -> tuple[str, ...]:
+    """What corrupts a stream's pictures: "fog 5", "fog 5 (sudden change)"; nothing where they stay clean.
+
+    Some schedules bring corruptions of their own, whatever the one that is chosen.
+    """
+    steps = {*plan(config.schedule, config.corruption, config.severity, LONG)} - {UNTOUCHED}
+    if not steps:
+        return ()
+    names = {name for name, _ in steps}
+    if len(names) == 1:
+        said = f"{CORRUPTIONS[names.pop()].title.lower()} {config.severity}"
+    else:
+        how = "at" if len({severity for _, severity in steps}) == 1 else "up to"
+        said = f"{len(names)} corruptions {how} severity {config.severity}"
+    return (
+        said if config.schedule == "constant" else f"{said} ({SCHEDULES[config.schedule].title.lower()})",
+    )
 
 
 def stream(config: RunConfig, catalog: Catalog) -> str:
@@ -37,10 +60,7 @@ def stream(config: RunConfig, catalog: Catalog) -> str:
     shift = []
     if config.style != "none":
         shift.append(title(catalog.styles, config.style).lower())
-    if config.corruption != "none" and config.schedule == "constant":
-        shift.append(f"{title(catalog.corruptions, config.corruption).lower()} {config.severity}")
-    elif config.corruption != "none":
-        shift.append(f"corruptions {title(catalog.schedules, config.schedule).lower()}")
+    shift += corruptions(config)
     if config.attack != "none" and config.attack_epsilon:
         whom = ", each method as adapted" if config.attack_target == "adapted" else ""
         shift.append(f"attacked ({config.attack}, {config.attack_epsilon:g}/255{whom})")

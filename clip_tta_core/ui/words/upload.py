@@ -17,11 +17,18 @@ def offer(known: int, count: int) -> str:
     )
 
 
-def sees(model: str) -> str:
-    """How an embedded model takes a picture."""
+def sees(model: str, shift: str = "") -> str:
+    """How a model takes a picture.
+
+    Args:
+        shift: the corruption that they are shown under, in words; "" for none.
+    """
+    under = f" Shown here: {shift}." if shift else ""
+    if model not in EMBEDDED:
+        return f"The middle square of each, as the stream shows it.{under}"
     side, _ = _about(model)
     lost = "; what is small, or at the edge, is lost" if model == PHOTO.name else ""
-    return f"As {EMBEDDED[model].title} sees them: the middle square, in {side} × {side} pixels{lost}."
+    return f"As {EMBEDDED[model].title} sees them: the middle square, in {side} × {side} pixels{lost}.{under}"
 
 
 def _about(model: str) -> tuple[int, int]:

@@ -10,11 +10,11 @@ from PIL import Image
 
 from clip_tta_core import engine
 from clip_tta_core.ui.session.site import Site
-from tests.ui.conftest import eventually, make_log, serious_violations, serve
+from tests.ui.conftest import eventually, looks, make_log, serious_violations, serve
 from tests.ui.drawn import call
 from tests.ui.fakes import fake_engine
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 HOSTILE = (
     "${alert(1)}",
     "<img src=x onerror=alert(1)>",
@@ -325,14 +325,13 @@ def test_a_closed_tab_ends_its_run(visit, url, site):
     assert eventually(lambda: not site.runs.running())
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing_serious(visit, theme, width, open_url):
-    page = visit(open_url, f"?__theme={theme}", width)
+def test_axe_finds_nothing_serious(visit, open_url):
+    page = visit(open_url)
     page.evaluate("document.querySelectorAll('#ct-form details').forEach((one) => { one.open = true; })")
     page.wait_for_timeout(300)
-    assert not serious_violations(page)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no scrolling sideways"
+    for look in looks(page):
+        assert not serious_violations(page), look
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"sideways: {look}"
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tests.ui.conftest import serious_violations, serve
 from tests.ui.drawn import call, stream_of
 from tests.ui.fakes import fake_engine
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SAYS = {word.lower(): term.says for term in GLOSSARY for word in (term.word, *term.also)}
 RECORDED = {one.name: log for one in LESSONS if (log := recordings.read(one.name))}
 UNKNOWNS = "unknowns"  # a lesson with one chart more

@@ -52,6 +52,21 @@ def test_points_bear_their_sign(page, difference, text, way):
     assert call(page, "lib/format.js", "m.points(a)", difference) == {"text": text, "way": way}
 
 
+@pytest.mark.parametrize(
+    "shares, ticks",
+    [
+        ([0.065, 0.57], [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+        ([0.992, 0.9951], [0.99, 0.9925, 0.995, 0.9975]),
+        ([0.0, 1.0], [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        ([0.5], [0.4975, 0.5, 0.5025]),
+        ([0.0], [0, 0.0025]),
+        ([1.0], [0.9975, 1]),
+    ],
+)
+def test_an_axis_of_shares_begins_and_ends_around_what_there_is(page, shares, ticks):
+    assert call(page, "lib/scale.js", "m.shareTicks(a)", shares) == pytest.approx(ticks)
+
+
 @pytest.mark.parametrize("seconds, text", [(0.2, "1 s left"), (89, "89 s left"), (240, "4 min left")])
 def test_time_left_is_in_seconds_and_then_in_minutes(page, seconds, text):
     assert call(page, "lib/format.js", "m.left(a)", seconds) == text

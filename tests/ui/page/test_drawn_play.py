@@ -133,6 +133,22 @@ def test_bars_are_as_long_as_a_class_was_predicted_in_the_last_batches(page, met
         assert width == pytest.approx(bar * count / most, abs=0.01)
 
 
+def test_a_bar_that_is_cut_says_so_and_how_many_there_are(page):
+    """Of six batches of ten, TENT answers "cat" more than four times as often as the even share."""
+    wide = page.locator("#ct-classes .help")
+    assert "»" not in wide.text_content() and not page.locator("#ct-classes .inside").count()
+    given = call(page, "lib/store.js", 'm.view("classes").value')
+    put = 'm.view("classes").put(a)'
+    cats = {"tent": "0:10\n" * BATCHES}
+    call(page, "lib/store.js", put, given | {"counts": given["counts"] | cats})
+    assert page.locator("#ct-classes .inside").all_text_contents() == [f"{10 * RECENT} »"]
+    assert wide.text_content().endswith("A bar with » goes on: bars end at 4 times an even share.")
+    bar = number(page, "#ct-classes rect.track >> nth=0", "width") - 2
+    width = number(page, '#ct-classes rect[data-method=tent][data-class="cat"]', "width")
+    assert width == pytest.approx(bar)
+    call(page, "lib/store.js", put, given)
+
+
 def test_thin_marks_stand_where_the_true_counts_are(page):
     bar = number(page, "#ct-classes rect.track >> nth=0", "width") - 2
     most = 4 * RECENT * len(LABELS) / len(CLASSES)

@@ -48,6 +48,7 @@ WRONG = [
     ({"batchez": 1}, "Unknown setting 'batchez'. Did you mean 'batches'"),
     ({"corruption": "fgo"}, "Did you mean 'fog'"),
     ({"batches": "many"}, "batches must be a number"),
+    ({"lesson": "sorted"}, "a lesson is no setting of a run, got 'sorted'"),
     ({"episodic": "no"}, "episodic must be true or false"),
     ({"copies": [{"label": "a", "method": "tent", "knobs": {}}]}, "Unknown entry of a method 'knobs'"),
 ]
@@ -82,6 +83,7 @@ def test_the_api_page_says_every_value_that_is_allowed(client):
         fields = {one.name for section in form.sections(CATALOG) for one in section.fields}
         assert all(f" {field}: " in said for field in fields | {"methods", "copies"})
         assert "severity: 1 to 5." in said and "Example of" in said
+        assert "seed: 0 to 4294967295." in said, "as it has to be typed"
 
 
 def test_the_api_page_has_what_is_meant_for_scripts_and_nothing_else(client):

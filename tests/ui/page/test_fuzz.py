@@ -93,9 +93,12 @@ def with_odd(good: dict, odd: Any) -> list[dict]:
 def calls_of(event: dict, good: dict) -> list[tuple[list, Any]]:
     """Arguments, and what comes with the event."""
     count = len(event["inputs"])
-    calls = [([odd] * count, None) for odd in ODD] if count else [([], None), ([], 5)]
-    calls += [([good] * count, {name: odd for name in SENT}) for odd in ODD]
-    calls += [([good] * count, odd) for odd in ODD[::4]]
+    # Gradio gives what comes with an event to the functions that ask for it. The others are called as if
+    # nothing had come, whatever did.
+    comes = ODD if event["collects_event_data"] else ODD[-1:]
+    calls = [([odd] * count, None) for odd in ODD] if count else []
+    calls += [([good] * count, {name: odd for name in SENT}) for odd in comes]
+    calls += [([good] * count, odd) for odd in comes[::4]]
     return [*calls, ([], None), ([good] * (count + 1), None), ("x", None)]
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from clip_tta_core import engine, hosting
 from clip_tta_core.ui.session.site import Site
-from tests.ui.conftest import make_log, serious_violations
+from tests.ui.conftest import looks, make_log, serious_violations
 from tests.ui.drawn import BATCHES, CLASSES, LABELS, PREDICTED, call, moved
 from tests.ui.looked import CAPTIONS, LAYERS, VARIANCES, colour, looked_log, place
 
@@ -233,19 +233,12 @@ def test_play_goes_to_the_end_and_stops_there(page):
     expect(page.locator(f"{HOME} output")).to_have_text("batch 1 of 6")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing_serious_on_the_tab(page, theme, width):
-    page.set_viewport_size({"width": width, "height": 900})
-    page.evaluate("dark => document.body.classList.toggle('dark', dark)", theme == "dark")
-    try:
-        page.locator(f"{HOME} .point").nth(3).focus()
-        expect(page.locator(f"{HOME} .card dl")).to_contain_text("picture 4")
-        assert not serious_violations(page, HOME)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no scrolling sideways"
-    finally:
-        page.evaluate("document.body.classList.remove('dark')")
-        page.set_viewport_size({"width": 1280, "height": 900})
+def test_axe_finds_nothing_serious_on_the_tab(page):
+    page.locator(f"{HOME} .point").nth(3).focus()
+    expect(page.locator(f"{HOME} .card dl")).to_contain_text("picture 4")
+    for look in looks(page):
+        assert not serious_violations(page, HOME), look
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"sideways: {look}"
 
 
 def test_of_a_run_that_was_not_looked_into_flips_and_confusion_remain(page, site, monkeypatch):

@@ -14,7 +14,7 @@ from tests.ui.conftest import serious_violations, serve
 from tests.ui.drawn import stream_of
 from tests.ui.fakes import fake_engine
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 RECORDED = {one.name: log for one in LESSONS if (log := recordings.read(one.name))}
 BY_NAME = {lesson.name: lesson for lesson in LESSONS}
 TAUGHT = [name for name in TEACHINGS if name in RECORDED and name != FIRST.name]

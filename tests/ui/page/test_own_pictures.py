@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from clip_tta_core import engine, hosting
 from clip_tta_core.clip import loading
+from clip_tta_core.ui.page import examples
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.site import Site
 from tests.sources.test_uploads import ARCHIVES, READ, REFUSED, photograph_tree
@@ -33,6 +34,11 @@ CLASSES = "cat, cup, clock, moon, wheel, flag, arrow, hand"
 
 def photograph(name: str) -> bytes:
     return (Path(skimage.__file__).parent / "data" / name).read_bytes()
+
+
+def example(name: str) -> bytes:
+    """A photograph that Gradio ships."""
+    return (examples.FOLDER / name).read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +128,43 @@ def test_two_hundred_photographs_run_through_the_page(client, tmp_path, request,
     assert last["message"]["text"] == "" and last["status"]["state"] == "done" and last["status"]["done"] == 4
     shares = last["results"]["values"]["accuracy"]["zero_shot"]
     assert all((share != "-") == labels for share in shares.split())
+
+
+TEN = {  # what comes with scikit-image and Gradio, in words that photo-CLIP knows
+    "cat": photograph("chelsea.png"),
+    "clock": photograph("clock_motion.png"),
+    "cup": photograph("coffee.png"),
+    "man": photograph("camera.png"),
+    "motorcycle": photograph("motorcycle_left.png"),
+    "rocket": photograph("rocket.jpg"),
+    "woman": photograph("astronaut.png"),
+    "bus": example("bus.png"),
+    "lion": example("lion.jpg"),
+    "skyscraper": example("tower.jpg"),
+}
+
+
+@pytest.mark.parametrize("labels", [True, False], ids=["labelled", "unlabelled"])
+def test_photographs_of_ten_classes_go_through_photo_clip_unasked(client, tmp_path, labels):
+    """mini-CLIP is set, and would refuse: photo-CLIP knows all ten, takes over, and does not guess."""
+    file = tmp_path / "photographs.zip"
+    where = "{name}/1.png" if labels else "{name}.png"
+    file.write_bytes(zipped({where.format(name=name): content for name, content in TEN.items()}))
+    chosen = settings(class_names="" if labels else ", ".join(TEN), batches=2, batch_size=5)
+    assert chosen["model"] == "mini-clip"
+    view, news = client.predict({"files": [handle_file(file)]}, chosen, api_name="/upload_pictures")
+    assert news["model"] == "photo-clip" and "offer" not in view
+    assert view["said"] == f"10 pictures, {'all' if labels else 'none'} with a label."
+    assert view["seen"].startswith("data:image/") and "32 × 32 pixels" in view["sees"]
+    last = client.predict(chosen | news, api_name="/run")
+    assert last["message"]["text"] == "" and last["status"]["state"] == "done" and last["status"]["done"] == 2
+    assert sorted(last["gallery"]["classes"]) == sorted(TEN)
+    shares = last["results"]["values"]["accuracy"]
+    assert set(shares) == {"zero_shot", "tent", "cliptta"}
+    for said in shares.values():
+        assert all((share != "-") == labels for share in said.split()), "a dash where no label is known"
+    if labels:
+        assert float(shares["zero_shot"].split()[-1]) > 0.25, "guessing is right on a tenth"
 
 
 @pytest.mark.slow

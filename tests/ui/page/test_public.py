@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from PIL import Image
 
 from clip_tta_core import engine
 from clip_tta_core.ui.page import guard, housekeeping
@@ -146,6 +149,22 @@ def test_the_full_line_says_so_and_lets_run_work_again(public, monkeypatch):
     assert "press Run again" in told["message"]["text"]
 
 
+def test_a_class_of_thirty_that_presses_run_in_the_same_minute_gets_its_runs_in_turn(public):
+    pupils = [f"pupil {number}" for number in range(30)]
+    for pupil in pupils:
+        public.join(pupil, batches=2, batch_size=2)
+
+    def wait(pupil: str) -> tuple[str, set[str]]:
+        places: set[str] = set()
+        last = public.listen(pupil, lambda board: places.add(board.get("status", {}).get("doing", "")))
+        return last["status"]["state"], places
+
+    with ThreadPoolExecutor(len(pupils)) as pool:
+        told = [*pool.map(wait, pupils)]
+    assert [state for state, _ in told] == ["done"] * len(pupils)
+    assert any("in line" in place for _, places in told for place in places)
+
+
 def test_stop_takes_a_visitor_out_of_the_line(public, monkeypatch):
     monkeypatch.setattr(public.site, "turns", Turns(at_once=1, waiting=5))
     public.join("runs", **LONG)
@@ -219,6 +238,34 @@ def test_files_are_saved_and_their_kind_is_not_guessed(public):
     assert answer.headers["content-disposition"].startswith("attachment")
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert public.http.get("/").headers["x-content-type-options"] == "nosniff"
+
+
+NAMELESS = ['name="files"', "name=files; filename*=x"]
+
+
+@pytest.mark.parametrize("query", ["", "?upload_id=told"])
+@pytest.mark.parametrize("what", [*NAMELESS, "", 'name="files"; filename=".."'])
+def test_an_upload_that_is_no_file_is_refused_and_breaks_nothing(public, what, query):
+    head = f"--b\r\nContent-Disposition: form-data; {what}\r\n\r\n"
+    kind = {"content-type": "multipart/form-data; boundary=b"}
+    body = f"{head}abc\r\n--b--\r\n"
+    answer = public.http.post(f"/gradio_api/upload{query}", content=body, headers=kind)
+    assert answer.status_code == 400 and answer.text
+    assert what not in NAMELESS or answer.text == guard.NO_FORM
+    assert public.http.post("/gradio_api/upload", files={"files": ("", b"abc")}).status_code < 500
+    assert public.http.post("/gradio_api/upload", files={"files": ("a.png", b"abc")}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["mine.png", "mine.doc"])
+def test_a_picture_of_the_corruptions_tab_leaves_no_file(public, folder, name):
+    picture, before = io.BytesIO(), left_in(folder)
+    Image.new("RGB", (30, 20), (len(name), 0, 0)).save(picture, "PNG")
+    (path,) = public.http.post("/gradio_api/upload", files={"files": (name, picture.getvalue())}).json()
+    assert left_in(folder) - before == {Path(path)}
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    read = public.http.post("/gradio_api/run/read", json={"data": [file], "session_hash": "brings"})
+    assert read.json()["data"][0]["title"] == name
+    assert left_in(folder) == before
 
 
 def test_the_back_doors_are_closed(public):

@@ -17,7 +17,7 @@ from clip_tta_core.ui.session.site import Site
 from tests.ui.conftest import free_port, make_log
 from tests.ui.fakes import fake_engine
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def site() -> Site:

@@ -22,7 +22,7 @@ from tests.ui.conftest import eventually, make_log, serve
 from tests.ui.drawn import call
 from tests.ui.fakes import fake_engine
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LONG = {"batches": 1000, "batch_size": 2}
 
 

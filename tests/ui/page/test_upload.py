@@ -109,6 +109,7 @@ def test_a_file_object_that_points_elsewhere_is_refused(room):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_folder_keeps_its_folders_and_fills_the_class_list(visit, room, files, tmp_path):
     site, address = room
     names = ["green frog/1.png", f"green frog/{LONG}.png", "猫/一.png", "猫/x.png"]
@@ -151,6 +152,7 @@ def test_a_folder_keeps_its_folders_and_fills_the_class_list(visit, room, files,
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_the_page_says_which_folders_are_classes_and_takes_others(visit, url, tmp_path):
     for name in ("pets/cat/1.png", "pets/dog/1.png", "cars/van/1.png"):
         (tmp_path / "tree" / name).parent.mkdir(parents=True)
@@ -174,6 +176,7 @@ def test_the_page_says_which_folders_are_classes_and_takes_others(visit, url, tm
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_visitor_chooses_which_folders_of_the_data_folder_are_classes(visit, tmp_path, monkeypatch, files):
     monkeypatch.setenv("CLIPTTA_DATA", str(tmp_path))
     for name in ("pets/cat/1.png", "pets/dog/1.png", "cars/van/1.png"):
@@ -195,6 +198,7 @@ def test_a_visitor_chooses_which_folders_of_the_data_folder_are_classes(visit, t
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_example_photographs_are_one_click_and_photo_clip_reads_them(visit, room):
     """They come with Gradio, in a folder for each class; what the model sees stands below them."""
     page = visit(room[1])
@@ -204,8 +208,11 @@ def test_example_photographs_are_one_click_and_photo_clip_reads_them(visit, room
     names = page.locator("#ct-upload-pictures .counts li span").all_inner_texts()
     assert names == ["bus", "leopard", "lion", "skyscraper"]
     expect(page.locator("[data-field=model] select")).to_have_value("photo-clip")
-    expect(page.locator("#ct-upload-pictures .seen figcaption")).to_contain_text("32 × 32 pixels")
+    seen = page.locator("#ct-upload-pictures .seen figcaption")
+    expect(seen).to_contain_text("32 × 32 pixels")
     expect(page.locator("#ct-upload-pictures .offer")).to_be_hidden()
+    page.locator("[data-field=corruption] select").select_option("fog")
+    expect(seen).to_contain_text("Shown here: fog 5.", timeout=30_000)
 
 
 def test_photo_clip_is_offered_for_part_of_the_classes(visit, room, tmp_path):
@@ -251,6 +258,7 @@ def test_a_second_upload_is_the_unknowns_and_all_go_with_the_visitor(visit, room
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_the_class_box_says_what_is_wrong_while_one_types_and_takes_a_file(visit, url):
     page = visit(url)
     page.locator("[data-section=model] > summary").click()
@@ -277,28 +285,31 @@ def test_the_class_box_says_what_is_wrong_while_one_types_and_takes_a_file(visit
     assert help.text_content().startswith("One template a line")
 
 
-@pytest.mark.browser
-@pytest.mark.parametrize(
-    "text",
-    [
-        '["okapi", "tapir, Malayan", "gnu"]',
-        '{"0": ["n01440764", "tench"], "1": ["n01443537", "goldfish"]}',
-        "id,name\n0,okapi\n1,tapir\n2,gnu\n3,emu",
-        "names:\n  0: okapi\n  1: tapir",
-        "0: okapi\n1: tapir\n2: gnu",
-        "okapi, tapir\ngnu",
-    ],
+LISTS = (
+    '["okapi", "tapir, Malayan", "gnu"]',
+    '{"0": ["n01440764", "tench"], "1": ["n01443537", "goldfish"]}',
+    "id,name\n0,okapi\n1,tapir\n2,gnu\n3,emu",
+    "names:\n  0: okapi\n  1: tapir",
+    "0: okapi\n1: tapir\n2: gnu",
+    "okapi, tapir\ngnu",
 )
-def test_the_number_of_classes_is_what_a_run_will_have(visit, url, text):
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_number_of_classes_is_what_a_run_will_have(visit, url):
     page = visit(url)
     page.locator("[data-section=model] > summary").click()
-    page.locator("[data-field=class_names] textarea").fill(text)
-    expect(page.locator(".names .help")).to_contain_text(f"{len(split_names(text))} classes")
-    page.locator("[data-field=class_names] textarea").fill('["okapi", "tapir" {]')
-    expect(page.locator(".names .help")).to_contain_text("begins as JSON or Python and cannot be read")
+    box, help = page.locator("[data-field=class_names] textarea"), page.locator(".names .help")
+    for text in LISTS:
+        box.fill(text)
+        expect(help).to_contain_text(f"{len(split_names(text))} classes")
+        box.fill('["okapi", "tapir" {]')
+        expect(help).to_contain_text("begins as JSON or Python and cannot be read")
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_download_is_told_as_it_goes_and_can_be_stopped(visit, files):
     def downloading(config, control):
         with contextlib.suppress(Stopped):
@@ -322,6 +333,7 @@ def test_a_download_is_told_as_it_goes_and_can_be_stopped(visit, files):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_pause_and_step_are_shown_where_they_work(visit, monkeypatch, files):
     monkeypatch.setattr(hosting, "has_controls", lambda model: model == "mini-clip")
     page_object, address = serve(Site(engine.catalog(), make_log(), run=fake_engine()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.wire.encode import plain
 from tests.ui.conftest import eventually, make_log, serve
 from tests.ui.fakes import fake_engine
+from tests.ui.spoken import Spoken
 
 VISITORS, LEAVER = 20, 3
 
@@ -115,15 +117,18 @@ def expected(settings: dict) -> RunLog:
 @pytest.mark.slow
 def test_a_hundred_visitors_leave_the_memory_as_it_was(room, tmp_path):
     site, address, uploads = room
+    page = Spoken(address)
+    sessions = map("visitor{}".format, itertools.count())
 
     def visit(number: int) -> None:
         path = tmp_path / f"{number}.png"  # its own: equal files would share a place on the server
         Image.effect_noise((300 + number, 300), 90).save(path)
-        client = Client(address, verbose=False)
-        settings = wanted(number) | {"batches": 1}
-        bring(client, path, settings)
-        client.predict(settings, api_name="/run")
-        client.close()
+        settings, session = wanted(number) | {"batches": 1}, next(sessions)
+        with page.present(session):
+            file = page.bring(path)
+            read = page.ask("upload_pictures", [{"files": [file]}, settings], session)
+            ran = page.ask("run", [settings], session)
+        assert read["success"] and ran["success"]
 
     def come_and_go(count: int) -> None:
         with ThreadPoolExecutor(4) as pool:

@@ -7,10 +7,14 @@ import pytest
 
 from clip_tta_core.ui.page.theme import modules
 from clip_tta_core.ui.words import glossary
-from tests.ui.conftest import serious_violations
+from tests.ui.conftest import looks, serious_violations
 
-browser = pytest.mark.browser
 SIDES = {"left": "#ct-why .side:nth-child(1)", "right": "#ct-why .side:nth-child(2)"}
+
+
+def browser(test):
+    """A visit of the page."""
+    return pytest.mark.browser(pytest.mark.slow(test))
 
 
 @pytest.fixture
@@ -325,14 +329,13 @@ def test_every_loss_and_part_has_its_words(why):
 
 
 @browser
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing_serious_on_the_tab(why, theme, width):
-    page = why("parts", f"&__theme={theme}", width)
+def test_axe_finds_nothing_serious_on_the_tab(why):
+    page = why("parts")
     page.locator("#ct-primer summary").click()
     page.wait_for_timeout(300)
-    assert not serious_violations(page)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no scrolling sideways"
+    for look in looks(page):
+        assert not serious_violations(page), look
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"sideways: {look}"
 
 
 @browser

@@ -1,7 +1,10 @@
 """The desk for uploads: what is read becomes the source, what is removed stops being it."""
 
+import base64
+import io
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -30,7 +33,8 @@ def path(tmp_path):
 def test_an_upload_becomes_the_source_and_leaves_no_corruption(desk, path):
     *_, (view, news) = desk.read("pictures", [path], {"class_names": "cat, umbrella"}, "me")
     assert view.kept and view.said.startswith("1 picture")
-    assert news == {"source": "upload", "corruption": "none", "style": "none", "lesson": ""}
+    clean = {"corruption": "none", "schedule": "constant", "style": "none"}
+    assert news == {"source": "upload", "lesson": "", **clean}
     assert desk.recount({"class_names": "cat, dog"}, "me").kept
     assert desk.recount({}, "somebody else").said == ""
 
@@ -68,6 +72,32 @@ def test_what_an_embedded_model_sees_stands_beside_the_pictures(desk, path):
     assert "64 × 64" in desk.recount({"class_names": "cat, dog"}, "me").sees
     other = desk.recount({"class_names": "cat, dog", "model": "ViT-B-32/openai"}, "me")
     assert other.seen is None and other.sees == ""
+
+
+def roughness(view) -> float:
+    """How far the pixels of what is seen are from one colour, in levels."""
+    sheet = Image.open(io.BytesIO(base64.b64decode(view.seen.partition(",")[2]))).convert("RGB")
+    return float(np.asarray(sheet).std(axis=(0, 1)).mean())
+
+
+def test_ones_own_pictures_are_shown_under_the_shift_that_is_set(desk, path):
+    """What a run will make of them, for every model; of one's own settings that are impossible, nothing."""
+    list(desk.read("pictures", [path], {"class_names": "cat, dog"}, "me"))
+    chosen = {"class_names": "cat, dog", "model": "photo-clip"}
+    clean, noisy = (
+        desk.recount({**chosen, **more}, "me")
+        for more in ({}, {"corruption": "gaussian_noise", "severity": 5})
+    )
+    assert "Shown here" not in clean.sees and noisy.sees.endswith("Shown here: gaussian noise 5.")
+    assert roughness(clean) < 1 < 5 < roughness(noisy), "the picture is of one colour"
+    mixed = desk.recount({**chosen, "schedule": "mixed"}, "me")
+    assert mixed.sees.endswith("Shown here: 15 corruptions at severity 5 (all mixed).")
+    large = {**chosen, "model": "ViT-B-32/openai"}
+    assert desk.recount(large, "me").seen is None, "it would be what came"
+    shown = desk.recount({**large, "corruption": "gaussian_noise"}, "me")
+    assert shown.sees == "The middle square of each, as the stream shows it. Shown here: gaussian noise 5."
+    assert roughness(shown) > 5
+    assert "Shown here" not in desk.recount({**chosen, "corruption": "nosuch"}, "me").sees
 
 
 def test_an_earlier_upload_is_gone_once_a_new_one_is_read(desk, path, tmp_path):

@@ -85,6 +85,8 @@ def test_a_long_run_says_its_time_and_proposes_what_takes_less():
 def test_own_photographs_are_proposed_the_small_model_that_knows_photographs():
     said = expense(LARGE | {"source": "upload"}, slow())
     assert said.cheaper[-1].settings["model"] == "photo-clip"
+    assert "It ends sooner where the pictures are fewer." in said.says, "how many there are is not known here"
+    assert "sooner" not in expense(LARGE, slow()).says, "of what is drawn there is no end"
 
 
 def test_copies_take_one_step_too_and_the_dearest_of_all_goes():

@@ -81,8 +81,8 @@ def test_a_run_that_stop_has_overtaken_says_nothing_and_never_begins(site):
 
 
 def test_a_script_that_is_stopped_between_its_turn_and_the_run_gets_no_record(site, monkeypatch):
-    begin = site.runs.begin
-    monkeypatch.setattr(site.runs, "begin", lambda *what: (site.stop("me"), begin(*what)))
+    register = site.runs.register
+    monkeypatch.setattr(site.runs, "register", lambda *what: (site.stop("me"), register(*what)))
     assert not list(experiment(site, {"batches": 50, "batch_size": 4}, "me"))
 
 

@@ -48,7 +48,8 @@ def test_run_stop_run_never_adapts_two_at_once():
     for _ in range(5):
         run = Run(engine, CONFIG)
         made.append(run)
-        runs.begin("visitor", run)
+        runs.register("visitor", run)
+        run.start()
         time.sleep(0.03)
     made[-1].control.stop()
     assert all(run.ended.wait(30) for run in made)
@@ -59,7 +60,8 @@ def test_visitors_do_not_wait_for_each_other():
     engine, runs = Counting(), Runs()
     both = [Run(engine, CONFIG) for _ in range(2)]
     for name, run in zip("ab", both, strict=True):
-        runs.begin(name, run)
+        runs.register(name, run)
+        run.start()
     deadline = time.monotonic() + 30
     while engine.most < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -78,7 +80,8 @@ def test_stop_ends_a_run_that_nobody_reads():
 
 def test_leaving_stops_the_run_and_forgets_the_log():
     runs, run = Runs(), Run(fake_engine(delay=0.01), CONFIG)
-    runs.begin("visitor", run)
+    runs.register("visitor", run)
+    run.start()
     runs.keep("visitor", run, RunLog())
     runs.leave("visitor")
     assert run.ended.wait(30) and runs.log("visitor") is None

@@ -169,6 +169,14 @@ def test_an_impossible_value_in_a_link_keeps_its_default_and_says_so(query, kept
     assert problem.startswith("The link asks for something impossible")
 
 
+def test_how_many_values_of_a_link_are_impossible_is_said():
+    """One sentence speaks of the first; whoever reads it knows that there are more."""
+    assert opened("severity=9")[1].endswith("got 9.")
+    assert opened("severity=9&batches=0&corruption=fog")[1].endswith("So does 1 other of its settings.")
+    settings, problem = opened("severity=9&batches=0&order=odd&corruption=fog")
+    assert problem.endswith("So do 2 others of its settings.") and settings["corruption"] == "fog"
+
+
 def test_good_values_beside_a_bad_one_are_kept():
     settings, problem = opened({"severity": "9", "corruption": "fog"})
     assert settings["corruption"] == "fog" and settings["severity"] == 5 and "got 9" in problem
@@ -306,6 +314,12 @@ def test_an_attack_is_set_and_said():
     assert (config.attack, config.attack_epsilon, config.attack_iterations) == ("linf", 4.0, 20)
     said = stream_words.stream(config, engine.catalog())
     assert said.startswith("Rendered objects, fog 5 and attacked (linf, 4/255)")
+
+
+def test_a_whole_number_of_many_digits_is_one():
+    assert whole("seed", 10**30) == 10**30
+    with pytest.raises(ValueError, match=r"seed must be in \[0, 4294967295\], got 1000000000000000000000"):
+        engine.check(to_config({"seed": 10**30}))
 
 
 @pytest.mark.parametrize(("sign", "digits"), [(1, 400), (-1, 400), (1, 5000)])

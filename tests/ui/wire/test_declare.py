@@ -23,7 +23,7 @@ def test_types_are_written_as_the_scripts_meet_them():
         "skipped: [string, string][];",
         "share?: number;",  # None does not travel
         "numbers: Record<string, number | null>;",
-        'when?: [string, "is" | "not", string];',
+        'when: ([string, "is" | "not", string])[];',
         "scores: { view: Scores | null; props: null; events: never; serves: never };",
     ):
         assert line in text

@@ -22,6 +22,7 @@ def pictures(count: int, classes: tuple[str, ...] = ("cat", "dog")) -> Pictures:
         (60, 16, 20, "60 pictures in 3 batches"),
         (60, 3, 20, "3 × 20 pictures"),
         (50, 16, 20, "50 pictures in 3 batches"),
+        (5, 16, 20, "5 pictures in 1 batch"),
     ],
 )
 def test_of_uploads_those_are_counted_that_there_are(count, batches, size, said):
@@ -41,6 +42,30 @@ def test_with_unknown_pictures_between_them_the_stream_is_as_long_as_it_says():
     )
     count = sum(map(len, Stream(config, 8)))
     assert length(config) == f"{count} pictures in {-(-count // 10)} batches" and 50 <= count <= 70
+
+
+@pytest.mark.parametrize(
+    "schedule, corruption, said",
+    [
+        ("constant", "none", "clean"),
+        ("constant", "fog", "fog 3"),
+        ("change", "none", "clean"),
+        ("change", "fog", "fog 3 (sudden change)"),
+        ("mixed", "none", "15 corruptions at severity 3 (all mixed)"),
+        ("gradual", "fog", "15 corruptions up to severity 3 (gradual)"),
+    ],
+)
+def test_the_line_says_what_becomes_of_the_pictures_also_where_the_schedule_decides(
+    schedule, corruption, said
+):
+    """No stream is called clean of which a picture is corrupted, and none corrupted of which none is."""
+    config = RunConfig(schedule=schedule, corruption=corruption, severity=3, batches=4, batch_size=15)
+    assert stream(config, engine.catalog()).startswith(f"Rendered objects, {said} · ")
+    applied = {name for batch in Stream(config, 8) for name in batch.applied} - {""}
+    assert bool(applied) == (said != "clean")
+    assert len({name.rpartition(" ")[0] for name in applied}) == (
+        15 if said.startswith("15") else len(applied)
+    )
 
 
 @pytest.mark.parametrize("source", ["upload", "dataset:cifar10"])
