@@ -11,7 +11,7 @@ from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.site import Site
 from tests.ui.conftest import eventually, serve
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
