@@ -14,6 +14,7 @@ const SETTLED = 100; // milliseconds after which the form has taken a link's set
 export default function mount({ element, props, trigger }) {
   const button = buttonsOf(element);
   const word = find(button.pause, "span");
+  const lent = find(element, ".lent");
   let pressed = 0; // the latest press of Run
   /** @param {RunState} state */
   const draw = (state) => {
@@ -69,6 +70,8 @@ export default function mount({ element, props, trigger }) {
     runSoon();
   });
   settings.follow(element, ({ model }) => {
-    button.pause.hidden = button.step.hidden = !(props.controls[model] ?? props.others);
+    const isLent = !(props.controls[model] ?? props.others);
+    button.pause.hidden = button.step.hidden = isLent;
+    lent.hidden = !isLent;
   });
 }

@@ -228,7 +228,9 @@ class Transport(Part):
     name = "transport"
     EVENTS = list(PARTS["transport"].events)
     describe = "Buttons."
-    template = f'<div class="transport" role="group" aria-label="The run">{_buttons()}</div>'
+    template = f"""<div class="transport" role="group" aria-label="The run">{_buttons()}</div>
+<p class="lent help" hidden>A GPU is lent for the whole run with this model: Stop ends it after a batch, but
+it cannot be paused or stepped; a run with mini-CLIP can.</p>"""
 
 
 class Lessons(Part):

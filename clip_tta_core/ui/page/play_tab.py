@@ -180,8 +180,9 @@ def wire_run(
         show_progress="minimal",
         show_progress_on=[status],
     )
-    transport.pause(pause, None, None, api_name="pause", **UNDOCUMENTED, **NOW)
-    transport.step(step, None, None, api_name="step", **UNDOCUMENTED, **NOW)
+    # A press counts also where the answer to the one before is still on its way.
+    transport.pause(pause, None, None, api_name="pause", trigger_mode="multiple", **UNDOCUMENTED, **NOW)
+    transport.step(step, None, None, api_name="step", trigger_mode="multiple", **UNDOCUMENTED, **NOW)
     transport.stop(stop, None, [board], api_name="stop", **UNDOCUMENTED, **NOW)
 
 

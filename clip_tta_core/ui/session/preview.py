@@ -11,12 +11,13 @@ from PIL import Image
 
 from clip_tta_core import engine
 from clip_tta_core.clip.loading import MINI
+from clip_tta_core.methods import looks_of
 from clip_tta_core.records import RunLog
 from clip_tta_core.sources.datasets import is_here
 from clip_tta_core.ui.session.lessons import LESSONS, Lesson
 from clip_tta_core.ui.session.settings import USUAL, to_config
-from clip_tta_core.ui.session.teaching import TEACHINGS
-from clip_tta_core.ui.wire.encode import DataUrl, data_url
+from clip_tta_core.ui.session.teaching import TEACHINGS, last
+from clip_tta_core.ui.wire.encode import DataUrl, data_url, svg_url
 from clip_tta_core.ui.wire.parts import LessonCard, Needs
 from clip_tta_core.ui.words import data as words
 
@@ -42,7 +43,9 @@ def preview(settings: Mapping[str, Any]) -> list[DataUrl] | None:
 
 
 def lesson_cards(ends: Mapping[str, RunLog]) -> tuple[LessonCard, ...]:
-    """Every lesson with a picture of its stream; those that have been recorded ask what will happen.
+    """Every lesson with a picture of its stream, or bars of its results where that picture may not be shown.
+
+    Those that have been recorded ask what will happen.
 
     Args:
         ends: of the recorded runs, by lesson; nothing is read but the ends of their curves.
@@ -60,7 +63,7 @@ def _card(lesson: Lesson, log: RunLog | None) -> LessonCard:
         lesson.protocol,
         lesson.minutes,
         settings,
-        shown[1] if shown else None,
+        shown[1] if shown else _bars(log) if log else None,
         needs=_needs(lesson),
     )
     teaching = TEACHINGS.get(lesson.name)
@@ -75,6 +78,22 @@ def _needs(lesson: Lesson) -> Needs | None:
     twin = "" if is_here(lesson.needs) else lesson.twin
     instead = next((one.title for one in LESSONS if one.name == twin), "")
     return Needs(words.needs(lesson.needs), twin, instead)
+
+
+def _bars(log: RunLog) -> DataUrl:
+    """How much every contender got right in the end, as bars from nothing to all; transparent around them."""
+    looks = looks_of({label: log.methods[label] for label in log.series})
+    gap = 0.25  # of a bar's width
+    width = SIDE / (len(looks) * (1 + gap) + gap)
+    bars = ""
+    for k, (label, look) in enumerate(looks.items()):
+        height = SIDE * last(log, label, "accuracy")
+        left = width * (gap + k * (1 + gap))
+        bars += (
+            f'<rect x="{left:.1f}" y="{SIDE - height:.1f}" width="{width:.1f}" height="{height:.1f}" '
+            f'fill="{look.colour}"/>'
+        )
+    return svg_url(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIDE} {SIDE}">{bars}</svg>')
 
 
 def _thumbnail(image: np.ndarray) -> DataUrl:

@@ -81,6 +81,11 @@ def jpeg_url(content: bytes) -> DataUrl:
     return DataUrl("data:image/jpeg;base64," + base64.b64encode(content).decode())
 
 
+def svg_url(drawing: str) -> DataUrl:
+    """An SVG drawing as a data URL."""
+    return DataUrl("data:image/svg+xml;base64," + base64.b64encode(drawing.encode()).decode())
+
+
 def plain(value: Any) -> Any:
     """Records as JSON holds them: dictionaries and lists. Fields that are None are left out."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -340,15 +340,16 @@ def test_pause_and_step_are_shown_where_they_work(visit, monkeypatch, files):
     try:
         page = visit(address)
         pause, step = (page.locator(f"[data-do={name}]") for name in ("pause", "step"))
-        assert pause.is_visible() and step.is_visible()
+        why = page.get_by_text("it cannot be paused or stepped")
+        assert pause.is_visible() and step.is_visible() and why.is_hidden()
         page.locator("[data-section=model] > summary").click()
         for model in ("ViT-B-32/openai", "*"):
             page.locator("[data-field=model] select").select_option(model)
             if model == "*":
                 page.locator("[data-field=model] textarea").fill("RN101/openai")
                 page.locator("[data-field=model] textarea").press("Tab")
-            assert pause.is_hidden() and step.is_hidden()
+            assert pause.is_hidden() and step.is_hidden() and why.is_visible()
         page.locator("[data-field=model] select").select_option("mini-clip")
-        assert pause.is_visible() and step.is_visible()
+        assert pause.is_visible() and step.is_visible() and why.is_hidden()
     finally:
         page_object.close(verbose=False)

@@ -1,5 +1,6 @@
 """Lessons: what has been recorded, what is asked about it, and that the numbers answer."""
 
+import base64
 import dataclasses
 import gzip
 import math
@@ -234,6 +235,19 @@ def test_a_difference_counts_from_the_other_contender():
 def test_only_a_recorded_lesson_asks():
     cards = {card.name: card for card in lesson_cards({FIRST.name: known_log()})}
     assert [name for name, card in cards.items() if card.question] == [FIRST.name]
+
+
+def test_where_no_picture_may_be_shown_the_card_has_bars_of_what_everybody_got_right():
+    """Zero-shot CLIP ends at 50 % of the card's 96 pixels."""
+    log = known_log()
+    card = next(one for one in lesson_cards({"photographs": log}) if one.name == "photographs")
+    kind, content = str(card.picture).split(",")
+    assert kind == "data:image/svg+xml;base64"
+    heights = re.findall(r'<rect [^>]*height="([\d.]+)"', base64.b64decode(content).decode())
+    ends = [96 * curves["accuracy"][-1] for curves in log.series.values()]
+    assert sorted(map(float, heights)) == pytest.approx(sorted(ends), abs=0.05) and 48.0 in map(
+        float, heights
+    )
 
 
 NEEDY = [lesson for lesson in LESSONS if lesson.needs]
