@@ -377,7 +377,7 @@ class Runner:
         self.rng = torch.Generator().manual_seed(self.seed)
         self.tally = Tally()
         self.notes: list[str] = []
-        self.shown = False  # whether the method has shown its last step
+        self.shown = True  # whether the method has shown its last step; of the first it is taken to do so
         self.method = self._build()
         self.episodic = config.episodic or self.method.episodic
         self.start = optim.copies(self.method.clip.trainable())

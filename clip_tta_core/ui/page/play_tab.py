@@ -180,9 +180,8 @@ def wire_run(
         show_progress="minimal",
         show_progress_on=[status],
     )
-    # A press counts also where the answer to the one before is still on its way.
-    transport.pause(pause, None, None, api_name="pause", trigger_mode="multiple", **UNDOCUMENTED, **NOW)
-    transport.step(step, None, None, api_name="step", trigger_mode="multiple", **UNDOCUMENTED, **NOW)
+    transport.pause(pause, None, None, api_name="pause", **UNDOCUMENTED, **NOW)
+    transport.step(step, None, None, api_name="step", **UNDOCUMENTED, **NOW)
     transport.stop(stop, None, [board], api_name="stop", **UNDOCUMENTED, **NOW)
 
 

@@ -50,13 +50,9 @@ def test_steps_of_a_real_run_move_the_loss_the_entropy_the_bars_and_the_answers(
         return int(found[1]) if found else -1
 
     def step() -> None:
-        """A press; where a method first shows its steps, the page gets its numbers and counts none."""
-        seen = (
-            """[".status .what", "#ct-steps"].map((one) => document.querySelector(one).textContent).join()"""
-        )
-        before = page.evaluate(seen)
+        before = state.text_content()
         page.get_by_role("button", name="Step", exact=True).click()
-        page.wait_for_function(f"before => {seen} !== before", arg=before)
+        expect(state).not_to_have_text(before)
 
     while taken() != 0:  # at the start of TENT's turn, on this batch or the next
         step()
