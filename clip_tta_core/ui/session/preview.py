@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import html
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,11 @@ from PIL import Image
 
 from clip_tta_core import engine
 from clip_tta_core.clip.loading import MINI
-from clip_tta_core.methods import looks_of
 from clip_tta_core.records import RunLog
 from clip_tta_core.sources.datasets import is_here
 from clip_tta_core.ui.session.lessons import LESSONS, Lesson
 from clip_tta_core.ui.session.settings import USUAL, to_config
-from clip_tta_core.ui.session.teaching import TEACHINGS, last
+from clip_tta_core.ui.session.teaching import TEACHINGS
 from clip_tta_core.ui.wire.encode import DataUrl, data_url, svg_url
 from clip_tta_core.ui.wire.parts import LessonCard, Needs
 from clip_tta_core.ui.words import data as words
@@ -43,7 +43,7 @@ def preview(settings: Mapping[str, Any]) -> list[DataUrl] | None:
 
 
 def lesson_cards(ends: Mapping[str, RunLog]) -> tuple[LessonCard, ...]:
-    """Every lesson with a picture of its stream, or bars of its results where that picture may not be shown.
+    """Every lesson with a picture of its stream, or the names in it where no picture may be shown.
 
     Those that have been recorded ask what will happen.
 
@@ -63,7 +63,7 @@ def _card(lesson: Lesson, log: RunLog | None) -> LessonCard:
         lesson.protocol,
         lesson.minutes,
         settings,
-        shown[1] if shown else _bars(log) if log else None,
+        shown[1] if shown else _named(log.class_names) if log else None,
         needs=_needs(lesson),
     )
     teaching = TEACHINGS.get(lesson.name)
@@ -80,20 +80,16 @@ def _needs(lesson: Lesson) -> Needs | None:
     return Needs(words.needs(lesson.needs), twin, instead)
 
 
-def _bars(log: RunLog) -> DataUrl:
-    """How much every contender got right in the end, as bars from nothing to all; transparent around them."""
-    looks = looks_of({label: log.methods[label] for label in log.series})
-    gap = 0.25  # of a bar's width
-    width = SIDE / (len(looks) * (1 + gap) + gap)
-    bars = ""
-    for k, (label, look) in enumerate(looks.items()):
-        height = SIDE * last(log, label, "accuracy")
-        left = width * (gap + k * (1 + gap))
-        bars += (
-            f'<rect x="{left:.1f}" y="{SIDE - height:.1f}" width="{width:.1f}" height="{height:.1f}" '
-            f'fill="{look.colour}"/>'
-        )
-    return svg_url(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIDE} {SIDE}">{bars}</svg>')
+def _named(names: Sequence[str]) -> DataUrl:
+    """The first names of a class list, one below the other, as a card of their own."""
+    lines = "".join(
+        f'<text x="8" y="{16 * (k + 1) + 2}">{html.escape(name)}</text>' for k, name in enumerate(names[:5])
+    )
+    style = 'font-family="sans-serif" font-size="13" fill="#333"'
+    return svg_url(
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIDE} {SIDE}" {style}>'
+        f'<rect width="{SIDE}" height="{SIDE}" fill="#eee"/>{lines}</svg>'
+    )
 
 
 def _thumbnail(image: np.ndarray) -> DataUrl:
