@@ -244,7 +244,7 @@ def test_where_no_picture_may_be_shown_the_card_has_the_names_in_the_stream():
     kind, content = str(card.picture).split(",")
     assert kind == "data:image/svg+xml;base64"
     drawn = ElementTree.fromstring(base64.b64decode(content))
-    assert [one.text for one in drawn.iter("{*}text")] == ["cat & dog", "ship", "frog", "deer", "bird"]
+    assert [one.text for one in drawn.findall("{*}text")] == ["cat & dog", "ship", "frog", "deer", "bird"]
 
 
 NEEDY = [lesson for lesson in LESSONS if lesson.needs]
