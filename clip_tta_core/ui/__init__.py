@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from clip_tta_core.sources.limits import LIMITS
 from clip_tta_core.ui.page.guard import Guard
@@ -22,7 +23,11 @@ def launch(page: Page, **options: Any) -> tuple:
     listeners = page.site.listeners
     settings = {
         "app_kwargs": {
-            "middleware": [Middleware(Guard, listeners=listeners)],
+            # Gradio packs its scripts, and not the page itself, which is most of what a visitor waits for.
+            "middleware": [
+                Middleware(GZipMiddleware, compresslevel=5),
+                Middleware(Guard, listeners=listeners),
+            ],
             "lifespan": Housekeeping(page, listeners).lifespan,
         },
         "max_threads": THREADS,
