@@ -137,8 +137,9 @@ def field(table: Table, known: Numbers) -> str:
         return label in means and not math.isnan(means[label].mean)
 
     def entry(label: str) -> str:
-        alike = (other for other in columns if label in columns and _same(columns[label], columns[other]))
-        found = next((one for one in (label, *alike) if is_measured(one)), None)
+        alike = [other for other in columns if label in columns and _same(columns[label], columns[other])]
+        measured = filter(is_measured, (label, *alike))
+        found = max(measured, key=lambda one: means[one].seeds, default=None)
         if found is None:
             return "-"
         settings = columns[label].contender.settings
