@@ -14,8 +14,6 @@ import gradio as gr
 
 ASSETS = Path(__file__).parents[3] / "assets"
 
-LATER = 1500  # milliseconds that a part waits to be shown before it begins all the same
-
 
 def css() -> str:
     """All style sheets, in the order of their names.
@@ -44,19 +42,15 @@ def script(name: str) -> str:
     """What a part runs in the browser: its module, with all that Gradio gives to a part.
 
     What a part is given once comes as one string, `given`: of everything else that a part has, Gradio copies
-    each number and word by itself, which took a quarter of the page's start. Parts of a tab that is not shown
-    begin a moment later, so that the first tab is there sooner.
+    each number and word by itself, which took a quarter of the page's start.
     """
     address = f"/gradio_api/file={quote(modules().as_posix())}/parts/{name}.js"
     return (
         "const given = Object.defineProperty(JSON.parse(props.given), 'value',"
         " { get: () => props.value, set: (value) => { props.value = value; } });"
-        f'const begin = () => import((window.gradio_config?.root ?? "") + {json.dumps(address)})'
+        f'import((window.gradio_config?.root ?? "") + {json.dumps(address)})'
         ".then((module) => module.default({ element, props: given, watch, trigger, server, upload }))"
         ".catch((problem) => { window.cliptta?.missing(problem); throw problem; });"
-        "const came = performance.now(), look = () => element.checkVisibility()"
-        f" || performance.now() - came > {LATER} ? begin() : setTimeout(look, 100);"
-        "look();"
     )
 
 
