@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
 from zlib import crc32
 
 # Several workers share the cores: one thread each, for what they start as well. Threads that wait for each
@@ -128,3 +130,12 @@ def make_images():
 @pytest.fixture
 def images(make_images) -> Tensor:
     return make_images()
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    """A zip archive of {path inside: content}."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()

@@ -133,12 +133,9 @@ def field(table: Table, known: Numbers) -> str:
         found = [means[name + kind].mean for kind in KINDS[:2] if name + kind in means]
         return max((value for value in found if not math.isnan(value)), default=-1.0)
 
-    def is_measured(label: str) -> bool:
-        return label in means and not math.isnan(means[label].mean)
-
     def entry(label: str) -> str:
-        alike = [other for other in columns if label in columns and _same(columns[label], columns[other])]
-        measured = filter(is_measured, (label, *alike))
+        alike = [one for one in columns if label in columns and _same(columns[label], columns[one])]
+        measured = [one for one in alike if one in means and not math.isnan(means[one].mean)]
         found = max(measured, key=lambda one: means[one].seeds, default=None)
         if found is None:
             return "-"

@@ -9,7 +9,6 @@ import io
 import pickle
 import tarfile
 import threading
-import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -22,6 +21,7 @@ from clip_tta_core.records import RunConfig
 from clip_tta_core.sources import datasets, fetching, readers
 from clip_tta_core.sources.datasets import DATASETS, DatasetSource
 from clip_tta_core.sources.fetching import Archive
+from tests.conftest import zipped
 
 FOLDER = "cifar-10-batches-py"
 FILES = ("test_batch", "batches.meta", *(f"data_batch_{k}" for k in range(1, 6)))
@@ -50,14 +50,6 @@ def tarred(content: dict[str, bytes]) -> bytes:
             member = tarfile.TarInfo(name)
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
-    return out.getvalue()
-
-
-def zipped(content: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for name, data in content.items():
-            archive.writestr(name, data)
     return out.getvalue()
 
 

@@ -16,8 +16,9 @@ from clip_tta_core.clip import loading
 from clip_tta_core.ui.page import examples
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.site import Site
+from tests.conftest import zipped
 from tests.sources.test_uploads import ARCHIVES, READ, REFUSED, photograph_tree
-from tests.ui.conftest import make_log, serve, zipped
+from tests.ui.conftest import make_log, serve
 
 PHOTOGRAPHS = {  # of those that come with the package, and what they show in words that mini-CLIP knows
     "astronaut.png": "flag",

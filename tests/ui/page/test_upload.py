@@ -18,7 +18,8 @@ from clip_tta_core.control import Progress, Stopped
 from clip_tta_core.ui.session.lessons import FIRST
 from clip_tta_core.ui.session.settings import split_names
 from clip_tta_core.ui.session.site import Site
-from tests.ui.conftest import eventually, make_log, serious_violations, serve, zipped
+from tests.conftest import zipped
+from tests.ui.conftest import eventually, make_log, serious_violations, serve
 from tests.ui.fakes import fake_engine
 from tests.ui.page.test_browser import press, wait_for
 
