@@ -134,6 +134,13 @@ FAULTS = [
         "seen.get(step.value)",
         f"{SHOWN}::test_the_gallery_of_a_recorded_run_follows_the_slider",
     ),
+    _fault(  # on the way to a batch of the past the newest flashes by
+        "j39",
+        "parts/gallery.js",
+        " ?? seen.get(drawn)",
+        "",
+        f"{SHOWN}::test_on_the_way_to_an_earlier_batch_the_one_before_stays",
+    ),
     _fault(  # names cover what came later
         "j27",
         "parts/curves.js",
