@@ -109,15 +109,15 @@ FAULTS = [
     _fault(  # gains are losses, in Play
         "j13",
         "parts/results.js",
-        "gain(value - values[unadapted])",
-        "gain(values[unadapted] - value)",
+        "gain(values[unadapted], value)",
+        "gain(value, values[unadapted])",
         f"{PLAY}::test_the_table_says_the_numbers_and_the_gains_with_their_signs",
     ),
     _fault(  # and in Compare
         "j14",
         "parts/ranking.js",
-        "gain(value - before)",
-        "gain(before - value)",
+        "gain(before, value)",
+        "gain(value, before)",
         f"{FORM}::test_the_ranking_says_gains_over_zero_shot_clip",
     ),
     _fault(  # the map is upside down
