@@ -1,13 +1,15 @@
 """Record what the page shows before anybody waits: python -m clip_tta_core.first_paint [lesson ...]
 
 Without names, every lesson; with --comparison, the table of all methods instead. With --seeds 3 nothing is
-recorded: each lesson runs with three seeds, and its text, its sentences and its tables are printed together.
+recorded: each lesson runs with three seeds, and its text, its sentences and its tables are printed together;
+--numbers FOLDER keeps the numbers of these runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import gzip
 import time
 from pathlib import Path
 
@@ -25,11 +27,11 @@ ASSETS = Path(__file__).parents[1] / "assets"
 TABLE = ("accuracy", "effective_classes", "effective_classes_run", "ece", "auroc", "fpr95", "gained", "lost")
 
 
-def record(config: RunConfig) -> RunLog:
-    """Run `config` to its end and keep every number."""
+def record(config: RunConfig, inside: bool = True) -> RunLog:
+    """Run `config` to its end and keep every number; `inside`, also those of the tab Look inside."""
     log = open_log(config)
     control, start = Control(), time.perf_counter()
-    control.inside = True
+    control.inside = inside
     for report in engine.run(config, control):
         log.append(report, time.perf_counter() - start)
         shown = {name: f"{outcome.metrics['accuracy']:.3f}" for name, outcome in report.outcomes.items()}
@@ -47,11 +49,21 @@ def compare(config: RunConfig) -> list[Standing]:
     return comparison.ranked(last.values())
 
 
-def agreement(lesson: Lesson, seeds: int) -> str:
-    """What a lesson says before it runs, and what its sentence and its table say after each of its seeds."""
+def agreement(lesson: Lesson, seeds: int, folder: Path | None = None) -> str:
+    """What a lesson says before it runs, and what its sentence and its table say after each of its seeds.
+
+    Args:
+        lesson: to run.
+        seeds: how many, from 0.
+        folder: where each run is kept as lesson-seed, without its pictures; None for nowhere.
+    """
     lines = [f"{lesson.title}: {lesson.look_for}"]
     for seed in range(seeds):
-        log = record(dataclasses.replace(to_config(lesson.settings()), seed=seed))
+        log = record(dataclasses.replace(to_config(lesson.settings()), seed=seed), inside=False)
+        if folder is not None:
+            numbers = export.to_json(dataclasses.replace(log, sheets=[], last=None))
+            path = folder / f"{lesson.name}-{seed}{recordings.ENDING}"
+            path.write_bytes(gzip.compress(numbers.encode(), mtime=0))
         lines.append(f"  seed {seed}: {summary(log)}")
         for label in log.series:
             last = {name: value_at(log, label, name, len(log) - 1) for name in TABLE}
@@ -66,6 +78,7 @@ def main() -> None:
     parser.add_argument("lesson", nargs="*", help=f"of {', '.join(lessons)}; all where none is named")
     parser.add_argument("--comparison", action="store_true", help="all methods in turn instead of lessons")
     parser.add_argument("--seeds", type=int, default=0, help="how many, to print instead of to record")
+    parser.add_argument("--numbers", type=Path, help="folder for the runs of --seeds, without pictures")
     wanted = parser.parse_args()
     if unknown := set(wanted.lesson) - lessons.keys():
         parser.error(f"lesson must be one of {', '.join(lessons)}, got {', '.join(sorted(unknown))}.")
@@ -75,7 +88,7 @@ def main() -> None:
         return
     for name in wanted.lesson or lessons:
         if wanted.seeds:
-            print(agreement(lessons[name], wanted.seeds), flush=True)
+            print(agreement(lessons[name], wanted.seeds, wanted.numbers), flush=True)
             continue
         path = recordings.write(name, record(to_config(lessons[name].settings())))
         print(f"{name}: {path.stat().st_size:,} bytes", flush=True)
