@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from clip_tta_core import engine, export
+from clip_tta_core import engine
 from clip_tta_core.records import Standing
 from clip_tta_core.ui.session import keep
 from clip_tta_core.ui.session.compare import Table
@@ -223,15 +223,15 @@ def test_a_link_to_a_comparison_opens_its_tab(compared):
 # ---- downloads ----
 
 
-@pytest.mark.parametrize("kind", ["csv", "json"])
+@pytest.mark.parametrize("kind", ["csv", "json", "settings"])
 def test_a_download_holds_the_bytes_of_the_run(open_downloads, kind):
     page, log = open_downloads
     with page.expect_download() as download:
         page.locator(f"#ct-exports [data-do={kind}]").click()
     got = download.value.path().read_bytes()
-    made = {"csv": export.to_csv, "json": export.to_json}[kind](log)
-    assert download.value.suggested_filename.endswith(f".{kind}")
-    assert got == made.encode()
+    ending, _, write = keep.WRITERS[kind]
+    assert download.value.suggested_filename.endswith(ending)
+    assert got == write(log).encode()
 
 
 @pytest.mark.parametrize("chart", ["", "curves", "classes"])
