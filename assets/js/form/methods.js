@@ -5,6 +5,7 @@ import { find, h } from "../lib/dom.js";
 import { format } from "../lib/format.js";
 import { onceStill } from "../lib/latest.js";
 import { swatch } from "../lib/marks.js";
+import { explain } from "../lib/terms.js";
 import { knob } from "./controls.js";
 import { brief, copyRows, inFull } from "./copies.js";
 
@@ -85,13 +86,11 @@ export const methods = (cards, most, form, price) => {
    */
   const knobOf = (card, spec) => {
     const read = () => (chosen()[card.name] ?? kept[card.name] ?? {})[spec.name] ?? spec.default;
-    const { node, show } = knob(spec, card.name, read, (value) => {
+    return knob(spec, card.name, read, (value) => {
       const target = chosen()[card.name] ?? (kept[card.name] ??= {});
       target[spec.name] = value;
       form.changed();
     });
-    shows.push(show);
-    return node;
   };
   /** @param {Card} card */
   const presets = (card) => {
@@ -112,6 +111,31 @@ export const methods = (cards, most, form, price) => {
     const what = h("span", { text: "with a name and settings of its own" });
     return h("div", { class: "presets" }, h("button", { type: "button", ...said, onclick }), what);
   };
+  /**
+   * What is behind the line of a method, made when somebody looks: of all methods it is more than the rest of
+   * the page.
+   * @param {Card} card
+   */
+  const about = (card) => {
+    const costly = h("p", { class: "help" });
+    const knobs = card.knobs.map((spec) => knobOf(card, spec));
+    const show = (/** @type {Settings} */ settings) => {
+      const texts = card.texts ? ", and encodes texts besides" : "";
+      const times = format("times", costs[card.name]);
+      costly.textContent = `Takes about ${times} the work of zero-shot CLIP${texts}.`;
+      for (const one of knobs) one.show(settings);
+    };
+    shows.push(show);
+    show(form.settings());
+    return [
+      h("p", { class: "about", text: card.summary }),
+      costly,
+      presets(card) || "",
+      card.name === "zero_shot" ? "" : copyOf(card),
+      ...knobs.map((one) => one.node),
+      h("p", { class: "cite" }, h("span", { text: card.citation }), ...readOn(card)),
+    ];
+  };
   /** @param {Card} card */
   const row = (card) => {
     const input = h("input", { type: "checkbox", value: card.name });
@@ -129,12 +153,8 @@ export const methods = (cards, most, form, price) => {
     });
     const set = h("span", { class: "brief" });
     const cost = h("span", { class: "cost" });
-    const costly = h("p", { class: "help" });
     shows.push((settings) => {
-      const times = format("times", costs[card.name]);
-      cost.textContent = times;
-      const texts = card.texts ? ", and encodes texts besides" : "";
-      costly.textContent = `Takes about ${times} the work of zero-shot CLIP${texts}.`;
+      cost.textContent = format("times", costs[card.name]);
       input.checked = card.name in settings.methods;
       set.textContent = brief(settings.methods[card.name] ?? {});
       set.title = inFull(settings.methods[card.name] ?? {});
@@ -144,13 +164,12 @@ export const methods = (cards, most, form, price) => {
       "details",
       { class: "more" },
       h("summary", called, set, cost, h("i", { class: "gear", "aria-hidden": "true" })),
-      h("p", { class: "about", text: card.summary }),
-      costly,
-      presets(card),
-      card.name !== "zero_shot" && copyOf(card),
-      ...card.knobs.map((spec) => knobOf(card, spec)),
-      h("p", { class: "cite" }, h("span", { text: card.citation }), ...readOn(card)),
     );
+    const fill = () => {
+      more.append(...about(card));
+      explain(more);
+    };
+    more.addEventListener("toggle", fill, { once: true });
     const tick = h("label", { class: "tick" }, input, swatch(card), h("span", { text: card.title }));
     return h("div", { class: "method", "data-method": card.name }, tick, more);
   };

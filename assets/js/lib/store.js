@@ -76,6 +76,9 @@ export const mode = new Cell(
 /** The curve that the reader has chosen; null for the usual one. */
 export const curve = new Cell(asked.get("curve"));
 
+/** The preset of the plane that is asked for; null for the first. */
+export const preset = new Cell(asked.get("preset"));
+
 /** How the run stands; `local` where the browser says so ahead of the server. */
 export const run = new Cell(/** @type {Run} */ ({ state: "idle" }));
 

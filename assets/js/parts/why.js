@@ -9,6 +9,8 @@ import { ANGLES, CAPTIONS, PRESETS, presetNamed } from "../lib/plane_presets.js"
 import { explain } from "../lib/terms.js";
 import { answersView, endsView, historyView } from "./why/charts.js";
 import { find, h, s } from "../lib/dom.js";
+import { showPreset } from "../lib/plane_link.js";
+import { preset as wanted } from "../lib/store.js";
 import { formulaView, rowView } from "./why/formula.js";
 import { LOSS_LOOKS, colourOf, shapeOf } from "./why/looks.js";
 import { planeView } from "./why/plane_view.js";
@@ -27,34 +29,6 @@ const SPEEDS = [2, 5, 10, 20, 60]; // steps a second
 const NUMBERS_EVERY = 66; // milliseconds while playing: nobody reads faster
 const LETTERS = ["A", "B"]; // what the two sides are called, which stand one below the other on a phone
 const GRID = 25; // shifts at which the end is worked out, besides the one that is set
-
-/** @type {Set<(name: string) => void>} */
-const open = new Set();
-
-/**
- * Where the tab opens at a preset.
- * @param {string} name
- */
-export function addressOfPreset(name) {
-  const address = new URL(location.href);
-  for (const mode of ["embed", "present"]) address.searchParams.delete(mode);
-  address.searchParams.set("tab", "why");
-  address.searchParams.set("preset", presetNamed(name).name);
-  return address.toString();
-}
-
-/**
- * Open the tab at a preset, from anywhere on the page: what a lesson's link calls.
- * @param {string} name
- */
-export function showPreset(name) {
-  history.replaceState(null, "", addressOfPreset(name));
-  const tabs = /** @type {NodeListOf<HTMLElement>} */ (
-    document.querySelectorAll('[role="tab"], .overflow-dropdown button')
-  );
-  [...tabs].find((tab) => tab.textContent?.trim() === "Why")?.click();
-  for (const apply of open) apply(name);
-}
 
 /** @param {import("../part.js").Part<"why">} part */
 export default function mount({ element }) {
@@ -637,7 +611,6 @@ export default function mount({ element }) {
   let ticking = false;
   const tick = (/** @type {number} */ now) => {
     if (!element.isConnected) {
-      open.delete(apply);
       ticking = false;
       return;
     }
@@ -679,6 +652,5 @@ export default function mount({ element }) {
   };
 
   for (const moral of element.querySelectorAll(".moral")) explain(moral);
-  open.add(apply);
-  apply(new URL(location.href).searchParams.get("preset") ?? PRESETS[0].name);
+  wanted.follow(element, (name) => apply(name ?? PRESETS[0].name));
 }

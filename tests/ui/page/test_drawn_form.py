@@ -257,6 +257,8 @@ def test_there_is_no_figure_of_scores_without_unknown_pictures(open_downloads):
 def test_every_method_links_to_its_paper_and_to_its_file(compared):
     page, _ = compared
     rows = page.locator("#ct-form .method[data-method]")
+    rows.locator(".more").evaluate_all("all => all.forEach((one) => { one.open = true; })")
+    expect(rows.locator(".cite")).to_have_count(len(CATALOG.methods))
     links = rows.evaluate_all(
         """all => all.map((row) => [row.dataset.method,
         [...row.querySelectorAll(".cite a")].map((a) => [a.textContent, a.getAttribute("href")])])"""

@@ -349,7 +349,7 @@ def test_a_lesson_can_open_the_tab_at_its_preset(visit, url):
     page = visit(url)
     page.evaluate(
         "async (where) => (await import(where)).showPreset('absent')",
-        f"{url.rstrip('/')}/gradio_api/file={modules()}/parts/why.js",
+        f"{url.rstrip('/')}/gradio_api/file={modules()}/lib/plane_link.js",
     )
     page.wait_for_selector("#ct-why [data-preset=absent][aria-pressed=true]")
     assert "tab=why&preset=absent" in page.url

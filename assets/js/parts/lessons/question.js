@@ -2,9 +2,9 @@
 // A lesson's question with its answers, and what the run has answered once one of them was picked.
 
 import { h } from "../../lib/dom.js";
+import { addressOfPreset, showPreset } from "../../lib/plane_link.js";
 import { asking, choice, mode, start } from "../../lib/store.js";
 import { explain } from "../../lib/terms.js";
-import { addressOfPreset, showPreset } from "../why.js";
 
 /** @typedef {import("../../wire.js").Question} Question */
 
