@@ -8,6 +8,7 @@ PLAY, FORM, LIB = (f"tests/ui/page/test_drawn_{name}.py" for name in ("play", "f
 SHOWN = "tests/ui/page/test_what_is_shown.py"
 COURSE = "tests/ui/page/test_course.py"
 PLANE, WHY = "tests/ui/page/test_plane.py", "tests/ui/page/test_why_tab.py"
+STEPS = "tests/ui/page/test_real_steps.py"
 
 
 def _fault(id: str, file: str, before: str, after: str, *tests: str) -> Fault:
@@ -280,5 +281,12 @@ FAULTS = [
         "(told[name] ?? 0) >= serial",
         "told[name] === serial",
         f"{COURSE}::test_of_two_choices_the_later_one_is_drawn_whichever_the_network_brings_last",
+    ),
+    _fault(  # of a batch's steps the first stays
+        "p10",
+        "parts/steps.js",
+        "const last = own[own.length - 1];",
+        "const last = own[0];",
+        f"{STEPS}::test_every_step_draws_the_loss_the_bars_and_the_answers_that_the_engine_hands_out",
     ),
 ]

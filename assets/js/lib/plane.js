@@ -15,6 +15,7 @@
 
 /** @typedef {number[][]} Rows One row per picture. */
 /** @typedef {{gamma: number[], beta: number[]}} Weights */
+/** @typedef {Weights | Weights[]} Trained One for all pictures, or one for each of them. */
 /**
  * @typedef {object} LossPart
  * @property {string} name
@@ -23,7 +24,12 @@
  * @property {number[] | null} each Every picture's share of the value; null where a part has no such shares.
  */
 /** @typedef {"tent" | "image_to_text" | "text_to_image" | "symmetric" | "hard" | "truth"} LossName */
-/** @typedef {{loss: LossName, diversity: boolean, memory: boolean}} Contender */
+/**
+ * @typedef {object} Contender
+ * @property {LossName} loss @property {boolean} diversity @property {boolean} memory
+ * @property {boolean} [alone] Whether every picture trains weights of its own: a step then takes it where its
+ * own gradient does, and nowhere else.
+ */
 /**
  * @typedef {object} Seen What the model makes of the pictures.
  * @property {Rows} moved u, (B, 2).
@@ -86,13 +92,19 @@ export const captionsAt = (degrees) =>
 /** @returns {Weights} */
 export const untrained = () => ({ gamma: [1, 1], beta: [0, 0] });
 
+/** The weights that a picture goes through. @param {Trained} weights @param {number} place */
+export const weightsOf = (weights, place) => (Array.isArray(weights) ? weights[place] : weights);
+
 /**
  * What the model sees.
- * @param {Rows} points x, (B, 2). @param {Rows} captions t, (K, 2). @param {Weights} weights
+ * @param {Rows} points x, (B, 2). @param {Rows} captions t, (K, 2). @param {Trained} weights
  * @returns {Seen}
  */
-export const forward = (points, captions, { gamma, beta }, scale = SCALE) => {
-  const moved = points.map((x) => x.map((value, k) => gamma[k] * value + beta[k]));
+export const forward = (points, captions, weights, scale = SCALE) => {
+  const moved = points.map((x, i) => {
+    const { gamma, beta } = weightsOf(weights, i);
+    return x.map((value, k) => gamma[k] * value + beta[k]);
+  });
   const features = moved.map((u) => {
     const length = Math.max(Math.hypot(u[0], u[1]), SHORTEST);
     return [u[0] / length, u[1] / length];
@@ -308,23 +320,36 @@ export const objective = (contender, logits, labels, batch, kept) => {
   };
 };
 
+/** @returns {Weights} */
+const nothing = () => ({ gamma: [0, 0], beta: [0, 0] });
+
 /**
- * The gradient of the shared weights from that of the logits, through the projection onto the circle.
+ * What every picture asks of its weights, from the gradient of the logits through the projection onto the
+ * circle.
  * @param {Rows} points @param {Rows} captions @param {Seen} seen @param {Rows} gradient (B, K).
- * @returns {Weights}
+ * @returns {Weights[]}
  */
-export const backward = (points, captions, { moved, features }, gradient, scale = SCALE) => {
-  const sum = { gamma: [0, 0], beta: [0, 0] };
-  points.forEach((x, i) => {
+const slopes = (points, captions, { moved, features }, gradient, scale = SCALE) =>
+  points.map((x, i) => {
     const toFeature = [0, 1].map((k) => scale * total(gradient[i].map((value, c) => value * captions[c][k])));
     const along = dot(toFeature, features[i]);
     const length = Math.max(Math.hypot(moved[i][0], moved[i][1]), SHORTEST);
-    for (const k of [0, 1]) {
-      const toMoved = (toFeature[k] - along * features[i][k]) / length;
-      sum.gamma[k] += toMoved * x[k];
-      sum.beta[k] += toMoved;
-    }
+    const beta = toFeature.map((value, k) => (value - along * features[i][k]) / length);
+    return { gamma: beta.map((value, k) => value * x[k]), beta };
   });
+
+/**
+ * The gradient of the shared weights: the sum of what the pictures ask.
+ * @param {Rows} points @param {Rows} captions @param {Seen} seen @param {Rows} gradient (B, K).
+ * @returns {Weights}
+ */
+export const backward = (points, captions, seen, gradient, scale = SCALE) => {
+  const sum = nothing();
+  for (const own of slopes(points, captions, seen, gradient, scale))
+    for (const k of [0, 1]) {
+      sum.gamma[k] += own.gamma[k];
+      sum.beta[k] += own.beta[k];
+    }
   return sum;
 };
 
@@ -354,49 +379,86 @@ export const remember = (logits, scale = SCALE) => {
   );
 };
 
-/** @typedef {{weights: Weights, first: Weights, second: Weights, steps: number, kept: number[]}} Learner */
+/** @typedef {{weights: Weights, first: Weights, second: Weights}} Adam Weights, and their moments. */
+/** @typedef {{weights: Trained, adam: Adam[], steps: number, kept: number[]}} Learner */
+
+/** @returns {Adam} */
+const fresh = () => ({ weights: untrained(), first: nothing(), second: nothing() });
+
+/**
+ * What is learned, from one state of Adam for all pictures or from one for each.
+ * @param {Adam[]} adam @param {boolean} alone @param {number} steps @param {number[]} kept
+ * @returns {Learner}
+ */
+const learnerOf = (adam, alone, steps, kept) => ({
+  weights: alone ? adam.map((one) => one.weights) : adam[0].weights,
+  adam,
+  steps,
+  kept,
+});
 
 /**
  * A learner at the start; its memory, chosen once, holds the surest pictures as the untrained model sees
  * them.
  * @param {Rows} points Of every picture there is. @param {Rows} captions
- * @returns {Learner}
+ * @param {boolean} [alone] Whether every picture has weights of its own.
  */
-export const newLearner = (points, captions) => {
-  const none = () => ({ gamma: [0, 0], beta: [0, 0] });
+export const newLearner = (points, captions, alone = false) => {
   const { logits } = forward(points, captions, untrained());
-  return {
-    weights: untrained(),
-    first: none(),
-    second: none(),
-    steps: 0,
-    kept: points.length ? remember(logits) : [],
-  };
+  const kept = points.length ? remember(logits) : [];
+  return learnerOf(alone ? points.map(fresh) : [fresh()], alone, 0, kept);
 };
 
 /**
- * One step of Adam (Kingma and Ba, ICLR 2015, with their constants) on what a contender minimizes. The
- * learner given is left as it is.
+ * The same learner where pictures have new places: what is each one's own goes along, and who is new begins
+ * untrained.
+ * @param {Learner} learner @param {number} count Of pictures now.
+ * @param {(place: number) => number} to Where a picture is now, -1 where it is no more.
+ */
+export const moved = (learner, count, to) => {
+  const alone = Array.isArray(learner.weights);
+  const adam = alone ? Array.from({ length: count }, fresh) : learner.adam;
+  if (alone)
+    learner.adam.forEach((own, place) => {
+      if (to(place) >= 0) adam[to(place)] = own;
+    });
+  const kept = learner.kept.map(to).filter((place) => place >= 0);
+  return learnerOf(adam, alone, learner.steps, kept);
+};
+
+/**
+ * One step of Adam (Kingma and Ba, ICLR 2015, with their constants). What is given is left as it is.
+ * @param {Adam} adam @param {Weights} slope @param {number} steps This one included.
+ */
+const descend = (adam, slope, steps) => {
+  const next = fresh();
+  for (const name of /** @type {("gamma" | "beta")[]} */ (["gamma", "beta"])) {
+    for (const k of [0, 1]) {
+      next.first[name][k] = 0.9 * adam.first[name][k] + 0.1 * slope[name][k];
+      next.second[name][k] = 0.999 * adam.second[name][k] + 0.001 * slope[name][k] ** 2;
+      const first = next.first[name][k] / (1 - 0.9 ** steps);
+      const second = next.second[name][k] / (1 - 0.999 ** steps);
+      next.weights[name][k] = adam.weights[name][k] - (RATE * first) / (Math.sqrt(second) + 1e-8);
+    }
+  }
+  return next;
+};
+
+/**
+ * One step on what a contender minimizes. The learner given is left as it is.
  * @param {Learner} learner @param {Contender} contender
  * @param {Rows} points @param {number[]} labels @param {number} batch @param {Rows} captions
- * @returns {Learner}
  */
 export const step = (learner, contender, points, labels, batch, captions) => {
   const seen = forward(points, captions, learner.weights);
   const { gradient } = objective(contender, seen.logits, labels, batch, learner.kept);
-  const slope = backward(points, captions, seen, gradient);
+  const alone = Array.isArray(learner.weights);
+  const asked = alone
+    ? slopes(points, captions, seen, gradient)
+    : [backward(points, captions, seen, gradient)];
   const steps = learner.steps + 1;
-  const next = { weights: untrained(), first: untrained(), second: untrained(), steps, kept: learner.kept };
-  for (const name of /** @type {("gamma" | "beta")[]} */ (["gamma", "beta"])) {
-    for (const k of [0, 1]) {
-      next.first[name][k] = 0.9 * learner.first[name][k] + 0.1 * slope[name][k];
-      next.second[name][k] = 0.999 * learner.second[name][k] + 0.001 * slope[name][k] ** 2;
-      const first = next.first[name][k] / (1 - 0.9 ** steps);
-      const second = next.second[name][k] / (1 - 0.999 ** steps);
-      next.weights[name][k] = learner.weights[name][k] - (RATE * first) / (Math.sqrt(second) + 1e-8);
-    }
-  }
-  return next;
+  const adam = learner.adam.map((own, i) => descend(own, asked[i], steps));
+  return learnerOf(adam, alone, steps, learner.kept);
 };
 
 /**
@@ -451,7 +513,7 @@ export const shifted = (points, shift) => points.map(([x, y]) => [x, y + PUSH * 
  * @param {Rows} captions @param {number} steps
  */
 export const outcome = (contender, points, labels, batch, captions, steps) => {
-  let learner = newLearner(points, captions);
+  let learner = newLearner(points, captions, contender.alone);
   for (let i = 0; i < steps; i++) learner = step(learner, contender, points, labels, batch, captions);
   const logits = forward(points, captions, learner.weights).logits.slice(0, batch);
   return { accuracy: accuracy(logits, labels.slice(0, batch)), classes: classesInUse(countAnswers(logits)) };

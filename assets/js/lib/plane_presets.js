@@ -48,7 +48,8 @@ export const PRESETS = [
     look:
       "Pushed harder, most pictures lean to “a cat”. Moving everybody there makes every answer surer, " +
       "and in TENT’s loss (A) nothing objects: the whole cloud slides onto one caption. The contrast (B) " +
-      "keeps it spread, up to a point: the curve shows a shift from which on it does not.",
+      "keeps it spread, up to a point: the curve shows a shift from which on it does not. Then take the " +
+      "tick from sharing on both sides, and play again: not one answer changes, for worse or better.",
     shift: 1.4,
     seed: 6,
     counts: [10, 10, 10],

@@ -63,8 +63,8 @@ export default function mount({ element }) {
   /** Both learners at the start, as the pictures are now. */
   const restart = () => {
     const { points, captions } = placed(world);
-    runs = contenders.map(() => {
-      const learner = plane.newLearner(points, captions);
+    runs = contenders.map(({ alone }) => {
+      const learner = plane.newLearner(points, captions, alone);
       return { before: learner, after: learner, past: [] };
     });
     way = 1;
@@ -139,12 +139,11 @@ export default function mount({ element }) {
   };
 
   /**
-   * Where a place on a side's plane was before normalization and shift.
+   * Where a place on a plane was before normalization and shift.
    * @param {number[]} to
-   * @param {number} side
+   * @param {import("../lib/plane.js").Weights} weights
    */
-  const unplaced = (to, side) => {
-    const { gamma, beta } = runs[side].after.weights;
+  const unplaced = (to, { gamma, beta }) => {
     const x = to.map((value, k) => {
       const scale = Math.abs(gamma[k]) < LEAST_SCALE ? LEAST_SCALE : gamma[k];
       return Math.max(-3, Math.min(3, (value - beta[k]) / scale));
@@ -155,7 +154,9 @@ export default function mount({ element }) {
   /** @param {number[]} to @param {number} label @param {number} side */
   const addPicture = (to, label, side) => {
     if (world.batch >= MOST_PICTURES) return;
-    world.points.splice(world.batch, 0, unplaced(to, side));
+    const { weights } = runs[side].after;
+    const begun = Array.isArray(weights) ? plane.untrained() : weights;
+    world.points.splice(world.batch, 0, unplaced(to, begun));
     world.labels.splice(world.batch, 0, label);
     renumber((place) => (place >= world.batch ? place + 1 : place));
     world.batch += 1;
@@ -174,11 +175,11 @@ export default function mount({ element }) {
     changed();
   };
 
-  /** Pictures have new places: tell the memories. @param {(place: number) => number} to */
+  /** Pictures have new places: tell the learners. @param {(place: number) => number} to */
   const renumber = (to) => {
     for (const run of runs)
       for (const name of /** @type {("before" | "after")[]} */ (["before", "after"]))
-        run[name] = { ...run[name], kept: run[name].kept.map(to).filter((place) => place >= 0) };
+        run[name] = plane.moved(run[name], world.points.length, to);
   };
 
   const changed = () => {
@@ -189,7 +190,7 @@ export default function mount({ element }) {
   const hands = {
     /** @param {number} place @param {number[]} to @param {number} side */
     movePicture(place, to, side) {
-      world.points[place] = unplaced(to, side);
+      world.points[place] = unplaced(to, plane.weightsOf(runs[side].after.weights, place));
       hand.touched = place;
       changed();
     },
@@ -382,16 +383,18 @@ export default function mount({ element }) {
       },
       ...plane.LOSSES.map((name) => h("option", { value: name, text: LOSS_LOOKS[name].title })),
     );
-    const tick = (/** @type {"diversity" | "memory"} */ name, /** @type {string} */ text) => {
+    /** @param {string} name @param {string} text @param {(on: boolean) => Partial<Contender>} patch */
+    const tick = (name, text, patch) => {
       const box = h("input", {
         type: "checkbox",
         "data-extra": name,
-        onchange: () => choose(side, { [name]: box.checked }),
+        onchange: () => choose(side, patch(box.checked)),
       });
       return { box, label: h("label", { class: "tick switch" }, box, text) };
     };
-    const diversity = tick("diversity", "diversity bonus");
-    const memory = tick("memory", "memory");
+    const diversity = tick("diversity", "diversity bonus", (on) => ({ diversity: on }));
+    const memory = tick("memory", "memory", (on) => ({ memory: on }));
+    const shared = tick("shared", "sharing", (on) => ({ alone: !on }));
     const views = {
       plane: planeView(hands, side, "why-keys"),
       simplex: simplexView(hands, side),
@@ -411,6 +414,7 @@ export default function mount({ element }) {
         selectBox,
         diversity.label,
         memory.label,
+        shared.label,
       ),
       h(
         "div",
@@ -419,10 +423,12 @@ export default function mount({ element }) {
         h("div", { class: "beside" }, views.simplex.element, views.answers.element),
       ),
       against,
-      views.history.element,
       views.formula.element,
+      views.row.element,
+      views.history.element,
     );
-    return { selectBox, diversity: diversity.box, memory: memory.box, views, card, against };
+    const [bonus, kept, common] = [diversity.box, memory.box, shared.box];
+    return { selectBox, diversity: bonus, memory: kept, shared: common, views, card, against };
   });
 
   /** @param {number} side @param {Partial<Contender>} patch */
@@ -443,21 +449,13 @@ export default function mount({ element }) {
       one.selectBox.value = contenders[side].loss;
       one.diversity.checked = contenders[side].diversity;
       one.memory.checked = contenders[side].memory;
+      one.shared.checked = !contenders[side].alone;
       one.card.style.setProperty("--c", LOSS_LOOKS[contenders[side].loss].colour);
     });
     writeShift();
   };
 
   const endsChart = endsView();
-  const rowTitle = h("h3");
-  const rowHelp = h("p", { class: "help" });
-  const row = h(
-    "section",
-    { class: "row" },
-    rowTitle,
-    h("div", { class: "tables" }, ...sides.map((one) => one.views.row.element)),
-    rowHelp,
-  );
   find(element, ".why").replaceChildren(
     h("div", { class: "chips", role: "group", "aria-label": "Situations" }, ...chips),
     look,
@@ -491,10 +489,17 @@ export default function mount({ element }) {
       { class: "bar thin" },
       tools,
       arrowSwitch("pull", "where its loss pulls each picture"),
-      arrowSwitch("step", "where the shared weights take it"),
+      arrowSwitch("step", "where the trained weights take it"),
     ),
     h("div", { class: "pair" }, ...sides.map((one) => one.card)),
-    row,
+    h("p", {
+      class: "help",
+      text:
+        "Of a picture under the pointer, or pressed: Pull on score is minus the gradient of its loss. Own " +
+        "pull: which way its answer would go if it could follow that alone. Next step: which way it does " +
+        "go with the weights that all pictures train, or, without sharing, with its own; in percentage " +
+        "points.",
+    }),
     h("p", {
       class: "help",
       id: "why-keys",
@@ -576,21 +581,8 @@ export default function mount({ element }) {
    */
   const drawRow = (scene) => {
     const i = scene.touched;
-    row.classList.toggle("empty", i === null);
-    if (i === null) {
-      say(rowTitle, "One picture in numbers");
-      say(rowHelp, "Point at a picture, or press it to keep its numbers here.");
-      return;
-    }
-    say(rowTitle, `Picture ${i + 1}: ${CAPTIONS[scene.labels[i]] ?? "none of the three"}`);
-    say(
-      rowHelp,
-      "Pull on score: minus the gradient of its loss. Own pull: which way its answer would go if it " +
-        "could follow that alone. Next step: which way it does go, as all pictures pull on the same " +
-        "weights; in percentage points.",
-    );
     scene.sides.forEach((one, side) => {
-      const target = targetOf(one, i, scene);
+      const target = i === null ? [] : targetOf(one, i, scene);
       sides[side].views.row.draw(scene, CAPTIONS, target, plane.SCALE);
     });
   };

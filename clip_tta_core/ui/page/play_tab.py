@@ -180,8 +180,9 @@ def wire_run(
         show_progress="minimal",
         show_progress_on=[status],
     )
-    transport.pause(pause, None, None, api_name="pause", **UNDOCUMENTED, **NOW)
-    transport.step(step, None, None, api_name="step", **UNDOCUMENTED, **NOW)
+    every = {**NOW, "trigger_mode": "multiple"}  # a press counts where the one before is on its way still
+    transport.pause(pause, None, None, api_name="pause", **UNDOCUMENTED, **every)
+    transport.step(step, None, None, api_name="step", **UNDOCUMENTED, **every)
     transport.stop(stop, None, [board], api_name="stop", **UNDOCUMENTED, **NOW)
 
 

@@ -15,9 +15,10 @@ to steer the shared weights. The diversity bonus asks for spread answers outrigh
 just as well. The memory brings surer pictures of every class it has seen.</p></section>
 <section class="moral"><h3>What does not keep it from collapsing</h3>
 <p>Image to text alone never lowers a picture’s score for the caption it leans to: no picture is told that it
-is wrong. What puts it right is the pull of others on the shared weights, the bonus or the memory. Where
-all answers are the same, or the batch is one picture, the contrast has no gradient at all. And where one
-class really is frequent, whatever evens answers out takes right ones away.</p></section>"""
+is wrong. What puts it right is the pull of others on the shared weights, the bonus or the memory: without
+sharing, neither TENT nor image to text alone changes a single answer. Where all answers are the same, or
+the batch is one picture, the contrast has no gradient at all. And where one class really is frequent,
+whatever evens answers out takes right ones away.</p></section>"""
 
 
 class Why(Part):

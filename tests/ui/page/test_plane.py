@@ -196,8 +196,9 @@ def test_the_worked_example_of_three_pictures_and_two_classes(plane):
 
 
 def train(contender, points, labels, captions, batch, steps):
-    """The same training by torch, in double precision."""
-    gamma, beta = (torch.full((2,), v, dtype=torch.float64, requires_grad=True) for v in (1.0, 0.0))
+    """The same training by torch, in double precision; `alone`, with weights for every picture."""
+    shape = points.shape if contender.get("alone") else (2,)
+    gamma, beta = (torch.full(shape, v, dtype=torch.float64, requires_grad=True) for v in (1.0, 0.0))
 
     def see():
         return SCALE * F.normalize(gamma * points + beta, dim=-1) @ captions.T
@@ -222,25 +223,77 @@ def train(contender, points, labels, captions, batch, steps):
 @pytest.mark.parametrize("number", range(9))
 def test_the_contenders_of_every_preset_train_as_by_torch(plane, number):
     """Twenty steps of Adam, weights and memory, on a cloud with pictures that only the memory knows."""
-    sides = plane("presets.PRESETS[number].sides", number=number)
-    for contender in sides:
-        cloud = plane("m.cloud([9, 6, 5], m.captionsAt(presets.ANGLES), number)", number=number)
-        points = torch.tensor(plane("m.shifted(points, 0.9)", points=cloud["points"]), dtype=torch.float64)
-        labels = torch.tensor(cloud["labels"])
-        captions = torch.tensor(plane("m.captionsAt(presets.ANGLES)"), dtype=torch.float64)
-        found = plane(
-            """(() => { const captions = m.captionsAt(presets.ANGLES);
-            let learner = m.newLearner(points, captions);
-            for (let i = 0; i < 20; i++) learner = m.step(learner, contender, points, labels, 14, captions);
-            return learner; })()""",
-            points=points.tolist(),
-            labels=labels.tolist(),
-            contender=contender,
-        )
-        gamma, beta, kept = train(contender, points, labels, captions, 14, steps=20)
+    for contender in plane("presets.PRESETS[number].sides", number=number):
+        found, (gamma, beta, kept) = trained_by_both(plane, contender, number)
         assert found["kept"] == kept
         close(found["weights"]["gamma"], gamma)
         close(found["weights"]["beta"], beta)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_sharing_every_picture_trains_weights_of_its_own_as_by_torch(plane, name):
+    contender = {"loss": name, "diversity": True, "memory": True, "alone": True}
+    found, (gamma, beta, kept) = trained_by_both(plane, contender, seed=3)
+    assert found["kept"] == kept
+    close([one["gamma"] for one in found["weights"]], gamma)
+    close([one["beta"] for one in found["weights"]], beta)
+
+
+def trained_by_both(plane, contender, seed):
+    """Twenty steps on one cloud in the browser and by torch. -> the learner; gamma, beta, memory"""
+    cloud = plane("m.cloud([9, 6, 5], m.captionsAt(presets.ANGLES), seed)", seed=seed)
+    points = torch.tensor(plane("m.shifted(points, 0.9)", points=cloud["points"]), dtype=torch.float64)
+    labels = torch.tensor(cloud["labels"])
+    captions = torch.tensor(plane("m.captionsAt(presets.ANGLES)"), dtype=torch.float64)
+    found = plane(
+        """(() => { const captions = m.captionsAt(presets.ANGLES);
+        let learner = m.newLearner(points, captions, contender.alone);
+        for (let i = 0; i < 20; i++) learner = m.step(learner, contender, points, labels, 14, captions);
+        return learner; })()""",
+        points=points.tolist(),
+        labels=labels.tolist(),
+        contender=contender,
+    )
+    return found, train(contender, points, labels, captions, 14, steps=20)
+
+
+@pytest.mark.parametrize("shift", [0.7, 1.4, 2.1])
+def test_without_sharing_tent_and_image_to_text_change_no_answer_and_the_bonus_does(plane, shift):
+    """What rescues a picture, and what loses it, comes through what it shares with the others."""
+
+    def changed(loss, diversity=False):
+        return plane(
+            """(() => { const captions = m.captionsAt(presets.ANGLES);
+            return [...Array(10).keys()].reduce((sum, seed) => {
+              const { points, labels } = m.cloud([10, 10, 10], captions, seed), x = m.shifted(points, shift);
+              const answers = (weights) => m.forward(x, captions, weights).logits.map(m.argmax);
+              let learner = m.newLearner(x, captions, true);
+              for (let i = 0; i < 60; i++)
+                learner = m.step(learner, { loss, diversity, alone: true }, x, labels, x.length, captions);
+              const [before, after] = [answers(m.untrained()), answers(learner.weights)];
+              return sum + before.filter((answer, i) => answer !== after[i]).length;
+            }, 0); })()""",
+            shift=shift,
+            loss=loss,
+            diversity=diversity,
+        )
+
+    assert changed("tent") == changed("image_to_text") == changed("hard") == 0
+    assert changed("image_to_text", diversity=True) > 0
+
+
+def test_pictures_keep_their_weights_when_others_come_and_go(plane):
+    learner = plane(
+        """(() => { const captions = m.captionsAt(presets.ANGLES);
+        const { points, labels } = m.cloud([2, 2, 2], captions, 1);
+        const contender = { loss: "tent", alone: true };
+        const before = m.step(m.newLearner(points, captions, true), contender, points, labels, 6, captions);
+        const without = m.moved(before, 5, (place) => (place === 2 ? -1 : place - Number(place > 2)));
+        return [before, without, m.moved(without, 6, (place) => place + Number(place >= 4))]; })()"""
+    )
+    before, without, more = (one["weights"] for one in learner)
+    assert without == before[:2] + before[3:]
+    assert more == [*without[:4], {"gamma": [1, 1], "beta": [0, 0]}, *without[4:]]
 
 
 def mean_outcome(plane, shift, loss, diversity=False):

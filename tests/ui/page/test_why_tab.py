@@ -212,8 +212,8 @@ def test_pictures_are_added_and_removed_by_hand(why):
 def test_keys_choose_move_add_keep_and_remove(why):
     page = why()
     page.locator("#ct-why [data-show=step]").focus()
-    page.keyboard.press("Tab")  # the first loss, its two switches, then the plane
-    for _ in range(3):
+    page.keyboard.press("Tab")  # the first loss, its three switches, then the plane
+    for _ in range(4):
         page.keyboard.press("Tab")
     focused = "() => document.activeElement.closest('.picture')?.dataset.place"
     assert page.evaluate(focused) == "0"
@@ -229,7 +229,7 @@ def test_keys_choose_move_add_keep_and_remove(why):
     assert len(places(page)) == 31
     page.keyboard.press("Enter")
     settle(page)
-    assert page.locator("#ct-why .row h3").text_content() == "Picture 2: a cat"
+    assert page.locator(f"{SIDES['left']} .row caption b").text_content() == "Picture 2: a cat"
     page.keyboard.press("Delete")
     settle(page)
     assert len(places(page)) == 30
@@ -247,14 +247,52 @@ def test_hovering_a_picture_shows_its_row_and_lights_the_formula(why):
     page = why()
     page.locator(f"{SIDES['left']} .picture").nth(29).hover(force=True)
     settle(page)
-    assert page.locator("#ct-why .row h3").text_content() == "Picture 30: a bird"
-    rows = page.locator("#ct-why .tables table").nth(0).locator("tbody tr")
+    assert page.locator(f"{SIDES['left']} .row caption b").text_content() == "Picture 30: a bird"
+    rows = page.locator(f"{SIDES['left']} .row tbody tr")
     answers = [float(rows.nth(k).locator("td").nth(2).text_content().rstrip(" %")) for k in range(3)]
     assert sum(answers) == pytest.approx(100, abs=0.2)
     assert page.locator(f"{SIDES['left']} .part.lit").count() == 1
     assert "here" in page.locator(f"{SIDES['left']} .part.lit .value").evaluate(
         "node => getComputedStyle(node, '::after').content"
     )
+
+
+@browser
+def test_the_row_of_a_picture_stands_on_one_screen_with_its_plane_and_says_its_loss(why):
+    page = why()
+    page.locator(f"{SIDES['right']} header").evaluate("node => node.scrollIntoView()")
+    page.locator(f"{SIDES['right']} .picture").nth(29).hover(force=True)
+    settle(page)
+    plane, table = (
+        page.locator(f"{SIDES['right']} {part}").bounding_box() for part in (".plane", ".row table")
+    )
+    assert plane["y"] >= 0 and table["y"] + table["height"] <= page.viewport_size["height"]
+    said = page.locator(f"{SIDES['right']} .row caption").text_content()
+    parts = page.locator(f"{SIDES['right']} .part .value").all_text_contents()
+    loss = float(re.search(r"loss ([\d.]+);", said)[1])
+    assert loss == pytest.approx(sum(map(float, parts)), abs=0.011)
+
+
+@browser
+def test_without_sharing_nobody_is_lost_and_nobody_is_rescued(why):
+    page = why("collapse")
+    before = places(page)
+    answers = {side: page.locator(f"{SIDES[side]} .bars b").all_text_contents() for side in SIDES}
+    for box in page.locator("#ct-why [data-extra=shared]").all():
+        box.uncheck(force=True)
+    take_steps(page, 60)
+    assert places(page) != before
+    for side in SIDES:
+        assert page.locator(f"{SIDES[side]} .bars b").all_text_contents() == answers[side]
+        assert figure(page, "right", side) == 43
+    page.locator(f"{SIDES['right']} [data-extra=diversity]").check(force=True)
+    take_steps(page, 60)
+    assert figure(page, "right", "right") > 43
+    drawn = places(page)
+    page.get_by_label("Remove", exact=True).check(force=True)
+    page.locator(f"{SIDES['left']} .picture").nth(29).click(force=True)
+    settle(page)
+    assert places(page) == drawn[:29], "the others keep their weights"
 
 
 @browser

@@ -94,7 +94,9 @@ export const formulaView = (hand, side) => {
 
 /** The row of one picture: what each number of it is. */
 export const rowView = (/** @type {number} */ side) => {
-  const caption = h("caption");
+  const title = h("b"),
+    compared = h("span");
+  const caption = h("caption", {}, title, compared);
   const body = h("tbody");
   const titles = ["", "cosine", "score", "answer", "compared with", "pull on score", "own pull", "next step"];
   const head = h(
@@ -102,7 +104,7 @@ export const rowView = (/** @type {number} */ side) => {
     {},
     h("tr", {}, ...titles.map((text) => h(text ? "th" : "td", { text, scope: text ? "col" : null }))),
   );
-  const element = h(
+  const table = h(
     "div",
     {
       class: "scroll",
@@ -115,18 +117,35 @@ export const rowView = (/** @type {number} */ side) => {
   const bars = h("div", { class: "copies", "aria-hidden": "true" });
   const told = h("p", { class: "help" });
   const choice = h("div", { class: "choice" }, bars, told);
+  const ask = h("p", {
+    class: "help ask",
+    text: "Point at a picture to see its numbers here, or press it to keep them.",
+  });
+  const element = h("div", { class: "row" }, ask, table, choice);
 
   /**
-   * @param {import("./scene.js").Scene} now @param {string[]} names Of the captions.
-   * @param {number[]} target @param {number} scale
+   * @param {import("./scene.js").Scene} now @param {string[]} names @param {number[]} target
+   * @param {number} scale
    */
   const draw = (now, names, target, scale) => {
+    const i = now.touched;
+    ask.hidden = i !== null;
+    table.hidden = choice.hidden = i === null;
+    if (i !== null) drawPicture(now, i, names, target, scale);
+  };
+
+  /**
+   * @param {import("./scene.js").Scene} now @param {number} i @param {string[]} names Of the captions.
+   * @param {number[]} target @param {number} scale
+   */
+  const drawPicture = (now, i, names, target, scale) => {
     const one = now.sides[side];
-    const i = /** @type {number} */ (now.touched);
     const way = (/** @type {number} */ value, digits = 2) =>
       Math.abs(value) < 0.5 * 10 ** -digits ? "0" : (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
-    const look = LOSS_LOOKS[one.contender.loss];
-    say(caption, `${look.title}: compared with ${look.target}`);
+    const shares = one.batch.flatMap((part) => (part.each ? [part.each[i]] : []));
+    const loss = shares.length ? `loss ${signed(shares.reduce((sum, value) => sum + value, 0))}; ` : "";
+    say(title, `Picture ${i + 1}: ${names[now.labels[i]] ?? "none of the three"}`);
+    say(compared, `${loss}compared with ${LOSS_LOOKS[one.contender.loss].target}`);
     repeat(body, names.length, () =>
       h("tr", {}, h("th", { scope: "row" }), ...titles.slice(1).map(() => h("td"))),
     );
@@ -173,5 +192,5 @@ export const rowView = (/** @type {number} */ side) => {
     );
     say(told, `Its choice among the batch’s ${now.batch} captions: ${each.join(", ")}.`);
   };
-  return { element: h("div", {}, element, choice), draw };
+  return { element, draw };
 };

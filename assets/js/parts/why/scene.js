@@ -30,7 +30,7 @@ import * as plane from "../../lib/plane.js";
  * @property {number} value
  * @property {number[][]} slopes Each picture's own gradient on its logits, (B, K), of the parts shown.
  * @property {number[][]} pulls Where that pulls its probabilities, (B, K).
- * @property {number[][]} carried How one step of the shared weights changes its probabilities, (B, K).
+ * @property {number[][]} carried How one step of the weights changes its probabilities, (B, K).
  * @property {number} against Pictures that are carried against their own pull.
  * @property {number} accuracy
  * @property {number} classes In use.
@@ -105,7 +105,13 @@ export const lookAt = (world, points, captions, contender, learner, part) => {
  * @param {Learner} before @param {Learner} after @param {number} way From 0 to 1. @returns {Learner}
  */
 export const between = (before, after, way) => {
-  const mix = (/** @type {"gamma" | "beta"} */ name) =>
-    after.weights[name].map((value, k) => before.weights[name][k] + way * (value - before.weights[name][k]));
-  return { ...after, weights: { gamma: mix("gamma"), beta: mix("beta") } };
+  /** @param {import("../../lib/plane.js").Weights} to @param {number} [place] */
+  const mixed = (to, place = 0) => {
+    const from = plane.weightsOf(before.weights, place);
+    const mix = (/** @type {"gamma" | "beta"} */ name) =>
+      to[name].map((value, k) => from[name][k] + way * (value - from[name][k]));
+    return { gamma: mix("gamma"), beta: mix("beta") };
+  };
+  const { weights } = after;
+  return { ...after, weights: Array.isArray(weights) ? weights.map(mixed) : mixed(weights) };
 };
