@@ -73,7 +73,14 @@ def _in_turns(
                 "choose fewer methods or batches."
             )
         standing = Standing(
-            one.label, 0, config.batches, {}, math.nan, method=one.method, settings=dict(one.settings)
+            one.label,
+            0,
+            config.batches,
+            {},
+            math.nan,
+            method=one.method,
+            settings=dict(one.settings),
+            from_start=one.from_start,
         )
         spent = 0.0
         reports = run(dataclasses.replace(config, contenders=(one,)), control)

@@ -21,57 +21,37 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import numpy as np
 from PIL import Image
 
-from clip_tta_core.records import RunLog, Standing
+from clip_tta_core.records import RunConfig, RunLog, Standing
 
 T = TypeVar("T")
 RUN, STANDINGS = "clip-tta-run", "clip-tta-standings"
 VERSION = 2
-SETTINGS = (  # of the stream, as columns of a CSV, so that tables of several runs can be put together
-    "model",
-    "source",
-    "style",
-    "corruption",
-    "severity",
-    "schedule",
-    "attack",
-    "attack_epsilon",
-    "attack_iterations",
-    "attack_target",
-    "order",
-    "batch_size",
-    "predict",
-    "clock",
-    "episodic",
-    "unknown_source",
-    "unknown_share",
-    "unknown_arrival",
-    "templates",
-    "start",
-    "start_settings",
-    "shots",
-    "seed",
+APART = ("contenders", "pictures", "unknown_pictures", "class_names")  # in rows of their own, or too large
+SETTINGS = tuple(  # of a run, as columns of a CSV, so that tables of several runs can be put together
+    item.name for item in dataclasses.fields(RunConfig) if item.name not in APART
 )
 
 
 def to_csv(log: RunLog) -> str:
     """Tidy: one row per batch and contender, one column per curve, and every setting in columns of its own.
 
-    Empty where a number is undefined. `settings` holds a contender's knobs as JSON.
+    Empty where a number is undefined. `settings` holds a contender's knobs as JSON; `from_start` is 0 for one
+    that begins at the model as it is. One's own class list may be long: the page has a file of all settings.
     """
     curves = list(dict.fromkeys(curve for series in log.series.values() for curve in series))
     settings = [name for name in SETTINGS if name in log.settings]
-    chosen = {one.label: json.dumps(dict(one.settings)) for one in log.contenders}
+    chosen = {one.label: (json.dumps(dict(one.settings)), int(one.from_start)) for one in log.contenders}
+    unset = ("{}", 1)  # of a file that names no contenders
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        ["batch", "contender", "method", "pictures", "elapsed_seconds", *curves, "settings", *settings]
-    )
+    head = ["batch", "contender", "method", "pictures", "elapsed_seconds", *curves]
+    writer.writerow([*head, "settings", "from_start", *settings])
     stream = _written(log.settings, settings)
     for number, (size, elapsed) in enumerate(zip(log.sizes, log.elapsed, strict=True)):
         for label, series in log.series.items():
             numbers = [_number(series[curve][number]) if curve in series else "" for curve in curves]
             who = [label, log.methods[label], size, f"{elapsed:.3f}"]
-            writer.writerow([number + 1, *who, *numbers, chosen.get(label, "{}"), *stream])
+            writer.writerow([number + 1, *who, *numbers, *chosen.get(label, unset), *stream])
     return out.getvalue()
 
 
@@ -170,18 +150,22 @@ COLUMNS = ("accuracy", "effective_classes_run", "changed", "ece", "auroc", "fpr9
 
 
 def standings_to_csv(standings: Iterable[Standing], settings: Mapping[str, object] | None = None) -> str:
-    """Tidy: one row per contender with all its numbers, and with the `settings` of the stream."""
+    """Tidy: one row per contender with all its numbers, and with the `settings` of the stream.
+
+    `batches` are those done, `of` those of the stream; own class names stand below each other in one cell.
+    """
     rows, stream = list(standings), settings or {}
-    names = [name for name in SETTINGS if name in stream]
+    who = ["contender", "method", "settings", "from_start", "batches", "of"]
+    names = [name for name in (*SETTINGS, "class_names") if name in stream and name not in who]
     measures = list(dict.fromkeys(name for row in rows for name in row.metrics))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    who = ["contender", "method", "settings", "batches", "of"]
     writer.writerow([*who, *measures, "seconds_per_batch", "problem", *names])
+    same = _written(stream, names)
     for row in rows:
         numbers = [_number(row.metrics.get(name, math.nan)) for name in measures]
-        who = [row.label, row.method or row.label, json.dumps(dict(row.settings)), row.done, row.total]
-        same = _written(stream, names)
+        knobs = json.dumps(dict(row.settings))
+        who = [row.label, row.method or row.label, knobs, int(row.from_start), row.done, row.total]
         writer.writerow([*who, *numbers, _number(row.seconds), row.problem, *same])
     return out.getvalue()
 

@@ -365,19 +365,27 @@ def caption_of_standings(stream: str, standings: Sequence[Standing], titles: Map
 
 
 def _stream_of(log: RunLog) -> list[str]:
-    settings = log.settings
-    shift = [str(settings[key]) for key in ("style", "corruption") if settings.get(key, "none") != "none"]
-    words = " and ".join(shift).replace("_", " ") or "no shift"
-    severity = f", severity {settings['severity']}" if "severity" in settings and shift else ""
+    """The stream of a log without words for it: what differs from the usual, from its settings."""
+    settings = {name: value for name, value in log.settings.items() if value != "none"}
+    shift = [str(settings["style"])] if "style" in settings else []
     scheduled = settings.get("schedule", "constant") != "constant"
-    over = f", schedule {settings['schedule']}".replace("_", " ") if scheduled else ""
-    parts = [f"{words}{severity}{over}", f"{len(log)} batches of {log.sizes[0] if log.sizes else 0} pictures"]
-    parts += [f"{settings[key]}" for key in ("model",) if key in settings]
-    if settings.get("unknown_source", "none") != "none":
-        parts.append(f"{100 * float(str(settings['unknown_share'])):.0f} % unknown")
+    if "corruption" in settings or scheduled:
+        over = f", schedule {settings['schedule']}" if scheduled else ""
+        shift.append(f"{settings.get('corruption', 'corrupted')}, severity {settings['severity']}{over}")
+    if "attack" in settings:
+        shift.append(f"attack {settings['attack']} of {settings['attack_epsilon']}/255")
+    parts = [" and ".join(shift) or "no shift", f"{len(log)} batches of {max(log.sizes, default=0)} pictures"]
+    for name, usual in (("source", "rendered"), ("order", "shuffled"), ("start", None)):
+        if settings.get(name, usual) != usual:
+            parts.append(f"{name} {settings[name]}")
+    parts += [str(settings["model"])] if "model" in settings else []
+    if "unknown_source" in settings:
+        share = 100 * float(str(settings["unknown_share"]))
+        parts.append(f"{share:.0f} % unknown ({settings['unknown_source']})")
     if "predict" in settings:
         parts.append(f"predicted {'after' if settings['predict'] == 'post' else 'before'} the update")
-    return [*parts, *(f"seed {settings[key]}" for key in ("seed",) if key in settings)]
+    parts += [f"seed {settings['seed']}"] if "seed" in settings else []
+    return [part.replace("_", " ") for part in parts]
 
 
 def _signs(log: RunLog) -> dict[str, Look]:

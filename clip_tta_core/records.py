@@ -167,6 +167,7 @@ class Standing:
     method: str = ""
     settings: Mapping[str, Value] = field(default_factory=dict)
     classes: int = 0  # to choose between; 0 before the first batch
+    from_start: bool = True  # as its contender's
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What is exported is what was computed."""
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -170,6 +171,32 @@ def test_csv_is_tidy_and_holds_the_settings():
     assert json.loads(first["start_settings"]) == {"steps": 3}
 
 
+def test_all_that_decides_the_numbers_is_in_the_columns_but_class_lists():
+    """Of a setting that is added later, too: missing is what has rows of its own or can be very long."""
+    config = RunConfig(
+        contenders=(Contender("tent", "tent"), Contender("TENT alone", "tent", from_start=False)),
+        batches=2,
+        batch_size=8,
+        order="sorted",
+        attack_step=0.5,
+        precision="float32",
+    )
+    log = make_log(config)
+    rows = list(csv.DictReader(io.StringIO(export.to_csv(log))))
+    names = {item.name for item in dataclasses.fields(config)} - {"pictures"}  # there, how many they are
+    apart = {"contenders", "unknown_pictures", "class_names"}
+    assert names - rows[0].keys() == apart
+    assert all(row[name] == str(getattr(config, name)) for row in rows for name in names - apart - NESTED)
+    assert {row["contender"]: row["from_start"] for row in rows} == {
+        "zero_shot": "0",
+        "tent": "1",
+        "TENT alone": "0",
+    }
+
+
+NESTED = {"start_settings"}  # JSON
+
+
 def test_every_picture_has_a_row_for_every_contender():
     log = make_log(COPIES)
     rows = list(csv.DictReader(io.StringIO(export.pictures_to_csv(log))))
@@ -231,10 +258,16 @@ def test_tables_of_standings_say_of_what_they_are():
 
 
 def test_a_table_of_standings_holds_the_settings_of_the_stream():
-    stream = {"corruption": "fog", "seed": 7, "class_names": "left out"}
-    rows = list(csv.DictReader(io.StringIO(export.standings_to_csv(STANDINGS, stream))))
-    assert [(row["corruption"], row["seed"]) for row in rows] == [("fog", "7")] * 2
-    assert "class_names" not in rows[0] and all(" " not in name for name in rows[0])
+    stream = {"corruption": "fog", "seed": 7, "batches": 5, "class_names": "cat\nAfrican, grey parrot"}
+    alone = dataclasses.replace(STANDINGS[0], label="alone", from_start=False)
+    text = export.standings_to_csv([*STANDINGS, alone], stream)
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [(row["corruption"], row["seed"]) for row in rows] == [("fog", "7")] * 3
+    assert rows[0]["class_names"].splitlines() == ["cat", "African, grey parrot"]
+    assert [row["from_start"] for row in rows] == ["1", "1", "0"]
+    head = text.splitlines()[0].split(",")
+    assert len(head) == len(set(head)) and all(" " not in name for name in head)
+    assert rows[0]["batches"] == "3", "those done"
 
 
 def test_standings_of_the_first_format_still_open():

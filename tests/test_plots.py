@@ -166,6 +166,20 @@ def test_scores_come_with_their_auroc():
     assert f"TENT\nAUROC {share:.1f} %" in said
 
 
+def test_the_caption_of_a_run_without_words_for_its_stream_names_what_was_special_about_it():
+    unusual = {"attack": "linf", "attack_epsilon": 4.0, "order": "sorted", "unknown_source": "characters"}
+    said = plots.caption_of(make_log(RunConfig(batches=2, batch_size=8, **unusual)))
+    assert said.startswith("attack linf of 4.0/255 · 2 batches of 8 pictures · order sorted · mini-clip · ")
+    assert "50 % unknown (characters)" in said and "source" not in said and "start" not in said
+    said = plots.caption_of(make_log(RunConfig(batches=2, corruption="defocus_blur", start="clipood")))
+    assert said.startswith("defocus blur, severity 5 · 2 batches of 64 pictures · start clipood · mini-clip")
+    assert plots.caption_of(make_log(RunConfig(batches=2))).startswith(
+        "no shift · 2 batches of 64 pictures · "
+    )
+    said = plots.caption_of(make_log(RunConfig(batches=2, style="outline", schedule="in_turn", severity=3)))
+    assert said.startswith("outline and corrupted, severity 3, schedule in turn · ")
+
+
 def test_the_caption_of_standings_says_every_setting():
     tent = Standing("TENT, slow", 3, 3, {"accuracy": 0.5}, 0.1, method="tent", settings={"lr": 1e-5})
     frozen = Standing("zero_shot", 3, 3, {"accuracy": 0.4}, 0.1, method="zero_shot")

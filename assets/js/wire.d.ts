@@ -710,7 +710,7 @@ export interface Parts {
   lessons: { view: null; props: LessonsProps; events: "choose"; serves: never };
   form: { view: Record<string, any>; props: FormProps; events: never; serves: "preview" | "costs" | "expense" | "names" };
   expense: { view: Expense | null; props: null; events: never; serves: never };
-  exports: { view: Exports; props: null; events: "csv" | "pictures" | "json" | "png" | "svg" | "link" | "script" | "open"; serves: never };
+  exports: { view: Exports; props: null; events: "csv" | "settings" | "pictures" | "json" | "png" | "svg" | "link" | "script" | "open"; serves: never };
   upload: { view: Upload; props: UploadProps; events: "read" | "examples" | "recount" | "level" | "clear"; serves: never };
   ranking: { view: Ranking; props: RankingProps; events: "start" | "stop" | "watch"; serves: "describe" };
   standings: { view: Exports; props: null; events: "csv" | "png" | "svg" | "markdown" | "latex" | "link"; serves: never };

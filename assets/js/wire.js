@@ -58,6 +58,7 @@ export const EVENTS = {
   ],
   "exports": [
     "csv",
+    "settings",
     "pictures",
     "json",
     "png",

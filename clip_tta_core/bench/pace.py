@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -37,9 +38,13 @@ class Pace:
         self._measured: dict[tuple[str, str], float] = {}
 
     def note(self, model: str, device: str, seconds: float, pictures: int) -> None:
-        """Unadapted CLIP has taken so many seconds for so many pictures; the last word counts."""
+        """Unadapted CLIP has taken so many seconds for so many pictures; the quickest counts.
+
+        A first batch pays for much that later ones do not, and so does one of few pictures.
+        """
         if seconds > 0 and pictures:
-            self._measured[model, device] = seconds / pictures
+            known = self._measured.get((model, device), math.inf)
+            self._measured[model, device] = min(known, seconds / pictures)
 
     def has_seen(self, config: RunConfig) -> bool:
         """Whether the model of a run has run here."""

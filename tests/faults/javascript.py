@@ -109,15 +109,15 @@ FAULTS = [
     _fault(  # gains are losses, in Play
         "j13",
         "parts/results.js",
-        "gain(value - values[unadapted])",
-        "gain(values[unadapted] - value)",
+        "gain(values[unadapted], value)",
+        "gain(value, values[unadapted])",
         f"{PLAY}::test_the_table_says_the_numbers_and_the_gains_with_their_signs",
     ),
     _fault(  # and in Compare
         "j14",
         "parts/ranking.js",
-        "gain(value - before)",
-        "gain(before - value)",
+        "gain(before, value)",
+        "gain(value, before)",
         f"{FORM}::test_the_ranking_says_gains_over_zero_shot_clip",
     ),
     _fault(  # the map is upside down
@@ -133,6 +133,13 @@ FAULTS = [
         "seen.get(step.value + 1)",
         "seen.get(step.value)",
         f"{SHOWN}::test_the_gallery_of_a_recorded_run_follows_the_slider",
+    ),
+    _fault(  # on the way to a batch of the past the newest flashes by
+        "j39",
+        "parts/gallery.js",
+        " ?? seen.get(drawn)",
+        "",
+        f"{SHOWN}::test_on_the_way_to_an_earlier_batch_the_one_before_stays",
     ),
     _fault(  # names cover what came later
         "j27",

@@ -6,10 +6,17 @@ export const DASH = "–";
 /** @typedef {"share" | "number" | "classes" | "count" | "seconds" | "times"} Kind */
 
 /**
+ * With one digit, as Python writes it in sentences and files: of two that are equally near it takes the even
+ * one, 6.2 of 6.25, and JavaScript the larger.
+ * @param {number} value not negative
+ */
+const tenths = (value) => (value % 1 === 0.25 ? value - 0.01 : value).toFixed(1);
+
+/**
  * A part of a whole, in percent. Only what is all of it is "100%": one mistake in ten thousand shows.
  * @param {number} value 0 to 1
  */
-const share = (value) => (value === 1 ? "100%" : `${Math.min(99.9, 100 * value).toFixed(1)}%`);
+const share = (value) => (value === 1 ? "100%" : `${tenths(Math.min(99.9, 100 * value))}%`);
 
 /** @param {number} value */
 const number = (value) => {
@@ -55,6 +62,13 @@ export const points = (difference) => {
   if (Number(size) === 0) return { text: `+${size}`, way: null };
   return difference > 0 ? { text: `+${size}`, way: "up" } : { text: `−${size}`, way: "down" };
 };
+
+/**
+ * From one share to another in points, as a reader works it out from the two as they are written.
+ * @param {number} from
+ * @param {number} to
+ */
+export const between = (from, to) => points((+tenths(100 * to) - +tenths(100 * from)) / 100);
 
 /**
  * A setting's value, short and exact enough to be typed again.

@@ -2,7 +2,7 @@
 // The look of a method: its colour, and the mark that says the same to those who do not see it.
 
 import { h, s } from "./dom.js";
-import { points } from "./format.js";
+import { between } from "./format.js";
 
 /** @typedef {{colour: string, marker: string}} Look */
 
@@ -43,10 +43,11 @@ export const swatch = (look) =>
   );
 
 /**
- * A difference of shares in points, for a cell of a table.
- * @param {number} difference
+ * How far it is from one share to another, for a cell of a table.
+ * @param {number} from
+ * @param {number} to
  */
-export const gain = (difference) => {
-  const { text, way } = points(difference);
+export const gain = (from, to) => {
+  const { text, way } = between(from, to);
   return h("small", { class: way, text });
 };

@@ -6,7 +6,7 @@ import { bytesOf, save } from "../lib/files.js";
 import { share } from "../lib/share.js";
 import { curve, opened, view } from "../lib/store.js";
 
-/** @typedef {"csv" | "pictures" | "json" | "png" | "svg" | "link" | "script"} Kind */
+/** @typedef {"csv" | "settings" | "pictures" | "json" | "png" | "svg" | "link" | "script"} Kind */
 
 /** @param {import("../part.js").Part<"exports">} part */
 export default function mount({ element, props, watch, trigger }) {

@@ -250,7 +250,9 @@ export default function mount({ element, trigger }) {
   };
 
   const draw = () => {
-    const shown = (step.value !== null && seen.get(step.value + 1)) || latest;
+    // Until a batch of the past is here, what stands there stays: the newest would flash by on the way.
+    const past = step.value !== null && (seen.get(step.value + 1) ?? seen.get(drawn));
+    const shown = past || latest;
     figure.hidden = !shown;
     if (!shown) return;
     fetch();

@@ -247,7 +247,7 @@ export default function mount({ element, props, watch, trigger, server }) {
     const before = unadapted?.numbers.accuracy;
     // Comparable over the whole stream only.
     const compared = column.name === "accuracy" && own !== unadapted && isWhole(own) && isWhole(unadapted);
-    if (compared && isNumber(before)) out.append(gain(value - before));
+    if (compared && isNumber(before)) out.append(gain(before, value));
     if (column.bar) {
       const part = clamp(value / (column.full === "classes" ? view.classes : 1), 0, 1);
       const fill = h("i", { class: "fill", style: ink(card) });

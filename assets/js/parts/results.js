@@ -57,7 +57,7 @@ const draw = (table, view) => {
       const text = format(column.kind, value);
       const cell = h("td", { class: text === best ? "best" : null, text });
       const compared = column.name === "accuracy" && unadapted >= 0 && row !== unadapted;
-      if (compared && Number.isFinite(value)) cell.append(gain(value - values[unadapted]));
+      if (compared && Number.isFinite(value)) cell.append(gain(values[unadapted], value));
       return cell;
     });
   });

@@ -289,6 +289,7 @@ class Exports(Part):
     describe = "A file or a link."
     template = """<div class="exports" role="group" aria-label="Keep this run">
 <button type="button" data-do="csv">Numbers (CSV)</button>
+<button type="button" data-do="settings">Settings (JSON)</button>
 <button type="button" data-do="json">Whole run (JSON)</button>
 <button type="button" data-do="pictures">Every answer (CSV)</button>
 <span class="figure"><select aria-label="What the figure shows"><option value="">All charts</option>

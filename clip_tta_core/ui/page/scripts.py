@@ -14,13 +14,15 @@ from clip_tta_core.ui.session.script import allowed
 from clip_tta_core.ui.session.site import Site
 
 EXPERIMENT = """Runs methods beside each other on a stream. For every batch it yields {batch, batches,
-methods: {label: {measure: number or null}}}. An unknown name or a value that is not allowed raises an error.
+methods: {label: {measure: number or null}}}. An unknown name or a value that is not allowed raises an error:
+in Python from predict(), or from result() of what submit() returns, not from the loop over its records.
 Example of settings: {"corruption": "fog", "severity": 3, "batches": 4, "methods": {"zero_shot": {}, "tent":
 {"lr": 0.001}}}. What is left out is default; methods may also be a list of {label, method, settings}."""
 COMPARISON = """Gives methods their turns on the stream of the settings. For every batch of each it yields
 {contender, method, settings, batch, batches, measures: {measure: number or null}, problem}. An unknown name
-or a value that is not allowed raises an error. Example of methods: ["zero_shot", "tent", "cliptta"]; [] is
-all. knobs says how they are set: {knobs}. Settings as for /experiment, for example {"corruption": "fog"}."""
+or a value that is not allowed raises an error, as for /experiment. Example of methods: ["zero_shot", "tent",
+"cliptta"]; [] is all. knobs says how they are set: {knobs}. Settings as for /experiment, for example
+{"corruption": "fog"}."""
 
 
 def wire_scripts(site: Site) -> None:

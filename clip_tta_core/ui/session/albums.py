@@ -196,8 +196,8 @@ def view(
     fit = _fit(_labels(upload, class_names), own_classes(upload), class_names)
     fit["notes"] = (*upload.notes, *fit["notes"])
     seen = dataclasses.replace(seen, **fit, offer=offer(names, model))
-    taken, said = images[shown], ""
-    if shift is not None and (said := ", ".join(corruptions(shift))):
+    taken, said = images[shown], _said(shift)
+    if shift is not None and said:
         shown = shown[:COLUMNS]  # a row is enough of what takes a while
         taken = _corrupted(images, shown, shift)
     if model in EMBEDDED:
@@ -207,6 +207,14 @@ def view(
         return seen
     sheet = jpeg_url(thumbnails.sheet(taken, COLUMNS, THUMBNAIL))
     return dataclasses.replace(seen, seen=sheet, sees=words.sees(model, said))
+
+
+def _said(shift: RunConfig | None) -> str:
+    """What corrupts the pictures, in words; nothing where that is impossible, which Run will say."""
+    try:
+        return ", ".join(corruptions(shift)) if shift else ""
+    except ValueError:
+        return ""
 
 
 def _corrupted(images: np.ndarray, places: np.ndarray, shift: RunConfig) -> np.ndarray:

@@ -98,7 +98,7 @@ def _row(standing: Standing, place: str) -> RankingRow:
     measured = {**standing.metrics, "seconds": standing.seconds}
     values = {one.name: measured.get(one.name, math.nan) for one in measures.shown("ranking")}
     del values["cost"]  # of the card: known before the method has begun
-    shown = {name: round(float(x), 4) if math.isfinite(x) else None for name, x in values.items()}
+    shown = {name: round(float(x), 6) if math.isfinite(x) else None for name, x in values.items()}
     return RankingRow(
         standing.label,
         standing.method or standing.label,

@@ -14,7 +14,6 @@ from clip_tta_core.ui.session.follow import BETWEEN
 from clip_tta_core.ui.session.settings import Settings, defaults, split_names, to_config
 from clip_tta_core.ui.session.site import Site
 from clip_tta_core.ui.wire.parts import Purpose, Upload
-from clip_tta_core.ui.words.stream import corruptions
 
 UNREADABLE = "The upload ended with an unexpected error; the server's log has the details."
 # What a new upload changes of the settings, by its purpose.
@@ -134,11 +133,9 @@ def _shift(settings: Any, news: Settings | None = None) -> RunConfig | None:
     """What the settings do to the pictures; None where they are impossible, which Run will say."""
     known = settings if isinstance(settings, Mapping) else {}
     try:
-        config = to_config({**known, **(news or {}), "class_names": ""})
-        corruptions(config)
+        return to_config({**known, **(news or {}), "class_names": ""})
     except ValueError:
         return None
-    return config
 
 
 def _typed(settings: Any, news: Settings | None = None) -> tuple[str, ...]:

@@ -22,16 +22,32 @@ from clip_tta_core.ui.wire import measures
 from clip_tta_core.ui.wire.parts import KeptFile, Link, Refused, Snippet
 
 T = TypeVar("T")
-WRITERS = {  # by what is asked for: the end of its name, the media type, and what writes it
-    "csv": (".csv", "text/csv", export.to_csv),
-    "pictures": ("-pictures.csv", "text/csv", export.pictures_to_csv),
-    "json": (".json", "application/json", export.to_json),
-}
 FIGURES = {"png": ("image/png", plots.figure_png), "svg": ("image/svg+xml", plots.figure_svg)}
 NOTHING_YET = "There is nothing to download yet; press Run first."
 NO_TABLE = "There is nothing to download yet; press Compare first."
 LARGEST = 64 * 2**20  # characters of a saved run
 _serial = itertools.count(1)
+
+
+def settings_to_json(log: RunLog) -> str:
+    """What a run was set to, beside its tables: `settings` as /experiment takes them, and its `classes`.
+
+    Raises:
+        ValueError: one sentence, where these settings are no longer possible.
+    """
+    settings = settings_of(log)
+    if settings is None:
+        raise ValueError("Settings: this page cannot run those of this run; its JSON holds what they were.")
+    plain = {"settings": settings, "classes": list(log.class_names), "made": log.made}
+    return json.dumps(plain, indent=1, allow_nan=False) + "\n"
+
+
+WRITERS = {  # by what is asked for: the end of its name, the media type, and what writes it
+    "csv": (".csv", "text/csv", export.to_csv),
+    "settings": ("-settings.json", "application/json", settings_to_json),
+    "pictures": ("-pictures.csv", "text/csv", export.pictures_to_csv),
+    "json": (".json", "application/json", export.to_json),
+}
 
 
 def keep(kind: str, log: RunLog) -> KeptFile:

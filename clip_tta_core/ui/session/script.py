@@ -15,8 +15,10 @@ SNIPPET = """from gradio_client import Client  # pip install gradio_client
 
 client = Client("{address}")
 settings = {settings}
-for record in client.submit(settings, api_name="/experiment"):
+job = client.submit(settings, api_name="/experiment")
+for record in job:
     print(record["batch"], record["methods"][{label}])
+job.result()  # raises what went wrong; the loop alone would just end
 """
 
 

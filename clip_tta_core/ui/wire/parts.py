@@ -725,7 +725,9 @@ PARTS: dict[str, Spec] = {
     "lessons": Spec(props=LessonsProps, events=("choose",)),
     "form": Spec(Settings, FormProps, serves=("preview", "costs", "expense", "names")),
     "expense": Spec(Expense | None),
-    "exports": Spec(Exports, events=("csv", "pictures", "json", "png", "svg", "link", "script", "open")),
+    "exports": Spec(
+        Exports, events=("csv", "settings", "pictures", "json", "png", "svg", "link", "script", "open")
+    ),
     "upload": Spec(Upload, UploadProps, events=("read", "examples", "recount", "level", "clear")),
     "ranking": Spec(Ranking, RankingProps, events=("start", "stop", "watch"), serves=("describe",)),
     "standings": Spec(Exports, events=("csv", "png", "svg", "markdown", "latex", "link")),

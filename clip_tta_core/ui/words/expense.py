@@ -19,7 +19,7 @@ def expense(batch: float, whole: float, measured: bool, endless: bool = True) ->
     """
     about = "about" if measured else "at least"
     source = (
-        "That is how fast this model last ran here."
+        "That is at the best pace that this model has had here."
         if measured
         else "That is as fast as this machine multiplies; the model has not run here yet."
     )

@@ -26,6 +26,8 @@ def page(open_drawn):
         ("share", 0, "0.0%"),
         ("share", 0.137, "13.7%"),
         ("share", 0.516, "51.6%"),
+        ("share", 0.0625, "6.2%"),  # as sentences and files round it
+        ("share", 0.4375, "43.8%"),
         ("share", 0.9996, "99.9%"),  # one mistake in 2,500 is not none
         ("share", 1, "100%"),
         ("number", 0.0042, "4.2e-3"),
@@ -50,6 +52,21 @@ def test_numbers_are_written_by_their_kind(page, kind, value, text):
 )
 def test_points_bear_their_sign(page, difference, text, way):
     assert call(page, "lib/format.js", "m.points(a)", difference) == {"text": text, "way": way}
+
+
+@pytest.mark.parametrize(
+    "shares, text, way",
+    [((0.2484, 0.4692), "+22.1", "up"), ((0.2484, 0.1862), "−6.2", "down"), ((0.5004, 0.4996), "+0.0", None)],
+)
+def test_a_gain_is_the_difference_of_the_shares_as_they_are_written(page, shares, text, way):
+    assert call(page, "lib/format.js", "m.between(...a)", shares) == {"text": text, "way": way}
+
+
+@pytest.mark.parametrize("pictures", [16, 64, 1024])
+def test_a_share_is_written_as_in_sentences_and_files(page, pictures):
+    shares = [right / pictures for right in range(pictures + 1)]
+    written = call(page, "lib/format.js", "a.map((one) => m.format('share', one))", shares)
+    assert written[1:-1] == [f"{100 * share:.1f}%" for share in shares[1:-1]]
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,14 @@ def test_the_script_for_what_is_set_up_runs_and_gives_what_it_says(client, url):
     assert [line.split()[0] for line in lines] == ["1", "2", "3"] and "accuracy" in lines[0]
 
 
+def test_the_script_raises_what_went_wrong(url):
+    """Its loop would just end: that is how the client tells a loop over a job of an error."""
+    code = script.snippet(FIRST.settings() | SHORT | {"lesson": "", "corruption": "fog"})
+    code = code.replace("{address}", url).replace("'fog'", "'fgo'")
+    with pytest.raises(AppError, match="Did you mean 'fog'"), contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(code, "snippet", "exec"), {})
+
+
 @pytest.mark.parametrize("settings", [{"methods": {}}, {"batches": 0}, 5])
 def test_there_is_no_script_for_what_cannot_run(settings):
     with pytest.raises(ValueError):

@@ -202,7 +202,7 @@ def test_the_memory_holds_what_was_stored_and_has_not_made_way(page):
         look_at(page, batch)
         assert held() == keys
     ages = page.locator(f"{HOME} .shelf .age")
-    assert sorted(ages.all_text_contents()) == ["1 batch ago", "new"]
+    assert sorted(ages.all_text_contents()) == ["age 1", "new"]
     sure = page.locator(f"{HOME} [data-key='4:4'] .sure")
     assert sure.text_content() == "20%"
     assert np.abs(np.subtract(middle(page, f"{HOME} .shelf [data-tile='3:3']"), colour(3, 3))).max() < 12

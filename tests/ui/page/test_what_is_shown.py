@@ -57,6 +57,18 @@ def test_the_gallery_of_a_recorded_run_follows_the_slider(page):
     assert answers(page) == [CLASSES[k] for k in PREDICTED["tent"]]
 
 
+def test_on_the_way_to_an_earlier_batch_the_one_before_stays(page):
+    """Not the newest, which would flash by at every batch of a replay."""
+    title = page.locator("#ct-gallery h3")
+    look_at(page, 1)
+    expect(title).to_contain_text("Batch 1:", timeout=PATIENT)
+    meanwhile = call(
+        page, "lib/store.js", "(m.step.put(3), document.querySelector('#ct-gallery h3').textContent)"
+    )
+    assert meanwhile.startswith("Batch 1:"), "batch 4 is not here yet"
+    expect(title).to_contain_text("Batch 4:", timeout=PATIENT)
+
+
 def test_the_gallery_of_a_saved_run_follows_the_slider(page):
     saved = make_log(RunConfig(batches=4, batch_size=8, seed=3))
     file = {"name": "run.json", "mimeType": "application/json", "buffer": export.to_json(saved).encode()}

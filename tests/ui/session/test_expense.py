@@ -61,6 +61,14 @@ def test_a_run_tells_how_fast_its_model_is_here():
     assert site.pace.has_seen(config)
 
 
+def test_a_slow_first_batch_does_not_count_once_there_is_a_quicker_one():
+    """It loads and warms up; a run that was left after it would make every later one look long."""
+    pace = slow()
+    for seconds, pictures in ((8.0, 8), (4.0, 64), (6.0, 8)):
+        pace.note(VIT, "cpu", seconds, pictures)
+    assert pace.estimate(to_config(LARGE)).batch == pytest.approx(4.0 * relative(LARGE))
+
+
 def test_a_long_run_says_its_time_and_proposes_what_takes_less():
     said = expense(LARGE, slow())
     whole = slow().estimate(to_config(LARGE))

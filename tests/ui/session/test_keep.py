@@ -8,8 +8,10 @@ import pytest
 from clip_tta_core import engine, export
 from clip_tta_core.logs import open_log
 from clip_tta_core.records import Contender, RunConfig
+from clip_tta_core.sources.rendered import TASK
 from clip_tta_core.ui.session import keep
 from clip_tta_core.ui.session.compare import Table
+from clip_tta_core.ui.session.experiment import check_names
 from clip_tta_core.ui.session.play import Play
 from clip_tta_core.ui.session.settings import defaults, to_config
 from clip_tta_core.ui.session.site import Site
@@ -71,6 +73,29 @@ def test_a_run_without_a_batch_is_no_saved_run(play):
     empty.sizes.clear()
     with pytest.raises(ValueError, match="one batch at least"):
         keep.opened(export.to_json(empty))
+
+
+def test_the_settings_beside_a_table_are_those_of_a_run_and_name_its_own_classes():
+    copies = [{"label": "TENT again", "method": "tent", "settings": {"lr": 0.01}}]
+    wanted = defaults() | {"class_names": "cat\nAfrican grey parrot", "copies": copies, "seed": 7}
+    wanted |= {"batches": 2, "batch_size": 8, "corruption": "fog"}
+    log = make_log(to_config(wanted))
+    file = keep.keep("settings", log)
+    assert file.name == f"{export.file_stem(log)}-settings.json"
+    plain = json.loads(base64.b64decode(file.data))
+    assert to_config(plain["settings"]) == to_config(wanted)
+    check_names(plain["settings"])  # as /experiment does
+    assert plain["classes"] == ["cat", "African grey parrot"] and plain["made"]["torch"]
+    assert (
+        json.loads(base64.b64decode(keep.keep("settings", make_log()).data))["classes"][:2] == list(TASK)[:2]
+    )
+
+
+def test_settings_that_are_no_longer_possible_are_told():
+    log = make_log(RunConfig(batches=1))
+    log.settings["severity"] = "very"
+    with pytest.raises(ValueError, match="^Settings: this page cannot run those of this run"):
+        keep.keep("settings", log)
 
 
 def test_a_run_with_a_start_can_be_set_again():

@@ -26,7 +26,7 @@ export const memory = (figure, thumbs, choose) => {
   const tileOf = ({ known }, stay, batch) => {
     const wrong = stay.truth >= 0 && stay.truth !== stay.label;
     const age = batch - stay.batch;
-    const when = age ? `${plural(age, "batch", "batches")} ago` : "new";
+    const when = age ? `age ${age}` : "new";
     const really = stay.truth >= 0 ? `, really ${word(known, stay.truth)}` : "";
     const stored = `Stored as ${word(known, stay.label)}, ${percent(stay.sure)} sure`;
     return h(
@@ -79,7 +79,7 @@ export const memory = (figure, thumbs, choose) => {
       help.textContent =
         `After batch ${batch} ${known.method.title} remembers ${amount}, sorted by the class it answered ` +
         `when it stored them${judged ? `; ${wrong} of ${judged} under a wrong one (red rim)` : ""}. The ` +
-        "percentage is its confidence then, as the memory counts it." +
+        "percentage is its confidence then, as the memory counts it; its age is in batches." +
         (here.length > shown.length ? ` The first ${shown.length} are shown.` : "");
     },
   };
