@@ -336,8 +336,8 @@ TEACHINGS: dict[str, Teaching] = {
         pictures="changed",
     ),
     "which": Teaching(
-        asks="StatA was made for few classes at a time. With all twenty mixed, what does it gain or lose "
-        "against zero-shot CLIP?",
+        asks="StatA was made for few classes. With all twenty mixed, what does it gain or lose against "
+        "zero-shot CLIP?",
         answers=GAINS,
         measure="accuracy",
         method="stata",
