@@ -1,6 +1,7 @@
 // @ts-check
 // Predicted classes, one column of bars per method beside the true counts.
 
+import { callings, widthOf } from "../lib/called.js";
 import { lines, numbers, recent, size, sum } from "../lib/decode.js";
 import { find, onWidth, roomOf, s } from "../lib/dom.js";
 import { format, shorten } from "../lib/format.js";
@@ -18,6 +19,8 @@ import { hideTip, onHover, showTip } from "../lib/tip.js";
 const HEAD = 62; // with names of one line
 const LINE = 11; // of a name
 const [NARROW, SMALL] = [110, 76]; // columns in which a header is shorter, or smaller, too
+const SLANT = Math.PI / 3; // of names that have no room in their columns
+const LONG = 16; // letters of such a name, at most
 const MANY = 4; // methods beyond which a chart is not drawn larger than usual
 const MOST_ROWS = 26;
 const LEAST_ROWS = 6;
@@ -51,38 +54,85 @@ const countOf = (row, column, rows) =>
     ? (column.get(row.index) ?? 0)
     : size(column) - rows.reduce((all, one) => all + (column.get(one.index) ?? 0), 0);
 
+/** @param {number} width of the column */
+const sizeOf = (width) => (width < SMALL ? 11 : 13); // of a name, in pixels
+
 /**
- * A name in one line, or in two where the column is narrow.
- * @param {string} title
+ * A name in one line, or in two where the column is narrow; null where even that takes more room.
+ * @param {string} name
  * @param {number} width of the column
  */
-const linesOf = (title, width) => {
-  const letter = width < SMALL ? 5.8 : 7.5;
+const linesOf = (name, width) => {
   const room = width - (width < SMALL ? 3 : width < NARROW ? 6 : 20);
-  if (title.length * letter <= room) return [title];
-  const words = title.split(" ");
+  /** @param {string} text */
+  const fits = (text) => widthOf(text, sizeOf(width)) <= room;
+  if (fits(name)) return [name];
+  const words = name.split(" ");
   let first = words.shift() ?? "";
-  while (words.length && (first.length + 1 + words[0].length) * letter <= room) first += ` ${words.shift()}`;
-  return [first, words.join(" ")].filter(Boolean).map((text) => shorten(text, room, letter));
+  while (words.length && fits(`${first} ${words[0]}`)) first += ` ${words.shift()}`;
+  const lines = [first, words.join(" ")].filter(Boolean);
+  return lines.every(fits) ? lines : null;
+};
+
+/**
+ * What the names of classes take of the width.
+ * @param {string[]} classes
+ * @param {number} width of the chart
+ */
+const besideOf = (classes, width) =>
+  Math.min(width < 460 ? 84 : 118, 14 + 6.6 * Math.max(...classes.map((name) => name.length)));
+
+/**
+ * The names above the columns, in one or two lines; where one of them has no room for that, all in one line
+ * and aslant.
+ * @param {Classes} view
+ * @param {number} whole width of the chart
+ */
+const headingsOf = (view, whole) => {
+  const titles = view.methods.map(({ title }) => title);
+  const width = (whole - besideOf(view.classes, whole) - 4) / titles.length;
+  const upright = titles.map((title) => {
+    const names = callings(title, titles).map((name) => linesOf(name, width));
+    return names.find((lines) => lines !== null) ?? null;
+  });
+  if (upright.every((lines) => lines !== null)) {
+    return {
+      names: upright,
+      down: LINE * (Math.max(1, ...upright.map((lines) => lines.length)) - 1),
+      slant: 0,
+    };
+  }
+  const short = titles.map((title) => shorten(callings(title, titles).at(-1) ?? title, LONG, 1));
+  const longest = Math.max(...short.map((name) => widthOf(name, sizeOf(width))));
+  return { names: short.map((name) => [name]), down: Math.sin(SLANT) * longest - LINE, slant: SLANT };
 };
 
 /**
  * Name and gauge of a method.
  * @param {Contender} method
- * @param {{left: number, width: number, used: number, classes: number, lines: string[], down: number}} how
- *   down: how far the number and the gauge are moved down by names of two lines
+ * @param {object} how
+ * @param {number} how.left
+ * @param {number} how.width
+ * @param {number} how.used classes in use
+ * @param {number} how.classes
+ * @param {string[]} how.lines of the name
+ * @param {number} how.down how far the number and the gauge are moved down by the names
+ * @param {number} how.slant of the name, in radians
  */
-const header = (method, { left, width, used, classes, lines, down }) => {
+const header = (method, { left, width, used, classes, lines, down, slant }) => {
   const style = ink(method);
   const bar = Math.max(0, width - 14);
   const narrow = width < NARROW;
   const small = width < SMALL;
-  const number = s("tspan", { class: "big", text: format("classes", used) });
+  const big = small ? `font-size:${Math.min(19, (width - 4) / 2.3)}px` : null; // "18.9" in the column
+  const number = s("tspan", { class: "big", style: big, text: format("classes", used) });
   const unit = small ? "" : narrow ? `/ ${classes}` : `of ${classes} in use`;
-  const font = small ? ";font-size:11px" : "";
-  const names = lines.map((text, k) =>
-    s("text", { x: narrow ? 0 : 15, y: 14 + LINE * k, class: "who", style: style + font, text }),
-  );
+  const font = `${style};font-size:${sizeOf(width)}px`;
+  const turned = slant ? `translate(10 ${18 + down}) rotate(${(-180 * slant) / Math.PI})` : null;
+  const names = lines.map((text, k) => {
+    const place = turned ? { transform: turned } : { x: narrow ? 0 : 15, y: 14 + LINE * k };
+    return s("text", { ...place, class: "who", style: font, text });
+  });
   const filled = Math.min(bar, Math.max(2, bar * clamp((used || 0) / classes, 0, 1)));
   return s(
     "g",
@@ -119,17 +169,18 @@ const draw = (svg, help, view, { width, tall, zoom }) => {
   const columns = methods.map((method) => sum(recent(lines(view.counts[method.name]), now, window)));
   const used = methods.map((method) => numbers(view.effective[method.name])[now]);
   // What names take is known before rows are chosen: by the widest column there may be.
-  const longestOf = (/** @type {string[]} */ names) => Math.max(...names.map((name) => name.length));
-  const ground = Math.min(width < 460 ? 84 : 118, 14 + 6.6 * longestOf(view.classes));
-  const titles = methods.map(({ title }) => linesOf(title, (width - ground - 4) / methods.length));
-  const down = LINE * (Math.max(1, ...titles.map((lines) => lines.length)) - 1);
+  const headings = headingsOf(view, width);
+  const { down, slant } = headings;
   const head = HEAD + down;
   const room = tall ? tall - head - 4 : 0;
   const fitting = room ? Math.max(LEAST_ROWS, Math.floor(room / LEAST_LINE)) : MOST_ROWS;
   const rows = rowsOf(view.classes, [...columns, truth], fitting);
   const usual = rows.length > 22 ? 15 : Math.floor((room || 290) / rows.length);
   const line = clamp(usual, LEAST_LINE, 22);
-  const names = Math.min(width < 460 ? 84 : 118, 14 + 6.6 * longestOf(rows.map((row) => row.name)));
+  const names = besideOf(
+    rows.map((row) => row.name),
+    width,
+  );
   const column = Math.max(0, width - names - 4) / columns.length;
   const bar = Math.max(0, column - 16); // a chart may be very narrow for a moment
   const images = Math.max(1, ...columns.map(size));
@@ -153,8 +204,9 @@ const draw = (svg, help, view, { width, tall, zoom }) => {
         width: column,
         used: used[k],
         classes: view.classes.length,
-        lines: titles[k],
+        lines: headings.names[k],
         down,
+        slant,
       }),
       s("line", { x1: left, x2: left, y1: head - 2, y2: height - 2, class: "base" }),
     );
@@ -210,7 +262,8 @@ export default function mount({ element }) {
   let hover = hideTip;
   const redraw = () => {
     if (!how.width || !news?.methods.length) return;
-    const zoom = news.methods.length > MANY ? 1 : how.zoom;
+    const large = news.methods.length <= MANY && !headingsOf(news, how.width / how.zoom).slant;
+    const zoom = large ? how.zoom : 1;
     hover = draw(svg, help, news, { width: how.width / zoom, tall: how.tall / zoom, zoom });
   };
   onHover(svg, (event) => hover(event));

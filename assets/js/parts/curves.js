@@ -1,6 +1,8 @@
 // @ts-check
 // Curves over the stream, one per method.
 
+import { callings, widthOf } from "../lib/called.js";
+import { clear } from "../lib/clear.js";
 import { numbers } from "../lib/decode.js";
 import { find, h, onWidth, roomOf, s } from "../lib/dom.js";
 import { format, shorten } from "../lib/format.js";
@@ -19,9 +21,13 @@ const TOP = 14;
 const LEFT = 44;
 const FOOT = 30; // below where 0 is
 const FITTED = 0.25; // of a share's scale: what takes less has the scale to itself
+const CHANCE = 42; // width of that word
 const INSET = 10; // of the first batch from the axis
-const LETTER = 7.4; // pixels of a letter of a name
+const NAME = 13; // pixels, the size of a name
 const LABEL = 30; // height of a name with its value below
+const SPAN = 12; // between the end of a line and its name
+const [PART, MOST] = [0.3, 0.42]; // of the width: what whole names may take, and short ones
+const [ABOVE, BELOW] = [TOP + 8, FOOT + 14]; // what names keep off the edges
 
 /** @type {Curves} */
 const NOTHING = {
@@ -104,34 +110,43 @@ const axes = (measure, total, [bottom, top], { x, y, right, height }) => {
 };
 
 /**
- * The level of guessing, with its word at the end where no names stand.
+ * The level of guessing, with its word where no line passes.
  * @param {number} y
  * @param {number} right
  * @param {number} floor
- * @param {boolean} atRight
+ * @param {[number, number][][]} paths of the lines
  */
-const chanceLine = (y, right, floor, atRight) => {
-  const below = floor - y > 13;
-  const end = atRight ? { x: right - 6, "text-anchor": "end" } : { x: LEFT + 6 };
+const chanceLine = (y, right, floor, paths) => {
+  const heights = floor - y > 13 ? [12, -5] : [-5];
+  const spots = heights.flatMap((down) => [
+    { x: LEFT + 6, y: y + down },
+    { x: right - 6 - CHANCE, y: y + down },
+  ]);
+  const spot = spots.find((one) => clear([one.x, one.y - 10, one.x + CHANCE, one.y + 2], paths)) ?? spots[0];
   return s(
     "g",
     {},
     s("line", { x1: LEFT, x2: right, y1: y, y2: y, class: "chance" }),
-    s("text", { ...end, y: y + (below ? 12 : -5), class: "unit", text: "chance" }),
+    s("text", { ...spot, class: "unit", text: "chance" }),
   );
 };
 
 /**
- * A name where there is little room: its first word, unless another's begins with it, too.
- * @param {string} title
- * @param {Curves["methods"]} methods
- * @param {number} room in pixels
+ * The width of the longest of some names.
+ * @param {string[]} names
  */
-const nameOf = (title, methods, room) => {
-  if (LETTER * title.length < room) return title;
-  const first = title.split(/[ ,]/)[0];
-  const alike = methods.filter((one) => one.title.split(/[ ,]/)[0] === first);
-  return alike.length > 1 ? shorten(title, room, LETTER) : first;
+const longestOf = (names) => Math.max(0, ...names.map((name) => widthOf(name, NAME)));
+
+/**
+ * How much larger than usual a chart can be drawn, at most `zoom`, so that the names beside it have room.
+ * @param {string[]} titles
+ * @param {{width: number, height: number, zoom: number}} how in pixels
+ */
+const fittingZoom = (titles, { width, height, zoom }) => {
+  const short = longestOf(titles.map((title) => callings(title, titles).at(-1) ?? title));
+  const wide = (MOST * width - SPAN) / Math.max(1, short);
+  const tall = height / (ABOVE + BELOW + LABEL * (titles.length - 1));
+  return Math.max(1, Math.min(zoom, wide, tall));
 };
 
 /**
@@ -145,8 +160,13 @@ const draw = (svg, view, { width, height, measure }) => {
   const lines = view.methods.map((method) => numbers(view.curves[measure.name]?.[method.name]));
   const count = Math.max(0, ...lines.map((line) => line.length));
   const now = at(count);
-  const longest = Math.max(7, ...view.methods.map((method) => method.title.length));
-  const right = width - 12 - Math.min(width * 0.3, 7.1 * longest);
+  const titles = view.methods.map((method) => method.title);
+  const short = longestOf(titles.map((title) => callings(title, titles).at(-1) ?? title));
+  const names = Math.max(
+    Math.min(PART * width, longestOf([...titles, "Zero-shot"])),
+    Math.min(MOST * width, short),
+  );
+  const right = width - SPAN - names;
   const bands = view.methods.map((method) =>
     [view.low, view.high].map((side) => numbers(side[measure.name]?.[method.name])),
   );
@@ -160,8 +180,11 @@ const draw = (svg, view, { width, height, measure }) => {
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.replaceChildren(axes(measure, view.total, bounds, { x, y, right, height }));
   const looksBack = now < count - 1;
-  if (measure.chance && view.classes > 1 && 1 / view.classes >= bounds[0])
-    svg.append(chanceLine(y(1 / view.classes), right, floor, !looksBack && now < last / 2));
+  if (measure.chance && view.classes > 1 && 1 / view.classes >= bounds[0]) {
+    /** @type {[number, number][][]} */
+    const paths = lines.map((line) => line.map((value, batch) => [x(batch), y(value)]));
+    svg.append(chanceLine(y(1 / view.classes), right, floor, paths));
+  }
   if (looksBack) {
     svg.append(s("line", { x1: x(now), x2: x(now), y1: TOP, y2: floor, class: "cursor" }));
   }
@@ -186,20 +209,20 @@ const draw = (svg, view, { width, height, measure }) => {
   for (const end of ends) {
     svg.append(mark(end.method, { transform: `translate(${end.x} ${end.y})`, "data-end": end.method.name }));
   }
-  const places = spread(
-    ends.map((end) => end.y),
-    LABEL,
-    TOP + 8,
-    floor - 14,
-  );
+  const heights = ends.map((end) => end.y);
+  const places = spread(heights, LABEL, ABOVE, height - BELOW);
+  const crowded = height - BELOW - ABOVE < LABEL * (ends.length - 1); // then names have no value below
   ends.forEach(({ method, value, x }, k) => {
     // Beside the end of its line; looking back, where they do not cover what came later.
-    const left = looksBack ? right + 12 : Math.min(x + 12, right + 12);
-    const text = nameOf(method.title, view.methods, width - left);
+    const left = looksBack ? right + SPAN : Math.min(x, right) + SPAN;
+    const room = width - left;
+    const called = callings(method.title, titles).find((name) => widthOf(name, NAME) <= room + 0.5);
+    const text = called ?? shorten(method.title, room, NAME / 2);
     svg.append(
-      s("text", { x: left, y: places[k] - 2, class: "who", style: ink(method), text }),
-      s("text", { x: left, y: places[k] + 12, class: "value", text: format(measure.kind, value) }),
+      s("text", { x: left, y: places[k] + (crowded ? 4 : -2), class: "who", style: ink(method), text }),
     );
+    if (crowded) return;
+    svg.append(s("text", { x: left, y: places[k] + 12, class: "value", text: format(measure.kind, value) }));
   });
   const said = ends.map(({ method, value }) => `${method.title} ${format(measure.kind, value)}`).join(", ");
   svg.setAttribute("aria-label", `${measure.title} at batch ${now + 1}: ${said || "nothing yet"}.`);
@@ -227,13 +250,13 @@ export default function mount({ element, props }) {
   const help = find(element, ".help");
   const svg = find(element, "svg", SVGSVGElement);
   let news = NOTHING;
-  let [width, height] = [0, HEIGHT];
+  let how = { width: 0, height: HEIGHT, zoom: 1 }; // in pixels
   let listed = "";
   /** @type {(event: PointerEvent) => void} */
   let hover = hideTip;
 
   const redraw = () => {
-    if (!width) return;
+    if (!how.width) return;
     const [usual, more] = [fitting(props.options, news), fitting(news.more, news)];
     const options = [...usual, ...more];
     const names = options.map((one) => one.name).join();
@@ -247,7 +270,10 @@ export default function mount({ element, props }) {
     const measure = pick(options, curve.value);
     select.value = measure.name;
     tell(help, measure.help);
-    hover = draw(svg, news, { width, height, measure });
+    const titles = news.methods.map((method) => method.title);
+    const zoom = fittingZoom(titles, how);
+    svg.style.height = `${how.height}px`;
+    hover = draw(svg, news, { width: how.width / zoom, height: how.height / zoom, measure });
   };
   select.addEventListener("change", () => {
     curve.put(select.value);
@@ -258,9 +284,8 @@ export default function mount({ element, props }) {
     () => svg.querySelector(".hair")?.remove(),
   );
   onWidth(svg, (now) => {
-    const room = roomOf(svg);
-    [width, height] = [now / room.zoom, (room.height || HEIGHT) / room.zoom];
-    svg.style.height = `${height * room.zoom}px`;
+    const { zoom, height } = roomOf(svg);
+    how = { width: now, height: height || HEIGHT, zoom };
     redraw();
   });
   looks.follow(element, (now) => curve.put(now.curve));

@@ -165,7 +165,7 @@ export default function mount({ element, props, trigger }) {
       introduce();
       mode.put(mode.value); // the address names the lesson
     }
-    const isFirstPaint = current === null && lesson === lessons[0];
+    const isFirstPaint = current === null && lesson === lessons[0] && lesson.name !== linked;
     if (lesson?.looks && current !== lesson.name && !isFirstPaint) look(lesson.name, lesson.looks);
     current = now.lesson;
     if (lesson?.question && asked !== lesson.name) {

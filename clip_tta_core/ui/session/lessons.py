@@ -15,12 +15,12 @@ OPEN = {  # CLIPTTA's open-set protocol for both: its own step size, and the div
     "cliptta": {"lr": 1e-4, "steps": 10, "open_set": True},
 }
 TEN_STEPS = (
-    "Both take ten steps of 0.001 a batch: CLIPTTA's protocol for TENT, ten times CLIPTTA's own step size. "
-    "Set as by their authors, TENT takes one step, and CLIPTTA ten of 0.0001."
+    "Both take ten steps of 0.001 a batch: CLIPTTA’s protocol for TENT, ten times CLIPTTA’s own step size. "
+    "As set by their authors, TENT takes one step, and CLIPTTA ten of 0.0001."
 )
 OPEN_STEPS = (
-    "Both run as in CLIPTTA's open-set protocol: ten steps of 0.0001 a batch, TENT with the diversity bonus. "
-    "Set as by its authors, TENT takes one step of 0.001 without the bonus; CLIPTTA is set as by its own."
+    "Both run as in CLIPTTA’s open-set protocol: ten steps of 0.0001 a batch, TENT with the diversity bonus. "
+    "As set by its authors, TENT takes one step of 0.001 without the bonus; CLIPTTA runs as set by its own."
 )
 
 
@@ -57,7 +57,7 @@ LESSONS = (
     Lesson(
         "alone",
         "CLIP on its own",
-        "Nothing adapts here: zero-shot CLIP compares each picture with twenty captions and answers the "
+        "Nothing adapts here: zero-shot CLIP compares each picture with twenty captions and answers with the "
         "nearest. Under noise it is often wrong, and favours a few classes.",
         {"corruption": "gaussian_noise", "severity": 5, "batches": 8},
         "",
@@ -76,7 +76,7 @@ LESSONS = (
         "Gentle steps",
         "The same stream with one small step per batch: neither method collapses, and neither gains much.",
         {"corruption": "gaussian_noise", "severity": 5},
-        "Both take one step of 0.0001 a batch. Set as by their authors, TENT's step is 0.001, and CLIPTTA "
+        "Both take one step of 0.0001 a batch. As set by their authors, TENT’s step is 0.001, and CLIPTTA "
         "takes ten steps.",
         {"tent": {"lr": 1e-4, "steps": 1}, "cliptta": {"lr": 1e-4, "steps": 1}},
         minutes=2,
@@ -84,8 +84,8 @@ LESSONS = (
     Lesson(
         "parts",
         "Which part helps?",
-        "CLIPTTA differs from TENT in its contrast, its diversity bonus and its memory. Here TENT gets the "
-        "bonus, and CLIPTTA loses bonus and memory.",
+        "CLIPTTA differs from TENT in its contrast, its diversity bonus and its memory. Here a second "
+        "TENT gets the bonus, and a second CLIPTTA loses bonus and memory.",
         {"corruption": "gaussian_noise", "severity": 5},
         methods=STEADY,
         copies=(
@@ -102,7 +102,7 @@ LESSONS = (
         "Larger steps",
         "The same stream as in the first lesson with five times the step size: watch what it does to each.",
         {"corruption": "gaussian_noise", "severity": 5},
-        "Both take ten steps of 0.005 a batch. Set as by their authors, TENT takes one of 0.001, and CLIPTTA "
+        "Both take ten steps of 0.005 a batch. As set by their authors, TENT takes one of 0.001, and CLIPTTA "
         "ten of 0.0001.",
         {"tent": {"lr": 5e-3, "steps": 10}, "cliptta": {"lr": 5e-3, "steps": 10}},
         minutes=2,
@@ -110,9 +110,9 @@ LESSONS = (
     Lesson(
         "small",
         "A small batch",
-        "Eight images at a time: a batch no longer covers every class, and every step is noisier.",
+        "Eight pictures at a time: a batch no longer covers every class, and every step is noisier.",
         {"corruption": "gaussian_noise", "severity": 5, "batch_size": 8, "batches": 48},
-        "Both take three steps of 0.001 a batch. Set as by their authors, TENT takes one, and CLIPTTA ten of "
+        "Both take three steps of 0.001 a batch. As set by their authors, TENT takes one, and CLIPTTA ten of "
         "0.0001.",
         {"tent": {"lr": 1e-3, "steps": 3}, "cliptta": {"lr": 1e-3, "steps": 3}},
         minutes=2,
@@ -120,17 +120,17 @@ LESSONS = (
     Lesson(
         "one",
         "One picture at a time",
-        "Batches of one picture: there is nobody in the batch to contrast it with. CLIPTTA is left with its "
+        "Batches of one picture: the batch holds no other to contrast it with. CLIPTTA is left with its "
         "memory of earlier pictures.",
         {"corruption": "gaussian_noise", "severity": 5, "batch_size": 1, "batches": 256},
-        "Both take one step of 0.001 a picture. Set as by their authors, CLIPTTA takes ten of 0.0001.",
+        "Both take one step of 0.001 a picture. As set by their authors, CLIPTTA takes ten of 0.0001.",
         {"tent": {"lr": 1e-3, "steps": 1}, "cliptta": {"lr": 1e-3, "steps": 1}},
         minutes=2,
     ),
     Lesson(
         "sorted",
         "Sorted by class",
-        "One class after another, as in a video: one or two per batch. CLIPTTA's bonus asks every batch for "
+        "One class after another, as in a video: one or two per batch. CLIPTTA’s bonus asks every batch for "
         "answers spread over all twenty.",
         {"corruption": "gaussian_noise", "severity": 3, "order": "sorted"},
         minutes=2,
@@ -159,22 +159,23 @@ LESSONS = (
     Lesson(
         "style",
         "Only the style changed",
-        "The images are not corrupted: the objects are line drawings. Adapting to a new style helps, too.",
+        "The pictures are not corrupted: the objects are line drawings. Adapting to a new style helps, too.",
         {"style": "line_drawing", "corruption": "none"},
         minutes=2,
     ),
     Lesson(
         "clean",
         "Do no harm",
-        "The images are clean and CLIP is already right. The best a method can do is change nothing.",
+        "The pictures are clean, and CLIP is already right on nearly all. The best a method can do is "
+        "no harm.",
         {"corruption": "none"},
         minutes=2,
     ),
     Lesson(
         "unknowns",
         "A flood of unknowns",
-        "Half of the images show things outside the class list. Accuracy on the known ones rises; watch by "
-        "the AUROC whether their scores part from those of the unknown.",
+        "Half of the pictures show things outside the class list. Accuracy on the known ones rises; watch "
+        "the AUROC to see whether their scores part from those of the unknown.",
         {
             "corruption": "gaussian_noise",
             "severity": 3,
@@ -187,8 +188,8 @@ LESSONS = (
     Lesson(
         "nonsense",
         "Confident nonsense",
-        "Half of the images are letters, which belong to no class. Accuracy on the objects hardly changes; "
-        "watch by the AUROC whether letters still look unknown.",
+        "Half of the pictures are letters and digits, which belong to no class. Accuracy on the objects "
+        "hardly changes; watch the AUROC to see whether the others still look unknown.",
         {"corruption": "none", "unknown_source": "characters", "unknown_share": 0.5},
         OPEN_STEPS,
         OPEN,
@@ -196,8 +197,8 @@ LESSONS = (
     Lesson(
         "attack",
         "Pictures made to mislead",
-        "Every pixel has moved by up to 4 of 255 levels, where that misleads CLIP most. You hardly see it. "
-        "TENT and CLIPTTA learn from misled answers; R-TPT compares views.",
+        "Every pixel is moved by up to 4 of 255 levels, whichever way misleads CLIP most. One hardly sees "
+        "it. TENT and CLIPTTA learn from misled answers; R-TPT compares views.",
         {"attack": "linf", "attack_epsilon": 4.0, "batch_size": 32, "batches": 4},
         "TENT and CLIPTTA take ten steps of 0.001 a batch; R-TPT looks at 16 views of a picture, where its "
         "authors take 64.",
@@ -207,7 +208,7 @@ LESSONS = (
     Lesson(
         "start",
         "A better start",
-        "Sixteen labelled pictures a class, clean and none of the stream's, teach CLIP before it adapts. "
+        "Sixteen labelled pictures per class, clean and none from the stream, teach CLIP before it adapts. "
         "Compare zero-shot CLIP, the start as it is, CLIPTTA, and both together.",
         {"corruption": "fog", "severity": 5, "batches": 8, "start": "clipood"},
         "CLIPTTA takes ten steps of 0.001 a batch, once from the start and once from CLIP as it is. Its "
@@ -219,8 +220,8 @@ LESSONS = (
     Lesson(
         "which",
         "Many methods: which one when?",
-        "Five kinds of methods on the fog of an earlier lesson, all classes mixed. The tab Compare lets all "
-        "of them run in turn, on any stream.",
+        "Five kinds of methods on the fog of an earlier lesson, all classes mixed. The tab Compare runs "
+        "all methods in turn, on any stream.",
         {"corruption": "fog", "severity": 3},
         "All run as by default, which is what their authors chose wherever one choice serves all data.",
         {"tent": {"lr": 1e-3, "steps": 1}, "cliptta": {"lr": 1e-4, "steps": 10}}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from clip_tta_core.records import RunLog
-from clip_tta_core.ui.session.lessons import Lesson
+from clip_tta_core.ui.session.lessons import BY_NAME, Lesson
 from clip_tta_core.ui.session.settings import Settings
 from clip_tta_core.ui.wire.measures import MEASURES
 from clip_tta_core.ui.wire.parts import Change, Looks, Question
@@ -91,20 +91,22 @@ def last(log: RunLog, label: str, measure: str) -> float:
 REST = math.inf
 USED = (("1 to 4", 4.5), ("5 to 12", 12.5), ("More than 12", REST))
 GAINS = (("It loses at least 2 points", -0.02), ("It stays within 2 points", 0.02), ("It gains more", REST))
+SMALLER = [copy | {"settings": copy["settings"] | {"lr": 1e-4}} for copy in BY_NAME["parts"].copies]
 
 TEACHINGS: dict[str, Teaching] = {
     "collapse": Teaching(
-        asks="After 16 batches, how many of the 20 classes does TENT still answer?",
+        asks="After 16 batches, how many of the 20 classes does TENT still predict?",
         answers=USED,
         measure="effective_classes",
         method="tent",
-        says="TENT ends with {tent:effective_classes} of 20 classes in use and {tent:accuracy} of all right; "
-        "CLIPTTA with {cliptta:effective_classes} and {cliptta:accuracy}; zero-shot CLIP with "
-        "{zero_shot:effective_classes} and {zero_shot:accuracy}.",
-        why="TENT makes each picture surer of the caption it already leans to, and the weights are shared by "
-        "all pictures. Where many lean to the same caption, moving all of them there makes every answer "
-        "surer, and nothing in TENT’s loss objects. In CLIPTTA the pull to frequent captions fades, and a "
-        "bonus asks for answers that spread over the classes. No picture is told that it is wrong.",
+        says="TENT ends with {tent:effective_classes} of 20 classes in use and is right on {tent:accuracy}; "
+        "CLIPTTA with {cliptta:effective_classes}, right on {cliptta:accuracy}; zero-shot CLIP with "
+        "{zero_shot:effective_classes}, right on {zero_shot:accuracy}.",
+        why="TENT pulls each picture to the caption it already leans to, and all pictures share the "
+        "weights that do so. Where many lean to the same caption, moving all of them there makes every "
+        "answer surer, and nothing in TENT’s loss objects. In CLIPTTA the pull to frequent captions "
+        "fades, and a bonus asks for answers that spread over the classes. Neither is ever told that an "
+        "answer is wrong.",
         preset="collapse",
         try_this="give TENT the same bonus for diversity",
         changes={"methods": {"tent": {"beta_reg": 1.0}}},
@@ -117,9 +119,9 @@ TEACHINGS: dict[str, Teaching] = {
         method="zero_shot",
         says="Zero-shot CLIP is right on {zero_shot:accuracy} of them, and its last answers are spread over "
         "about {zero_shot:effective_classes} of 20 classes.",
-        why="CLIP places pictures and captions in one space and answers the nearest caption. Noise moves "
-        "pictures in that space; when many move the same way, the captions that lie there get answers that "
-        "belong to others.",
+        why="CLIP places pictures and captions in one space and answers with the nearest caption. Noise "
+        "moves pictures in that space; when many move the same way, the captions that lie there are given to "
+        "pictures of other classes.",
         preset="small",
         try_this="take the noise away",
         changes={"corruption": "none"},
@@ -132,8 +134,8 @@ TEACHINGS: dict[str, Teaching] = {
         against="zero_shot",
         says="TENT is right on {tent:accuracy}, CLIPTTA on {cliptta:accuracy} and zero-shot CLIP on "
         "{zero_shot:accuracy}: TENT changed {tent:changed} of the answers.",
-        why="The losses are those of the collapse, but a batch now moves the weights once instead of ten "
-        "times, and by a tenth as much. Sixteen such steps are too few for harm, and for much good. In the "
+        why="The losses are those of the first lesson, but a batch now moves the weights once instead of ten "
+        "times, and by a tenth as much. Sixteen such steps are too few to do harm, or much good. In the "
         "plane, on a small shift, TENT even helps.",
         preset="small",
         try_this="take ten steps per batch",
@@ -141,39 +143,40 @@ TEACHINGS: dict[str, Teaching] = {
         pictures="changed",
     ),
     "parts": Teaching(
-        asks="With CLIPTTA's diversity bonus added to it, how many of the 20 classes does TENT still answer?",
+        asks="With CLIPTTA’s diversity bonus added to it, how many of the 20 classes does TENT still "
+        "predict?",
         answers=USED,
         measure="effective_classes",
         method="TENT + diversity",
         says="TENT with the bonus ends with {TENT + diversity:effective_classes} of 20 classes in use and "
-        "{TENT + diversity:accuracy} of all answers right; the contrast alone with "
-        "{CLIPTTA, contrast only:effective_classes} and {CLIPTTA, contrast only:accuracy}; all of CLIPTTA "
-        "with {cliptta:effective_classes} and {cliptta:accuracy}; TENT as published with "
-        "{tent:effective_classes} and {tent:accuracy}.",
+        "is right on {TENT + diversity:accuracy}; the contrast alone with "
+        "{CLIPTTA, contrast only:effective_classes}, right on {CLIPTTA, contrast only:accuracy}; all of "
+        "CLIPTTA with {cliptta:effective_classes}, right on {cliptta:accuracy}; TENT without the bonus with "
+        "{tent:effective_classes}, right on {tent:accuracy}.",
         why="Either ingredient by itself keeps the answers spread on this stream: the bonus, which rewards a "
         "batch for naming many classes, or the contrast, which weakens the pull of a caption the more of the "
-        "batch leans to it. TENT as published has neither.",
+        "batch leans to it. TENT by itself has neither.",
         preset="parts",
         try_this="take a tenth of the step size",
-        changes={"methods": {"tent": {"lr": 1e-4}, "cliptta": {"lr": 1e-4}}},
+        changes={"methods": {"tent": {"lr": 1e-4}, "cliptta": {"lr": 1e-4}}, "copies": SMALLER},
     ),
     "cliff": Teaching(
-        asks="With five times the step size, how many of the 20 classes does CLIPTTA still answer?",
+        asks="With five times the step size, how many of the 20 classes does CLIPTTA still predict?",
         answers=USED,
         measure="effective_classes",
         method="cliptta",
-        says="CLIPTTA ends with {cliptta:effective_classes} of 20 classes in use and {cliptta:accuracy} of "
-        "all answers right, TENT with {tent:effective_classes} and {tent:accuracy}.",
+        says="CLIPTTA ends with {cliptta:effective_classes} of 20 classes in use and is right on "
+        "{cliptta:accuracy}; TENT with {tent:effective_classes}, right on {tent:accuracy}.",
         why="A larger step takes either loss further along its own way. For TENT that is the way to one "
         "caption; for CLIPTTA, whose bonus holds the answers apart, it is not, on this stream and at this "
-        "size. That is no proof that every size is safe: try.",
+        "size. That is no proof that every size is safe: try it.",
         preset="parts",
-        try_this="take steps another ten times as large",
+        try_this="take steps ten times as large again",
         changes={"methods": {"tent": {"lr": 5e-2}, "cliptta": {"lr": 5e-2}}},
         pictures="gained",
     ),
     "style": Teaching(
-        asks="The pictures are drawn in another style. What does adapting bring CLIPTTA?",
+        asks="The pictures are drawn in another style. How much does CLIPTTA gain by adapting?",
         answers=(("Under 10 points", 0.1), ("10 to 25 points", 0.25), ("More than 25 points", REST)),
         measure="accuracy",
         method="cliptta",
@@ -199,21 +202,21 @@ TEACHINGS: dict[str, Teaching] = {
         why="Whatever asks for answers that spread over all classes asks for the wrong thing where a batch "
         "holds one or two: CLIPTTA’s bonus most of all. TENT asks for no such spread. Neither method can "
         "know what the stream holds. How much it costs depends on the order of the classes: with two other "
-        "seeds it was 21 points, and 2.",
+        "seeds it cost 21 points and 2 points.",
         preset="frequent",
         try_this="take CLIPTTA’s bonus for diversity away",
         changes={"methods": {"cliptta": {"beta_reg": 0.0}}},
         pictures="lost",
     ),
     "small": Teaching(
-        asks="Eight pictures at a time: how many of the 20 classes does TENT still answer in the end?",
+        asks="Eight pictures at a time: how many of the 20 classes does TENT still predict in the end?",
         answers=USED,
         measure="effective_classes",
         method="tent",
-        says="TENT ends with {tent:effective_classes} of 20 classes in use and {tent:accuracy} of all right, "
-        "CLIPTTA with {cliptta:effective_classes} and {cliptta:accuracy}, zero-shot CLIP with "
-        "{zero_shot:effective_classes} and {zero_shot:accuracy}.",
-        why="A batch of eight cannot show twenty classes, and what it asks for depends on who is in it. "
+        says="TENT ends with {tent:effective_classes} of 20 classes in use and is right on {tent:accuracy}; "
+        "CLIPTTA with {cliptta:effective_classes}, right on {cliptta:accuracy}; zero-shot CLIP with "
+        "{zero_shot:effective_classes}, right on {zero_shot:accuracy}.",
+        why="A batch of eight cannot show twenty classes, and what it asks for depends on which it holds. "
         "CLIPTTA adds surer pictures of earlier batches from its memory; TENT has none, and nothing in its "
         "loss asks for spread answers.",
         preset="one",
@@ -244,7 +247,7 @@ TEACHINGS: dict[str, Teaching] = {
         says="TENT is right on {tent:accuracy}, CLIPTTA on {cliptta:accuracy} and zero-shot CLIP on "
         "{zero_shot:accuracy}.",
         why="Where most pictures already lie near the right caption, making answers surer moves few of them "
-        "across a border: there is nothing to win here, and in this run little is lost.",
+        "across a border: there is little to win here, and in this run little is lost.",
         preset="small",
         try_this="take steps five times as large",
         changes={"methods": {"tent": {"lr": 5e-3}, "cliptta": {"lr": 5e-3}}},
@@ -258,27 +261,28 @@ TEACHINGS: dict[str, Teaching] = {
         says="CLIPTTA reaches an AUROC of {cliptta:auroc}, zero-shot CLIP {zero_shot:auroc} and TENT "
         "{tent:auroc}; of the known pictures they get {cliptta:accuracy}, {zero_shot:accuracy} and "
         "{tent:accuracy} right.",
-        why="No loss knows which pictures are unknown; TENT makes every one of them sure of some caption. "
-        "CLIPTTA’s open-set part guesses from the scores, pushes the two groups apart, and lets those that "
-        "seem unknown take no part in the rest. It can only be as good as that guess: under this noise the "
+        why="No loss knows which pictures are unknown; TENT pulls every one of them to some caption. "
+        "CLIPTTA’s open-set part guesses from the scores, pushes the two groups apart, and leaves those "
+        "that seem unknown out of the rest. It can only be as good as that guess: under this noise the "
         "scores hardly tell the two apart, and CLIPTTA does no better than TENT with the bonus.",
         preset="unknown",
         try_this="switch CLIPTTA’s open-set part off",
         changes={"methods": {"cliptta": {"open_set": False}}},
     ),
     "nonsense": Teaching(
-        asks="Half of the pictures are letters. What becomes of TENT’s AUROC against zero-shot CLIP’s?",
-        answers=(("It falls by 5 points or more", -0.05), ("It stays within 5", 0.05), ("It rises", REST)),
+        asks="Half of the pictures are letters and digits. How does TENT’s AUROC end, next to zero-shot "
+        "CLIP’s?",
+        answers=(("At least 5 points lower", -0.05), ("Within 5 points", 0.05), ("Higher still", REST)),
         measure="auroc",
         method="tent",
         against="zero_shot",
         says="TENT ends at an AUROC of {tent:auroc}, zero-shot CLIP at {zero_shot:auroc} and CLIPTTA at "
         "{cliptta:auroc}; on the objects TENT is right on {tent:accuracy}, zero-shot CLIP on "
         "{zero_shot:accuracy}.",
-        why="To be surer of every answer is what TENT asks for, and a letter is a picture like any other. "
-        "Here its steps are small, and in this run what tells the two apart, how sure CLIP was, survives.",
+        why="TENT asks for surer answers on every picture, and a letter is a picture like any other. Here "
+        "its steps are small, and in this run what tells the two apart, how sure CLIP was, survives.",
         preset="unknown",
-        try_this="mix in textures instead of letters",
+        try_this="mix in textures instead",
         changes={"unknown_source": "textures"},
     ),
     "seen": Teaching(
@@ -286,8 +290,8 @@ TEACHINGS: dict[str, Teaching] = {
         answers=(("Under 20 points", 0.2), ("20 to 50 points", 0.5), ("More than 50 points", REST)),
         measure="ece",
         method="tent",
-        says="TENT’s confidence is off by {tent:ece}: it is right on {tent:accuracy}. CLIPTTA is off by "
-        "{cliptta:ece} and right on {cliptta:accuracy}, zero-shot CLIP by {zero_shot:ece} and "
+        says="TENT’s calibration error is {tent:ece}: it is right on {tent:accuracy}. CLIPTTA’s is "
+        "{cliptta:ece}, right on {cliptta:accuracy}; zero-shot CLIP’s is {zero_shot:ece}, right on "
         "{zero_shot:accuracy}.",
         why="All that a method may use are the pictures, the captions and its own answers. From these it can "
         "tell how sure it is, not whether it is right; TENT makes itself surer, and by its own measure "
@@ -305,10 +309,10 @@ TEACHINGS: dict[str, Teaching] = {
         against="zero_shot",
         says="StatA is right on {stata:accuracy}, zero-shot CLIP on {zero_shot:accuracy} and OnZeta on "
         "{onzeta:accuracy}. TENT reaches {tent:accuracy}, CLIPTTA only {cliptta:accuracy}.",
-        why="StatA asks of each batch which classes it shows, and leaves the others where their captions "
+        why="StatA works out which classes each batch shows, and leaves the others where their captions "
         "are. CLIPTTA’s contrast and bonus ask for answers that spread, which is wrong where a batch has "
         "four classes at most. TENT asks for no spread: where most first answers are right, as in this fog, "
-        "to follow the many is right. OnZeta hands classes out evenly, if loosely in this preset.",
+        "following the many is right. OnZeta hands classes out evenly, if only loosely at this setting.",
         preset="frequent",
         try_this="take noise in place of fog",
         changes={"corruption": "gaussian_noise"},
@@ -322,18 +326,18 @@ TEACHINGS: dict[str, Teaching] = {
         against="zero_shot",
         says="Ramen is right on {ramen:accuracy}, CLIPTTA on {cliptta:accuracy}, TENT on {tent:accuracy} and "
         "zero-shot CLIP on {zero_shot:accuracy}.",
-        why="One set of weights has to serve fifteen corruptions at once. TENT’s loses by it, while "
-        "CLIPTTA’s, held apart by its contrast and bonus, gains all the same. Ramen gives every picture "
+        why="One set of weights has to serve fifteen corruptions at once. TENT loses by it, while "
+        "CLIPTTA, held apart by its contrast and bonus, gains all the same. Ramen gives every picture "
         "weights of its own and lets go of them after the answer: nothing adds up, neither harm nor gain. "
-        "Its memory begins empty, and here it meets 1,024 pictures, where its authors keep 7,500 of a class.",
+        "Its memory begins empty, and here it meets 1,024 pictures, where its authors keep 7,500 per class.",
         preset="small",
         try_this="send the fifteen corruptions one after the other",
         changes={"schedule": "in_turn"},
         pictures="changed",
     ),
     "which": Teaching(
-        asks="StatA was made for few classes. All twenty mixed: what does it gain or lose against zero-shot "
-        "CLIP?",
+        asks="StatA was made for few classes. With all twenty mixed, what does it gain or lose against "
+        "zero-shot CLIP?",
         answers=GAINS,
         measure="accuracy",
         method="stata",
@@ -349,8 +353,8 @@ TEACHINGS: dict[str, Teaching] = {
         changes={"order": "few"},
     ),
     "attack": Teaching(
-        asks="The attack was made for zero-shot CLIP. How much of what it loses does R-TPT, with sixteen "
-        "views of each picture, bring back?",
+        asks="The attack was made for zero-shot CLIP. How much of what is lost does R-TPT win back, with "
+        "sixteen views of each picture?",
         answers=(
             ("Nothing: it stays within 2 points", 0.02),
             ("Up to 40 points", 0.4),
@@ -398,11 +402,11 @@ TEACHINGS: dict[str, Teaching] = {
         measure="accuracy",
         method="tent",
         against="zero_shot",
-        says="TENT ends with {tent:effective_classes} of 10 classes in use and {tent:accuracy} of all right, "
-        "CLIPTTA with {cliptta:effective_classes} and {cliptta:accuracy}, zero-shot CLIP with "
-        "{zero_shot:effective_classes} and {zero_shot:accuracy}.",
+        says="TENT ends with {tent:effective_classes} of 10 classes in use and is right on {tent:accuracy}; "
+        "CLIPTTA with {cliptta:effective_classes}, right on {cliptta:accuracy}; zero-shot CLIP with "
+        "{zero_shot:effective_classes}, right on {zero_shot:accuracy}.",
         why="Nothing in either loss is about drawings. In fog photo-CLIP names some classes more often than "
-        "they come; TENT follows that lean until little else is left, and CLIPTTA keeps its answers spread. "
+        "they occur; TENT follows that lean until little else is left, and CLIPTTA keeps its answers spread. "
         "The photographs may not be passed on, so this recording holds the numbers alone.",
         preset="collapse",
         try_this="take the stream of seed 1, on which TENT first gains, as in the paper, and then falls",

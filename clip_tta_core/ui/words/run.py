@@ -44,10 +44,10 @@ def _said(log: RunLog, step: int, recent: bool) -> list[str]:
     if not log.series or not 0 <= step < len(log):
         return []
     if not adapted:
-        return [_alone(log, step)]
+        return [_alone(log, step, recent)]
     unknowns, fell = _unknowns(log, adapted, step)
     accuracy = _accuracy(_Span(log, step + 1, recent), adapted)
-    collapse = _collapse(log, adapted, step, "now uses" if recent else "ended on")
+    collapse = _collapse(log, adapted, step, "now uses" if recent else "ended up using")
     parts = [collapse, *([unknowns, accuracy] if fell else [accuracy, unknowns])]
     return [part for part in parts if part] or [part for part in [_changes(log, adapted, step)] if part]
 
@@ -77,10 +77,11 @@ class _Span:
         return pair.gained > pair.lost and pair.p < SURE
 
 
-def _alone(log: RunLog, step: int) -> str:
-    accuracy = value_at(log, FROZEN, "accuracy", step)
+def _alone(log: RunLog, step: int, recent: bool) -> str:
+    accuracy, span = value_at(log, FROZEN, "accuracy", step), _Span(log, step + 1, recent=False)
     if math.isfinite(accuracy):
-        return f"Zero-shot CLIP is right on {percent(accuracy)} of the pictures so far."
+        pictures = "the pictures so far" if recent or not span.size else span.words
+        return f"Zero-shot CLIP is right on {percent(accuracy)} of {pictures}."
     return f"Zero-shot CLIP uses {_classes(log, FROZEN, step)}."
 
 
@@ -237,11 +238,12 @@ def _unknowns(log: RunLog, adapted: list[str], step: int) -> tuple[str, bool]:
     best = ranked[0]
     if scores[best] - scores[FROZEN] > sure[best]:
         return (
-            f"{log.titles[best]} separates known from unknown images better than zero-shot CLIP: "
+            f"{log.titles[best]} separates known from unknown pictures better than zero-shot CLIP: "
             f"AUROC {percent(scores[best])} against {frozen}."
         ), False
     return (
-        f"In separating known from unknown images no method can be told from zero-shot CLIP (AUROC {frozen})."
+        f"In separating known from unknown pictures no method can be told from zero-shot CLIP (AUROC "
+        f"{frozen})."
     ), False
 
 

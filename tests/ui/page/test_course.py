@@ -158,6 +158,7 @@ def test_charts_and_a_row_of_pictures_are_on_one_screen_with_the_answer(visit, u
     for lesson, other in ((FIRST.name, "#ct-classes svg"), (UNKNOWNS, "#ct-scores svg")):
         choose(page, lesson)
         page.locator("#ct-lessons .answers button").first.click()
+        page.locator("#ct-gallery .filter [data-name=all]").click()
         for width, height in ((1920, 1080), (1280, 720)):
             page.set_viewport_size({"width": width, "height": height})
             seen = ("#ct-curves svg", other, "#ct-gallery li", "#ct-lessons .because")

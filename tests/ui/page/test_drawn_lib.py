@@ -158,6 +158,43 @@ def test_with_too_many_labels_the_distance_gives_way_not_the_bounds(page):
     assert placed == pytest.approx([0, 25, 50, 75, 100])
 
 
+TITLES = ["Zero-shot CLIP", "TENT", "TENT + diversity", "CLIPTTA", "CLIPTTA, contrast only", "CLIPTTA 2"]
+
+
+@pytest.mark.parametrize(
+    "title, names",
+    [
+        ("Zero-shot CLIP", ["Zero-shot CLIP", "Zero-shot"]),
+        ("TENT", ["TENT"]),
+        ("TENT + diversity", ["TENT + diversity", "+ diversity"]),
+        ("CLIPTTA, contrast only", ["CLIPTTA, contrast only", "contrast only"]),
+        ("CLIPTTA 2", ["CLIPTTA 2"]),  # "2" would say nothing
+    ],
+)
+def test_short_names_tell_methods_apart(page, title, names):
+    assert call(page, "lib/called.js", "m.callings(...a)", [title, TITLES]) == names
+
+
+def test_copies_of_a_method_that_does_not_take_part_itself_keep_their_names(page):
+    titles = ["TENT, small steps", "TENT, large steps"]
+    assert call(page, "lib/called.js", "m.callings(a[0], a)", titles) == titles[:1]
+
+
+@pytest.mark.parametrize(
+    "path, free",
+    [
+        ([[0, 50], [100, 50]], False),  # through the box, both points outside
+        ([[0, 5], [100, 5]], True),
+        ([[0, 0], [100, 100]], False),
+        ([[0, 95], [20, 95], [40, 50]], True),  # ends left of it, or begins below
+        ([[45, 50]], False),
+        ([[0, 50], [50, math.nan], [100, 50]], True),
+    ],
+)
+def test_a_box_is_clear_where_no_line_passes(page, path, free):
+    assert call(page, "lib/clear.js", "m.clear([42, 40, 60, 60], [a])", path) is free
+
+
 def test_a_histogram_counts_shares_and_keeps_what_lies_outside(page):
     shares = call(page, "lib/bins.js", "m.histogram([0, 0.1, 0.26, 0.99, 1, 7, -7], 0, 1, 4)")
     assert shares == pytest.approx([3 / 7, 1 / 7, 0, 3 / 7])

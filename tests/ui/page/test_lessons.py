@@ -173,14 +173,17 @@ def test_a_link_opens_a_lesson(visit, url):
     page.wait_for_function("text => document.querySelector('.stream').textContent === text", arg=stream)
 
 
-@pytest.mark.parametrize("query, curve", [("", TEACHINGS["small"].measure), ("&curve=ece", "ece")])
-def test_a_link_to_a_lesson_looks_at_what_it_is_about_or_at_the_curve_it_names(visit, url, query, curve):
-    page = visit(url, f"?lesson=small{query}")
-    expect(page.locator("#ct-lessons h3")).to_have_text(TEACHINGS["small"].asks, timeout=PATIENT)
-    expect(page.locator("#ct-curves select")).to_have_value(curve, timeout=PATIENT)
+@pytest.mark.parametrize("name", ["small", FIRST.name])
+@pytest.mark.parametrize("query, curve", [("", ""), ("&curve=ece", "ece")])
+def test_a_link_to_a_lesson_looks_at_what_it_is_about_or_at_the_curve_it_names(
+    visit, url, name, query, curve
+):
+    page, teaching = visit(url, f"?lesson={name}{query}"), TEACHINGS[name]
+    expect(page.locator("#ct-lessons h3")).to_have_text(teaching.asks, timeout=PATIENT)
+    expect(page.locator("#ct-curves select")).to_have_value(curve or teaching.measure, timeout=PATIENT)
     page.locator("#ct-gallery").scroll_into_view_if_needed()
-    for kind, name in (("choose", TEACHINGS["small"].method), ("filter", TEACHINGS["small"].pictures)):
-        button = page.locator(f"#ct-gallery .{kind} [data-name={name}]")
+    for kind, chosen in (("choose", teaching.method), ("filter", teaching.pictures)):
+        button = page.locator(f"#ct-gallery .{kind} [data-name={chosen}]")
         expect(button).to_have_attribute("aria-pressed", "true", timeout=PATIENT)
 
 
@@ -206,3 +209,67 @@ def test_on_a_wide_screen_the_page_stands_in_the_middle(visit, url):
         "one => { const box = one.getBoundingClientRect(); return [box.left, box.width]; }"
     )
     assert abs((left + width / 2) - 1920 / 2) < 12
+
+
+# Pairs of texts of a chart that print over each other, and texts that are cut. Names aslant are side by side.
+UNREADABLE = """
+selectors => selectors.flatMap(selector => {
+  const texts = [...document.querySelectorAll(`${selector} svg text`)].filter(
+    one => one.textContent && !one.getAttribute("transform"));
+  const boxes = texts.map(one => one.getBoundingClientRect());
+  const cut = [...document.querySelectorAll(`${selector} svg .who`)].map(one => one.textContent);
+  const over = texts.flatMap((one, i) => texts.slice(i + 1).flatMap((other, j) => {
+    const [p, q] = [boxes[i], boxes[i + 1 + j]];
+    const wide = Math.min(p.right, q.right) - Math.max(p.left, q.left);
+    const tall = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);
+    const both = `${one.textContent} over ${other.textContent}`;
+    return wide > 0 && tall > 0.3 * Math.min(p.height, q.height) ? [both] : [];
+  }));
+  return [...over, ...cut.filter(name => name.includes("…"))];
+})
+"""
+MANY = [name for name in ("parts", "few", "mixed", "attack", "start", "which") if name in TAUGHT]
+
+
+@pytest.mark.parametrize(
+    "query, size", [("", (390, 844)), ("&present=1", (1280, 720)), ("", (1280, 900)), ("", (640, 360))]
+)
+def test_charts_of_many_contenders_can_be_read(visit, url, query, size):
+    page = visit(url, f"?lesson=collapse{query}")
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    for name in MANY:
+        choose(page, name)
+        expect(page.locator("#ct-curves svg [data-end]")).to_have_count(
+            len(RECORDED[name].series), timeout=PATIENT
+        )
+        expect(page.locator("#ct-classes svg .head")).to_have_count(
+            len(RECORDED[name].series), timeout=PATIENT
+        )
+        page.wait_for_function(
+            "([selectors, script]) => eval(script)(selectors).length === 0",
+            arg=[["#ct-curves", "#ct-classes"], UNREADABLE],
+            timeout=PATIENT,
+        )
+
+
+@pytest.mark.parametrize("query, width", [("", 390), ("&present=1", 1280)])
+def test_captions_of_pictures_are_whole(visit, url, query, width):
+    page = visit(url, f"?lesson=style{query}", width=width)
+    expect(page.locator("#ct-lessons h3")).to_have_text(TEACHINGS["style"].asks, timeout=PATIENT)
+    page.locator("#ct-gallery").scroll_into_view_if_needed()
+    page.locator("#ct-gallery .filter [data-name=all]").click()
+    captions = page.locator("#ct-gallery li .is")
+    expect(captions.filter(has_text="music note").first).to_be_visible(timeout=PATIENT)
+    cut = captions.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).length")
+    assert cut == 0
+
+
+def test_scrolled_numbers_keep_the_names_of_their_methods(visit, url):
+    page = visit(url, width=390)
+    table = page.locator("#ct-results .scroll")
+    name = table.locator("tbody th").first
+    expect(name).to_be_visible(timeout=PATIENT)
+    table.scroll_into_view_if_needed()
+    before = name.bounding_box()["x"]
+    table.evaluate("one => (one.scrollLeft = 200)")
+    assert table.evaluate("one => one.scrollLeft") == 200 and name.bounding_box()["x"] == before

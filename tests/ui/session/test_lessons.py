@@ -285,6 +285,12 @@ def test_what_to_change_can_run_and_is_a_change(name):
     engine.check(to_config(changed))
 
 
+def test_a_smaller_step_size_is_that_of_every_contender_of_the_lesson():
+    changed = TEACHINGS["parts"]._changed(BY_NAME["parts"])
+    chosen = [*changed["methods"].values(), *(copy["settings"] for copy in changed["copies"])]
+    assert [knobs["lr"] for knobs in chosen if knobs] == [1e-4] * 4
+
+
 def test_the_right_answer_follows_from_the_numbers():
     """In the known run TENT ends with 1.5 classes; with 6 in its place another answer is right."""
     log, teaching = known_log(), TEACHINGS["collapse"]

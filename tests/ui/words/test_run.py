@@ -148,7 +148,7 @@ def test_a_collapse_and_the_winner_are_named_with_their_numbers():
         "TENT now uses 3 of 20 classes. CLIPTTA is right on 32% of the last 256 pictures, "
         "18 points above zero-shot CLIP; TENT on 6%, 8 points below."
     )
-    assert words.summary(log).startswith("TENT ended on 3 of 20 classes.")
+    assert words.summary(log).startswith("TENT ended up using 3 of 20 classes.")
 
 
 def test_few_classes_are_no_collapse_where_few_were_shown():
@@ -199,7 +199,7 @@ def test_an_auroc_that_fell_comes_before_accuracy():
 def test_an_auroc_that_rose_names_who_raised_it():
     said = words.summary(scored(500, zero_shot=0.55, tent=0.56, cliptta=0.68))
     assert said.endswith(
-        "CLIPTTA separates known from unknown images better than zero-shot CLIP: AUROC 68% against 55%."
+        "CLIPTTA separates known from unknown pictures better than zero-shot CLIP: AUROC 68% against 55%."
     )
 
 
@@ -242,7 +242,8 @@ def test_a_file_without_single_answers_gives_numbers_and_no_ranking():
 
 def test_alone_zero_shot_clip_says_how_often_it_is_right():
     log = made({"zero_shot": first(32)}, 64, zero_shot={"accuracy": 0.5})
-    assert words.summary(log) == "Zero-shot CLIP is right on 50% of the pictures so far."
+    assert words.sentence(log, 0) == "Zero-shot CLIP is right on 50% of the pictures so far."
+    assert words.summary(log) == "Zero-shot CLIP is right on 50% of all 64 pictures."
 
 
 @pytest.mark.parametrize("step", [-1, 1, 99])
