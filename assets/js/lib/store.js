@@ -76,6 +76,17 @@ export const mode = new Cell(
 /** The curve that the reader has chosen; null for the usual one. */
 export const curve = new Cell(asked.get("curve"));
 
+/**
+ * Which methods a comparison takes and how it sets them; null for all, and for the usual way.
+ * @typedef {{methods: string[] | null, knobs: string | null}} Comparing
+ */
+export const comparing = new Cell(
+  /** @type {Comparing} */ ({
+    methods: asked.get("compare")?.split("\n") ?? null, // no name has a line break
+    knobs: asked.get("knobs"),
+  }),
+);
+
 /** The preset of the plane that is asked for; null for the first. */
 export const preset = new Cell(asked.get("preset"));
 

@@ -7,7 +7,7 @@ import { onceStill } from "../lib/latest.js";
 import { gain, ink, mark, swatch } from "../lib/marks.js";
 import { free } from "../lib/places.js";
 import { clamp, linear, QUARTERS, shareTicks } from "../lib/scale.js";
-import { choice, nextPress, settings } from "../lib/store.js";
+import { choice, comparing, nextPress, settings } from "../lib/store.js";
 import { hideTip, onHover, showTip } from "../lib/tip.js";
 import { STATES } from "../wire.js";
 
@@ -161,10 +161,14 @@ export default function mount({ element, props, watch, trigger, server }) {
   const map = find(element, ".map");
   const svg = find(map, "svg", SVGSVGElement);
   const cards = new Map(props.methods.map((card) => [card.name, card]));
-  const taking = new Set(cards.keys()); // methods that are ticked
+  /** Who a link takes, until somebody ticks. @type {Set<string> | null} */
+  let linked = comparing.value.methods && new Set(comparing.value.methods);
+  const isTaken = (/** @type {string} */ name) => !linked || linked.has(name);
+  const taking = new Set([...cards.keys()].filter(isTaken)); // methods that are ticked
   /** @type {View} */
   let view = NOTHING;
-  let knobs = props.knobs[0].name;
+  const usual = props.knobs[0].name;
+  let knobs = props.knobs.find(({ name }) => name === comparing.value.knobs)?.name ?? usual;
   let width = 0;
   let pressed = 0; // the latest press of Compare
   let open = false; // from a press of Compare to its end: what was sent before Stop may arrive after the end
@@ -182,7 +186,7 @@ export default function mount({ element, props, watch, trigger, server }) {
       const card = cards.get(method);
       if (!card || cards.has(name)) continue;
       cards.set(name, { ...card, name, title: name, family: `a copy of ${card.title}` });
-      if (!before.has(name)) taking.add(name);
+      if (!before.has(name) && isTaken(name)) taking.add(name);
     }
     for (const name of taking) if (!cards.has(name)) taking.delete(name);
   };
@@ -231,6 +235,8 @@ export default function mount({ element, props, watch, trigger, server }) {
     button.start.textContent =
       taking.size === cards.size ? `Compare all ${cards.size}` : `Compare ${taking.size}`;
     button.stop.disabled = !busy() || view.state === "stopping";
+    const methods = taking.size === cards.size ? null : [...taking];
+    comparing.put({ methods, knobs: knobs === usual ? null : knobs });
   };
 
   // ---- the table: the best first, then those whose turn is to come ----
@@ -266,6 +272,7 @@ export default function mount({ element, props, watch, trigger, server }) {
     tick.addEventListener("change", () => {
       if (tick.checked) taking.add(name);
       else taking.delete(name);
+      linked = null;
       write();
     });
     const watchIt = () => {

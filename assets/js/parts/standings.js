@@ -1,9 +1,10 @@
 // @ts-check
-// Files of a comparison, and a link to its settings.
+// Files of a comparison, and a link to what it takes and to its settings.
 
 import { buttonsOf, find } from "../lib/dom.js";
 import { bytesOf, save } from "../lib/files.js";
 import { share } from "../lib/share.js";
+import { comparing } from "../lib/store.js";
 
 /** @typedef {"csv" | "png" | "svg" | "markdown" | "latex" | "link"} Kind */
 
@@ -21,7 +22,9 @@ export default function mount({ element, props, watch, trigger }) {
     const problem = "problem" in news ? news.problem : "";
     message.textContent = problem;
     message.hidden = !problem;
-    if ("query" in news) share(field, button.link, news.query, { tab: "compare" });
+    const { methods, knobs } = comparing.value;
+    const looks = { tab: "compare", compare: methods?.join("\n") ?? null, knobs };
+    if ("query" in news) share(field, button.link, news.query, looks);
     else if ("data" in news) save(news.name, news.kind, bytesOf(news.data));
   });
 }

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import numpy as np
 
 from clip_tta_core import engine
+from clip_tta_core.comparison import Knobs
 from clip_tta_core.methods import METHODS
 from clip_tta_core.records import Pictures, RunConfig
 from clip_tta_core.ui.session.lessons import LESSONS
@@ -63,13 +64,16 @@ STARTS: dict[int, Settings] = {
     }
 }
 VERSION = max(STARTS)
+# What knobs of methods stood at where a link of a version says nothing of them, and their default is another
+# now: {version: {method: {knob: value}}}.
+KNOBS: dict[int, dict[str, Knobs]] = {}
 COMPOUND = (
     "methods",
     "copies",
     "start_settings",
 )  # these have several entries in a link, or one of their own
 # What to look at, and as what: the page's scripts read these themselves.
-LOOKS = ("tab", "curve", "run", "preset", "present", "embed")
+LOOKS = ("tab", "curve", "run", "preset", "present", "embed", "compare", "knobs")
 
 
 def to_query(settings: Mapping[str, Any]) -> str:
@@ -103,7 +107,8 @@ def from_query(params: Mapping[str, str]) -> tuple[Settings, str] | None:
     own = {name: str(value) for name, value in params.items() if _is_ours(name)}
     if not own:
         return None
-    settings, problems = _start(own)
+    version, problems = _version(own)
+    settings = _start(own, version, problems)
     # Methods before their knobs, and before the class list what it is for.
     ordered = sorted(own, key=lambda name: (name not in ("methods", "source", "start"), "." in name))
     for name in ordered:
@@ -117,7 +122,18 @@ def from_query(params: Mapping[str, str]) -> tuple[Settings, str] | None:
             problems.append(
                 f"The link asks for something impossible, so that setting keeps its default. {error}"
             )
-    return settings, _together(problems)
+    return settings if "lesson" in own else _as_then(settings, version), _together(problems)
+
+
+def _as_then(settings: Settings, version: int) -> Settings:
+    """Settings whose methods have the knobs that a link of that version leaves out as they were then."""
+    then = KNOBS.get(version, {})
+    methods = {name: {**then.get(name, {}), **knobs} for name, knobs in settings["methods"].items()}
+    copies = [
+        copy | {"settings": {**then.get(copy["method"], {}), **copy["settings"]}}
+        for copy in settings["copies"]
+    ]
+    return settings | {"methods": methods, "copies": copies}
 
 
 def _together(problems: list[str]) -> str:
@@ -133,27 +149,29 @@ def _is_ours(name: str) -> bool:
     return name in ("v", "run", *STARTS[VERSION]) or bool(dot) and (owner in METHODS or owner == "start")
 
 
-def _start(own: Mapping[str, str]) -> tuple[Settings, list[str]]:
-    """Where a link begins: a lesson, else the starting point of its version, the oldest if it names none."""
-    problems = []
+def _version(own: Mapping[str, str]) -> tuple[int, list[str]]:
+    """The version of a link, the oldest where it names none; and what is wrong with the one it names."""
     version = _read(own.get("v", "1"))
-    if version not in STARTS or isinstance(version, bool):
-        problems.append(
-            f"Link: its version must be {' or '.join(map(str, STARTS))}, got {own['v']:.20}; "
-            "it is read as one of this page."
-        )
-        version = VERSION
-    start = json.loads(json.dumps(STARTS[version]))
+    if version in STARTS and not isinstance(version, bool):
+        return version, []
+    return VERSION, [
+        f"Link: its version must be {' or '.join(map(str, STARTS))}, got {own['v']:.20}; "
+        "it is read as one of this page."
+    ]
+
+
+def _start(own: Mapping[str, str], version: int, problems: list[str]) -> Settings:
+    """Where a link begins: a lesson, else the starting point of its version. What is wrong is added."""
     name = own.get("lesson", "")
     lesson = next((one for one in LESSONS if one.name == name), None)
     if name and lesson is None:
         names = ", ".join(one.name for one in LESSONS)
         problems.append(f"Link: its lesson must be one of {names}; got '{name:.40}'.")
     if lesson is not None:
-        start = lesson.settings()
-    elif own.keys() <= {"run"} or (name and own.keys() <= {"v", "run", "lesson"}):
-        start = LESSONS[0].settings()  # nothing else is asked for
-    return start, problems
+        return lesson.settings()
+    if own.keys() <= {"run"} or (name and own.keys() <= {"v", "run", "lesson"}):
+        return LESSONS[0].settings()  # nothing else is asked for
+    return json.loads(json.dumps(STARTS[version]))
 
 
 def _complete(config: RunConfig) -> RunConfig:

@@ -220,6 +220,26 @@ def test_a_link_to_a_comparison_opens_its_tab(compared):
     expect(field).to_have_value(re.compile(r"\?v=1&lesson=collapse&tab=compare$"), timeout=30_000)
 
 
+def test_a_link_to_a_comparison_holds_who_takes_part_and_how_all_are_set(compared):
+    page, _ = compared
+    page.locator("#ct-ranking tr[data-name=tent] .tick input").uncheck()
+    page.get_by_role("radio", name="as in Play").check()
+    page.locator("#ct-standings [data-do=link]").click()
+    field = page.locator("#ct-standings input")
+    expect(field).to_have_value(re.compile(r"&knobs=play$"))
+    other = page.context.new_page()
+    other.goto(field.input_value())
+    expect(other.get_by_role("radio", name="as in Play")).to_be_checked()
+    ticked = other.locator("#ct-ranking .tick input")
+    expect(ticked).to_have_count(len(CATALOG.methods))
+    taken = {f"{one.title} takes part": one.name != "tent" for one in CATALOG.methods}
+    found = ticked.evaluate_all("all => all.map((one) => [one.ariaLabel, one.checked])")
+    assert dict(found) == taken
+    other.close()
+    page.locator("#ct-ranking tr[data-name=tent] .tick input").check()
+    page.get_by_role("radio", name="defaults").check()
+
+
 # ---- downloads ----
 
 

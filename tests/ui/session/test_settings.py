@@ -1,6 +1,7 @@
 """Settings, links and lessons: what is possible gets through, what is not gets a sentence."""
 
 import json
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
@@ -118,6 +119,30 @@ def test_defaults_that_change_later_do_not_change_an_old_link(monkeypatch):
     assert opened(old) == before and before[0]["batch_size"] == 64
     assert links.to_query(before[0]).startswith("v=2&") and opened(links.to_query(before[0])) == before
     assert links.to_query(start()) == "v=2" and opened("v=2")[0]["methods"] == changed["methods"]
+
+
+def test_a_default_of_a_knob_that_changes_later_does_not_change_an_old_link(monkeypatch):
+    copy = {"label": "again", "method": "eta", "settings": {"lr": 1e-4}}
+    new = start() | {"methods": {"eta": {"steps": 3}, "sar": {}}, "copies": [copy]}
+    old = links.to_query(new)
+    monkeypatch.setattr(links, "STARTS", links.STARTS | {2: start()})
+    monkeypatch.setattr(links, "VERSION", 2)
+    monkeypatch.setattr(links, "KNOBS", {1: {"eta": {"lr": 0.02, "steps": 2}}})
+    settings, problem = opened(old)
+    assert not problem
+    assert settings["methods"] == {"eta": {"lr": 0.02, "steps": 3}, "sar": {}}
+    assert settings["copies"] == [copy | {"settings": {"lr": 1e-4, "steps": 2}}]
+    assert opened(links.to_query(new)) == (new, "")
+    lesson = FIRST.settings() | {"lesson": "", "seed": 3}
+    assert opened(f"v=1&lesson={FIRST.name}&seed=3") == (lesson, ""), "a lesson says all that it sets"
+
+
+def test_no_default_of_a_knob_has_changed_without_a_word_to_old_links():
+    """When this fails, a default has changed: add a version to STARTS, say in KNOBS for each version before
+    what it was, and write the new one into the file."""
+    known = json.loads((Path(__file__).parent / "knobs.json").read_text("utf-8"))
+    now = {name: {knob.name: knob.default for knob in cls.Config.knobs()} for name, cls in METHODS.items()}
+    assert {name: now[name] | knobs for name, knobs in known.items()} == {name: now[name] for name in known}
 
 
 @pytest.mark.parametrize("name", ["seed", "tent.steps", "severity", "shots"])
