@@ -125,8 +125,32 @@ def test_what_is_as_in_the_paper_is_counted_not_told_from_memory():
     assert "the whole ahead of zero-shot CLIP on 2." in said
     assert "TENT ends below where it began on 1, and on 1 it is at its best in between" in said
     assert "on the other 1 TENT does not fall" in said
+    assert "common rule" not in said, "nothing is chosen without a grid"
+    assert "CLIPTTA 51.7, TENT 43.3, TENT + diversity 43.3, Zero-shot CLIP 40.0." in said
     del numbers[next(iter(numbers))]
     assert "As in the paper" not in photographs.along_the_stream(one, MadeUp(numbers))
+
+
+def test_the_courses_under_the_common_rule_are_told_beside_those_of_the_protocol():
+    chosen = [("tent, chosen", {"lr": 1e-3}), ("cliptta, chosen", {"lr": 1e-3})]
+    one = table(("zero_shot", {}), ("tent", {}), ("cliptta", {}), *chosen, rows=("fog",), seeds=(0,))
+    course = {
+        "zero_shot": courses(0.4, 0.4, 0.4),
+        "tent": courses(0.4, 0.4, 0.4),
+        "cliptta": courses(0.4, 0.4, 0.4),
+        "tent, chosen": courses(0.3, 0.4, 0.2),
+        "cliptta, chosen": courses(0.4, 0.5, 0.6),
+    }
+    numbers = {
+        one.cell(row, column, 0).content: course[column.contender.label]
+        for column in one.columns
+        for row in one.rows
+    }
+    said = " ".join(photographs.along_the_stream(one, MadeUp(numbers)).split())
+    assert "its last third is ahead of its first on 0 of the 1" in said
+    assert "CLIPTTA's last third is ahead of its first on 1, and TENT ends below where it began on 1" in said
+    assert "Means over the corruptions, in percent: CLIPTTA, chosen 50.0, " in said
+    assert said.endswith("TENT, chosen 30.0.")
 
 
 def test_means_wait_for_every_row():
