@@ -145,8 +145,8 @@ FAULTS = [
     _fault(  # names cover what came later
         "j27",
         "parts/curves.js",
-        "looksBack ? right + 12",
-        "looksBack ? x + 12",
+        "looksBack ? right + SPAN",
+        "looksBack ? x + SPAN",
         f"{SHOWN}::test_looking_back_names_do_not_cover_what_came_later",
     ),
     _fault(  # the scale is always all that is possible
@@ -166,8 +166,8 @@ FAULTS = [
     _fault(  # a link to a comparison opens Play
         "j30",
         "parts/standings.js",
-        '{ tab: "compare" }',
-        "{}",
+        'looks = { tab: "compare", ',
+        "looks = { ",
         f"{FORM}::test_a_link_to_a_comparison_opens_its_tab",
     ),
     _fault(  # a logarithmic slider is linear

@@ -252,9 +252,13 @@ def test_charts_of_many_contenders_can_be_read(visit, url, query, size):
         )
 
 
-@pytest.mark.parametrize("query, width", [("", 390), ("&present=1", 1280)])
-def test_captions_of_pictures_are_whole(visit, url, query, width):
-    page = visit(url, f"?lesson=style{query}", width=width)
+@pytest.mark.parametrize(
+    "query, size",
+    [("", (390, 844)), *(("&present=1", size) for size in ((1280, 720), (1280, 900), (1920, 1080)))],
+)
+def test_captions_of_pictures_are_whole(visit, url, query, size):
+    page = visit(url, f"?lesson=style{query}")
+    page.set_viewport_size({"width": size[0], "height": size[1]})
     expect(page.locator("#ct-lessons h3")).to_have_text(TEACHINGS["style"].asks, timeout=PATIENT)
     page.locator("#ct-gallery").scroll_into_view_if_needed()
     page.locator("#ct-gallery .filter [data-name=all]").click()
