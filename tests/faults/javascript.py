@@ -257,8 +257,8 @@ FAULTS = [
     _fault(  # pictures leave the circle
         "p6",
         "lib/plane.js",
-        "(toFeature[k] - along * features[i][k]) / length",
-        "toFeature[k] / length",
+        "(value - along * features[i][k]) / length",
+        "value / length",
         f"{PLANE}::test_weights_get_the_gradient_of_autograd_with_bonus_and_memory",
     ),
     _fault(  # the memory keeps the least sure
