@@ -145,8 +145,8 @@ FAULTS = [
     _fault(  # names cover what came later
         "j27",
         "parts/curves.js",
-        "looksBack ? right + SPAN",
-        "looksBack ? x + SPAN",
+        "(looksBack ? right :",
+        "(looksBack ? end.x :",
         f"{SHOWN}::test_looking_back_names_do_not_cover_what_came_later",
     ),
     _fault(  # the scale is always all that is possible

@@ -110,11 +110,11 @@ const axes = (measure, total, [bottom, top], { x, y, right, height }) => {
 };
 
 /**
- * The level of guessing, with its word where no line passes.
+ * The level of guessing, with its word where nothing else is drawn.
  * @param {number} y
  * @param {number} right
  * @param {number} floor
- * @param {[number, number][][]} paths of the lines
+ * @param {[number, number][][]} paths of all that it must not meet
  */
 const chanceLine = (y, right, floor, paths) => {
   const heights = floor - y > 13 ? [12, -5] : [-5];
@@ -180,11 +180,8 @@ const draw = (svg, view, { width, height, measure }) => {
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.replaceChildren(axes(measure, view.total, bounds, { x, y, right, height }));
   const looksBack = now < count - 1;
-  if (measure.chance && view.classes > 1 && 1 / view.classes >= bounds[0]) {
-    /** @type {[number, number][][]} */
-    const paths = lines.map((line) => line.map((value, batch) => [x(batch), y(value)]));
-    svg.append(chanceLine(y(1 / view.classes), right, floor, paths));
-  }
+  const ground = s("g"); // below the lines
+  svg.append(ground);
   if (looksBack) {
     svg.append(s("line", { x1: x(now), x2: x(now), y1: TOP, y2: floor, class: "cursor" }));
   }
@@ -212,9 +209,10 @@ const draw = (svg, view, { width, height, measure }) => {
   const heights = ends.map((end) => end.y);
   const places = spread(heights, LABEL, ABOVE, height - BELOW);
   const crowded = height - BELOW - ABOVE < LABEL * (ends.length - 1); // then names have no value below
-  ends.forEach(({ method, value, x }, k) => {
-    // Beside the end of its line; looking back, where they do not cover what came later.
-    const left = looksBack ? right + SPAN : Math.min(x, right) + SPAN;
+  // Beside the end of its line; looking back, where they do not cover what came later.
+  const besides = ends.map((end) => (looksBack ? right : Math.min(end.x, right)) + SPAN);
+  ends.forEach(({ method, value }, k) => {
+    const left = besides[k];
     const room = width - left;
     const called = callings(method.title, titles).find((name) => widthOf(name, NAME) <= room + 0.5);
     const text = called ?? shorten(method.title, room, NAME / 2);
@@ -224,6 +222,14 @@ const draw = (svg, view, { width, height, measure }) => {
     if (crowded) return;
     svg.append(s("text", { x: left, y: places[k] + 12, class: "value", text: format(measure.kind, value) }));
   });
+  if (measure.chance && view.classes > 1 && 1 / view.classes >= bounds[0]) {
+    /** @type {[number, number][][]} */
+    const paths = lines.map((line) => line.map((value, batch) => [x(batch), y(value)]));
+    for (const [k, left] of besides.entries())
+      for (const down of [-LABEL / 3, 0, LABEL / 3])
+        paths.push([left, left + names].map((side) => [side, places[k] + down])); // a name with its value
+    ground.append(chanceLine(y(1 / view.classes), right, floor, paths));
+  }
   const said = ends.map(({ method, value }) => `${method.title} ${format(measure.kind, value)}`).join(", ");
   svg.setAttribute("aria-label", `${measure.title} at batch ${now + 1}: ${said || "nothing yet"}.`);
   svg.dataset.frame = String(Number(svg.dataset.frame ?? 0) + 1); // how often it has been drawn

@@ -237,7 +237,7 @@ def says_its_text(name: str, log: RunLog) -> None:
         assert pair.gained <= pair.lost or pair.p >= SURE
         lead = 100 * (last(log, "tent", "accuracy") - last(log, "cliptta", "accuracy"))
         if log.settings["seed"]:
-            assert re.search(rf"two other seeds it was .*\b{lead:.0f}\b", TEACHINGS[name].why)
+            assert re.search(rf"two other seeds it cost .*\b{lead:.0f}\b", TEACHINGS[name].why)
 
 
 def said_to_be_ahead(said: str, log: RunLog) -> set[tuple[str, str]]:
