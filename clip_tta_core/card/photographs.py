@@ -40,12 +40,12 @@ def card(known: Numbers) -> str:
 def along_the_stream(table: Table, known: Numbers) -> str:
     """Courses of accuracy, and in words what of them is as CLIPTTA's paper saw it and what is not."""
     drawn = layout.grid(table, known, layout.course)
-    courses = {
-        column.contender.label: [layout.average(table, known, row, column) for row in table.rows]
-        for column in table.columns
-    }
-    whole = {label: [cell for cell in cells if cell] for label, cells in courses.items()}
-    whole = {label: cells for label, cells in whole.items() if len(cells) == len(table.rows)}
+    whole, titles = {}, {}  # of contenders that are measured on every corruption
+    for column in table.columns:
+        cells = [layout.average(table, known, row, column) for row in table.rows]
+        if all(cells):
+            whole[column.contender.label] = cells
+            titles[column.contender.label] = layout.title(column)
     if not {"zero_shot", "tent", "cliptta"} <= whole.keys():
         return drawn
     tent, cliptta = _Course.of(whole["tent"]), _Course.of(whole["cliptta"])
@@ -66,7 +66,6 @@ def along_the_stream(table: Table, known: Numbers) -> str:
     if {"tent, chosen", "cliptta, chosen"} <= whole.keys():
         tent, cliptta = _Course.of(whole["tent, chosen"]), _Course.of(whole["cliptta, chosen"])
         said.append(RULE.format(climbs=cliptta.climbs, sinks=tent.sinks, peaks=tent.peaks))
-    titles = {column.contender.label: layout.title(column) for column in table.columns}
     order = sorted(whole, key=lambda label: _mean(whole[label]), reverse=True)
     ranked = ", ".join(f"{titles[label]} {100 * _mean(whole[label]):.1f}" for label in order)
     said.append(f"Means over the corruptions, in percent: {ranked}.")
